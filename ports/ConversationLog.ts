@@ -1,0 +1,33 @@
+/**
+ * Where a friend's words are shown to the owner: one log per conversation.
+ * A log never decides whether something may be shown; that was decided, and made durable, before it is asked.
+ * Appending is idempotent by entry id: after a crash the core asks again, and nothing may appear twice.
+ */
+import { Context, Data, type Effect } from "effect"
+
+export interface Entry {
+  /** Unique for ever; appending an id that the conversation's log already holds changes nothing. */
+  readonly id: string
+  /** Stable name of the conversation: letters, digits and `-` only. */
+  readonly conversation: string
+  /** How the conversation is called on the owner's screen, such as `friend:p2p:bob(1f2e3d)`. */
+  readonly label: string
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+  /** Display name of who speaks. */
+  readonly from: string
+  readonly text: string
+}
+
+export class LogError extends Data.TaggedError("LogError")<{ readonly message: string }> {}
+
+export interface ConversationLogShape {
+  /** Durable when it returns. */
+  append(entry: Entry): Effect.Effect<void, LogError>
+  /** The newest `limit` entries of a conversation, oldest first; empty for an unknown one. */
+  read(conversation: string, limit: number): Effect.Effect<ReadonlyArray<Entry>, LogError>
+}
+
+export class ConversationLog extends Context.Service<ConversationLog, ConversationLogShape>()(
+  "ports/ConversationLog"
+) {}
