@@ -1,0 +1,141 @@
+/**
+ * Every way a node says no: one closed table, from the first byte of a link to the last word of an operator.
+ * It never decides anything; `admission/Verdict` and the readers do, and name a row of it.
+ * One table for peers and people keeps the two from drifting apart: the code a friend sees is the code in the log.
+ */
+
+interface Row {
+  /** One sentence for the operator, with the next step where there is one. */
+  readonly sentence: string
+  /** Whether the peer may be told this code. What strangers could use as an oracle stays with us. */
+  readonly tellPeer: boolean
+  /** Whether the same message may succeed later; a transient refusal does not consume its number. */
+  readonly transient: boolean
+  /** Whether honest software never causes it; repeated violations end in a ban. */
+  readonly violation: boolean
+}
+
+const toPeer = (sentence: string): Row => ({ sentence, tellPeer: true, transient: false, violation: false })
+const later = (sentence: string): Row => ({ sentence, tellPeer: true, transient: true, violation: false })
+const local = (sentence: string): Row => ({ sentence, tellPeer: false, transient: false, violation: false })
+const breach = (sentence: string): Row => ({ sentence, tellPeer: true, transient: false, violation: true })
+
+/** code → what it means. */
+export const table = {
+  // bytes on a link
+  "frame-too-large": breach("A frame longer than the limit was announced; it was refused before it was read."),
+  "frame-malformed": breach("Bytes arrived that are not a frame of this protocol."),
+  "frame-out-of-place": breach("A frame arrived that has no place at this point of the conversation."),
+  "no-common-version": toPeer("The peer speaks no version of the protocol that we speak; one of the two must upgrade."),
+  "version-downgraded": local("Somebody on the path removed a protocol version from the offer; the link was dropped."),
+  "handshake-failed": breach("The handshake did not authenticate; the link was dropped before anything was revealed."),
+  "proof-invalid": breach("The far end could not prove the identity key it presented."),
+  impostor: local(
+    "Somebody announces a friend's topic without holding the friend's key; nothing was revealed to them."
+  ),
+  "self-dial": local("The far end is this node itself."),
+  "record-forged": breach("A sealed record did not open: it was altered, replayed or reordered."),
+  "epoch-out-of-range": breach("A sealed record came under a key that is neither the current one nor the next."),
+  "signature-invalid": breach("A message's own signature does not hold."),
+  "body-malformed": breach("A message body is not one JSON object of a known shape."),
+  "body-too-large": toPeer("The text is longer than one message can carry (1 MiB); shorten or split it."),
+  "opening-timeout": local("The far end did not complete the opening in time."),
+  "too-many-openings": local("Too many links are opening at once; this one was dropped."),
+  "slow-reader": local("The peer stopped reading while messages waited for it; the link was dropped."),
+  "legacy-peer": toPeer("The far end runs the former plugin, whose protocol cannot be verified; ask them to upgrade."),
+  "session-expired": local("The session reached its age limit and is opened anew."),
+  // friend lines
+  "line-malformed": local("A friend line has a field missing, out of order or misspelt; ask for a fresh one."),
+  "name-invalid": local(
+    "A name must be 1 to 64 visible characters without white space or '|'; choose another and try again."
+  ),
+  "key-invalid": local("A key in the line is not a valid public key; the line was refused."),
+  "line-forged": local("A friend line's signature does not hold: it was altered on the way or forged."),
+  "clock-difference": local(
+    "The signed time differs from our clock by more than 5 minutes; set both clocks and retry."
+  ),
+  "line-seen": local("This line was seen before."),
+  "line-rate": local("Too many friend lines arrived within a minute; later ones are read again when they are re-sent."),
+  "author-mismatch": local("The account that posted the line is not the name the line claims."),
+  "legacy-line": local("The line comes from the former plugin, which cannot be verified; ask them to upgrade."),
+  "not-addressed": local("The line is addressed to somebody else."),
+  "accept-unexpected": local("An acceptance arrived that answers none of our open requests."),
+  "second-accept": local(
+    "A second, different acceptance arrived for one request: somebody is impersonating. Compare fingerprints."
+  ),
+  "requests-full": local("Too many friend requests wait for an answer; accept or deny some."),
+  "line-too-long": local("The line is longer than this channel carries; use shorter names."),
+  "no-channel": local("No chat channel is connected to post to; start the node with one."),
+  // sessions
+  "not-a-friend": toPeer("The two nodes are not friends (any more)."),
+  "friendship-pending": later("The friendship is not complete on the other side yet; it is tried again by itself."),
+  banned: local("The peer is banned after repeated protocol violations; the ban ends by itself."),
+  // messages
+  "no-capability": toPeer("The friend has not granted this capability; they can with /grant."),
+  "rate-limited": later("The friend's limit for messages is reached; the rest follows by itself."),
+  "too-far-ahead": later("A message number is too far ahead of what arrived; it is tried again."),
+  "sequence-conflict": breach("Two different messages came under one number."),
+  "unsupported-kind": toPeer("The other side does not know this kind of message; it may need an upgrade."),
+  "unknown-conversation": toPeer("The conversation is not one the friend has granted."),
+  "storage-failed": later("The other side could not store the message (its disk may be full); it is tried again."),
+  "too-many-jobs": toPeer("The friend already runs as many requests of ours as allowed; try again when one has ended."),
+  // inject outcomes
+  "sandbox-unavailable": toPeer("The friend has no sandbox running, so nothing may run; they can start Docker."),
+  "sandbox-failed": toPeer("The friend's sandbox could not run the request."),
+  "sandbox-timeout": toPeer("The request ran longer than its time limit and was stopped."),
+  "sandbox-output": toPeer("The answer was longer than the limit and was dropped."),
+  "sandbox-memory": toPeer("The request needed more memory than the sandbox allows."),
+  "sandbox-exit": toPeer("The program in the sandbox ended with an error."),
+  interrupted: toPeer("The friend's node stopped while the request ran; it is not run a second time."),
+  revoked: toPeer("The friend withdrew the permission while the request ran."),
+  "answer-damaged": local("The answer that arrived does not match its length and hash."),
+  "timed-out": local("No answer came in time."),
+  expired: local("The peer did not appear in time; the message was given up."),
+  cancelled: local("The message was cancelled here before it was delivered."),
+  // the operator's own commands
+  "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
+  "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),
+  "already-friends": local("You are friends already."),
+  "outbox-full": local("Too many messages wait for this friend; wait until some are delivered."),
+  "text-empty": local("There is no text to send."),
+  "rule-invalid": local("An auto-accept rule names a key, a channel or an author, or is *."),
+  "rules-full": local("There are too many auto-accept rules; remove one first."),
+  "unknown-rule": local("There is no auto-accept rule of that number; see /auto-accept list."),
+  "own-name": local("That is your own name."),
+  "disk-full": local("The command was not carried out because it could not be stored; free some disk space.")
+} satisfies Record<string, Row>
+
+export type Code = keyof typeof table
+
+/** A refusal: the row of the table and, where it helps the operator, facts about this case (never a secret or a text). */
+export interface Rejection {
+  readonly _tag: "Rejection"
+  readonly code: Code
+  readonly detail: string
+  /** For transient refusals: when to try again; 0 where it does not matter. */
+  readonly retryAfterMs: number
+}
+
+/** A refusal with a code of the table. */
+export const make = (code: Code, detail = "", retryAfterMs = 0): Rejection => ({
+  _tag: "Rejection",
+  code,
+  detail,
+  retryAfterMs
+})
+
+/** Whether a code that arrived from elsewhere is one of ours. */
+export const isCode = (code: string): code is Code => Object.hasOwn(table, code)
+
+/** Whether the same message may succeed later. */
+export const isTransient = (code: Code): boolean => table[code].transient
+
+/** Whether honest software never causes it. */
+export const isViolation = (code: Code): boolean => table[code].violation
+
+/** Whether the peer may be told. */
+export const isTold = (code: Code): boolean => table[code].tellPeer
+
+/** The sentence for the operator, with the facts of this case in front of the next step. */
+export const sentence = (rejection: Rejection): string =>
+  rejection.detail === "" ? table[rejection.code].sentence : `${table[rejection.code].sentence} (${rejection.detail})`

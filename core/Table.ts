@@ -1,0 +1,57 @@
+/**
+ * A persistent map from text to values that remembers which keys changed since the last commit.
+ * It never performs a commit and never knows how a value is written; `node/Records` asks it what changed.
+ * The memory of changes makes a commit's size proportional to the turn, not to the state.
+ */
+import { HashMap, HashSet, Option } from "effect"
+
+export interface Table<V> {
+  readonly entries: HashMap.HashMap<string, V>
+  readonly touched: HashSet.HashSet<string>
+}
+
+/** A table with nothing in it and nothing to commit. */
+export const empty = <V>(): Table<V> => ({ entries: HashMap.empty(), touched: HashSet.empty() })
+
+/** A table as loaded from the store: nothing to commit. */
+export const loaded = <V>(pairs: Iterable<readonly [string, V]>): Table<V> => ({
+  entries: HashMap.fromIterable(pairs),
+  touched: HashSet.empty()
+})
+
+export const get = <V>(table: Table<V>, key: string): V | undefined =>
+  Option.getOrUndefined(HashMap.get(table.entries, key))
+
+export const has = <V>(table: Table<V>, key: string): boolean => HashMap.has(table.entries, key)
+
+export const set = <V>(table: Table<V>, key: string, value: V): Table<V> => ({
+  entries: HashMap.set(table.entries, key, value),
+  touched: HashSet.add(table.touched, key)
+})
+
+export const remove = <V>(table: Table<V>, key: string): Table<V> =>
+  has(table, key) ? { entries: HashMap.remove(table.entries, key), touched: HashSet.add(table.touched, key) } : table
+
+/** Removes every key for which the predicate holds. */
+export const removeWhere = <V>(table: Table<V>, predicate: (value: V, key: string) => boolean): Table<V> => {
+  let next = table
+  for (const [key, value] of table.entries) if (predicate(value, key)) next = remove(next, key)
+  return next
+}
+
+export const size = <V>(table: Table<V>): number => HashMap.size(table.entries)
+
+/** All values, ordered by key so that the order never depends on a hash. */
+export const values = <V>(table: Table<V>): ReadonlyArray<V> => pairs(table).map(([, value]) => value)
+
+/** All pairs, ordered by key. */
+export const pairs = <V>(table: Table<V>): ReadonlyArray<readonly [string, V]> =>
+  [...table.entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+
+/** What changed since the last `settled`: the new value, or undefined for a removed key. Ordered by key. */
+export const changes = <V>(table: Table<V>): ReadonlyArray<readonly [string, V | undefined]> =>
+  [...table.touched].sort().map((key) => [key, get(table, key)] as const)
+
+/** The same table with nothing left to commit. */
+export const settled = <V>(table: Table<V>): Table<V> =>
+  HashSet.size(table.touched) === 0 ? table : { entries: table.entries, touched: HashSet.empty() }

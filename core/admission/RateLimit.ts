@@ -1,0 +1,60 @@
+/**
+ * Token buckets as values: how much a peer may do, and when it may do the next thing.
+ * It never sleeps and never punishes; a refusal names when to come back and costs nothing.
+ * Several buckets are drawn from together, all or none, so that "30 a minute and 300 an hour" is one question.
+ */
+import * as Limits from "../Limits.ts"
+
+/** A bucket's size and the time in which it fills from empty. */
+export interface Rate {
+  readonly capacity: number
+  readonly windowMs: number
+}
+
+export interface Bucket {
+  readonly level: number
+  readonly atMs: number
+}
+
+/** The budgets of one peer; a budget that was never used is full. */
+export type Budgets = Readonly<Partial<Record<keyof typeof rates, ReadonlyArray<Bucket>>>>
+
+/** What is counted, and by which buckets together. */
+export const rates = {
+  message: [
+    { capacity: Limits.messagesPerMinute, windowMs: 60_000 },
+    { capacity: Limits.messagesPerHour, windowMs: 3_600_000 }
+  ],
+  inject: [
+    { capacity: Limits.injectsPerMinute, windowMs: 60_000 },
+    { capacity: Limits.injectsPerHour, windowMs: 3_600_000 }
+  ],
+  control: [{ capacity: Limits.controlPerSecond, windowMs: 1_000 }],
+  line: [{ capacity: Limits.linesPerMinute, windowMs: 60_000 }],
+  violation: [{ capacity: Limits.violationsMax, windowMs: Limits.violationWindowMs }]
+} satisfies Record<string, ReadonlyArray<Rate>>
+export type Budget = keyof typeof rates
+
+const refill = (rate: Rate, bucket: Bucket | undefined, nowMs: number): number => {
+  if (bucket === undefined) return rate.capacity
+  // A clock that went back must neither fill nor empty a bucket.
+  const elapsedMs = Math.max(0, nowMs - bucket.atMs)
+  return Math.min(rate.capacity, bucket.level + (elapsedMs * rate.capacity) / rate.windowMs)
+}
+
+/** Draws one from a budget: the budgets left, or how long to wait until one can be drawn (whole milliseconds, ≥ 1). */
+export const draw = (
+  budgets: Budgets,
+  budget: Budget,
+  nowMs: number
+): { readonly budgets: Budgets; readonly waitMs: number } => {
+  const limits: ReadonlyArray<Rate> = rates[budget]
+  const levels = limits.map((rate, index) => refill(rate, budgets[budget]?.[index], nowMs))
+  const waits = limits.map((rate, index) => {
+    const missing = 1 - levels[index]!
+    return missing <= 1e-9 ? 0 : Math.max(1, Math.ceil((missing * rate.windowMs) / rate.capacity))
+  })
+  const waitMs = Math.max(...waits)
+  if (waitMs > 0) return { budgets, waitMs }
+  return { budgets: { ...budgets, [budget]: levels.map((level) => ({ level: level - 1, atMs: nowMs })) }, waitMs: 0 }
+}

@@ -1,0 +1,89 @@
+/**
+ * The gate: the only place that says yes or no to a peer.
+ * It never looks anything up; the rooms lay the facts before it, and it answers with the first reason that applies.
+ * One function over a closed union of questions, so that no path can be forgotten and each can be tested exhaustively.
+ */
+
+import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
+import type { Capability } from "./Capability.ts"
+
+/** How the account that posted a line relates to the name in it (protocol §3). */
+export type AuthorEvidence = "same" | "different" | "unproven"
+
+export type Question =
+  | {
+      /** A friend line that is authentic and addressed to us. */
+      readonly kind: "line"
+      readonly evidence: AuthorEvidence
+      readonly lineWaitMs: number
+      readonly known: "friend" | "asked" | "asked-by" | "former" | "stranger"
+      readonly openRequests: number
+      readonly openRequestsOfName: number
+    }
+  | {
+      /** An authenticated peer wants a session. */
+      readonly kind: "session"
+      readonly standing: "friend" | "former" | "stranger"
+      readonly banned: boolean
+      /** Whether we have asked somebody and wait for the acceptance: the stranger may be them. */
+      readonly awaitingAcceptance: boolean
+    }
+  | {
+      /** A numbered message on the session of a friend. */
+      readonly kind: "message"
+      readonly needs: Capability | "none"
+      readonly granted: boolean
+      readonly conversationKnown: boolean
+      readonly bytes: number
+      readonly waitMs: number
+    }
+  | {
+      /** An inject that passed as a message: may it run now? */
+      readonly kind: "run"
+      readonly sandboxReady: boolean
+      readonly sandboxReason: string
+      readonly jobsOfPeer: number
+      readonly jobs: number
+    }
+
+export type Verdict =
+  | { readonly admitted: true }
+  | { readonly admitted: false; readonly rejection: Rejection.Rejection }
+
+const admitted: Verdict = { admitted: true }
+const refuse = (code: Rejection.Code, detail = "", retryAfterMs = 0): Verdict => ({
+  admitted: false,
+  rejection: Rejection.make(code, detail, retryAfterMs)
+})
+
+/** Yes, or no with the row of the table that says why. */
+export const decide = (question: Question): Verdict => {
+  switch (question.kind) {
+    case "line":
+      if (question.lineWaitMs > 0) return refuse("line-rate", "", question.lineWaitMs)
+      if (question.evidence === "different") return refuse("author-mismatch")
+      if (question.known === "asked-by" || question.known === "friend") return admitted
+      if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
+      if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
+      return admitted
+    case "session":
+      if (question.banned) return refuse("banned")
+      if (question.standing === "friend") return admitted
+      if (question.standing === "stranger" && question.awaitingAcceptance) {
+        return refuse("friendship-pending", "", Limits.retryPauseMs)
+      }
+      return refuse("not-a-friend")
+    case "message":
+      if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
+      if (!question.conversationKnown) return refuse("unknown-conversation")
+      if (question.needs !== "none" && !question.granted) return refuse("no-capability", question.needs)
+      if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
+      return admitted
+    case "run":
+      if (!question.sandboxReady) return refuse("sandbox-unavailable", question.sandboxReason)
+      if (question.jobsOfPeer >= Limits.jobsPerPeerMax || question.jobs >= Limits.jobsMax)
+        return refuse("too-many-jobs")
+      return admitted
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Joining, comparing and writing bytes: the few operations every room needs and no library in reach offers.
+ * It never knows what the bytes mean, and `same` is not for secrets: those go through `Crypto.equal`.
+ * UTF-8 is the runtime's own coder, declared here by hand because core compiles without any host's types.
+ */
+declare class TextEncoder {
+  encode(text: string): Uint8Array
+}
+declare class TextDecoder {
+  constructor(label: string, options: { readonly fatal: boolean; readonly ignoreBOM: boolean })
+  decode(bytes: Uint8Array): string
+}
+
+/** Text → UTF-8. Lone surrogates become U+FFFD, as the standard says. */
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** UTF-8 → text, or undefined for bytes that are not UTF-8. A byte order mark is kept as a character. */
+export const text = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** All parts, one after the other, in fresh memory. */
+export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+/** Whether two public byte strings are equal. */
+export const same = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index])
+
+/** Four bytes, big-endian. */
+export const u32 = (value: number): Uint8Array =>
+  new Uint8Array([value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff])
+
+/** Eight bytes, big-endian, of a safe integer. */
+export const u64 = (value: number): Uint8Array => concat(u32(Math.floor(value / 2 ** 32)), u32(value % 2 ** 32))
+
+/** The big-endian number in `bytes[offset … offset+4]`; the caller has checked the length. */
+export const readU32 = (bytes: Uint8Array, offset: number): number =>
+  bytes[offset]! * 2 ** 24 + ((bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!)
+
+/** The big-endian number in `bytes[offset … offset+8]`, or undefined above the safe integers. */
+export const readU64 = (bytes: Uint8Array, offset: number): number | undefined => {
+  const value = readU32(bytes, offset) * 2 ** 32 + readU32(bytes, offset + 4)
+  return Number.isSafeInteger(value) ? value : undefined
+}
+
+/** Lower-case hexadecimal. */
+export const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")

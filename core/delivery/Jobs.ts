@@ -1,0 +1,49 @@
+/**
+ * Injects that peers asked us to answer: each runs at most once, and its end is remembered.
+ * It never runs anything and never holds the text that was asked; that lives as long as the run.
+ * `running` is committed before the sandbox starts, so a job found running after a crash was interrupted, for good.
+ */
+import { Schema } from "effect"
+import type { PeerId } from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
+import * as Table from "../Table.ts"
+import { Confinement } from "../wire/Message.ts"
+
+export const Job = Schema.Struct({
+  peerId: Schema.String,
+  id: Schema.String,
+  state: Schema.Literals(["running", "finished", "settled"]),
+  startedAtMs: Schema.Int,
+  /** For a finished job: its code if it failed, its answer (base64url) until the caller has it. */
+  code: Schema.optionalKey(Schema.String),
+  answer: Schema.optionalKey(Schema.String),
+  confinement: Schema.optionalKey(Confinement)
+})
+export type Job = Omit<typeof Job.Type, "peerId"> & { readonly peerId: PeerId }
+export type Jobs = Table.Table<Job>
+
+export const keyOf = (peerId: PeerId, id: string): string => `${peerId}/${id}`
+
+/** State → states it can go to. */
+export const transitions: Readonly<Record<Job["state"], ReadonlyArray<Job["state"]>>> = {
+  running: ["finished"],
+  finished: ["settled"],
+  settled: []
+}
+
+export const running = (jobs: Jobs): ReadonlyArray<Job> => Table.values(jobs).filter((job) => job.state === "running")
+
+/** The caller has the answer: it is dropped, the id stays known among the newest of its peer. */
+export const settle = (jobs: Jobs, peerId: PeerId, id: string): Jobs => {
+  const job = Table.get(jobs, keyOf(peerId, id))
+  if (job === undefined || job.state !== "finished") return jobs
+  const { answer: _, ...rest } = job
+  return forget(Table.set(jobs, keyOf(peerId, id), { ...rest, state: "settled" }), peerId)
+}
+
+const forget = (jobs: Jobs, peerId: PeerId): Jobs => {
+  const settled = Table.values(jobs)
+    .filter((job) => job.peerId === peerId && job.state === "settled")
+    .sort((a, b) => b.startedAtMs - a.startedAtMs)
+  return settled.slice(Limits.jobsRememberedMax).reduce((left, job) => Table.remove(left, keyOf(peerId, job.id)), jobs)
+}

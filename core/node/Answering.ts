@@ -1,0 +1,213 @@
+/**
+ * Injects on both ends: ours that wait for an answer, theirs that run in the sandbox; and what is shown to the owner.
+ * It never runs anything itself and never lets a run begin that is not committed as begun.
+ * A request and its answer are shown in the friend's conversation, under ids that follow from stream and number.
+ */
+import { HashMap } from "effect"
+import * as Verdict from "../admission/Verdict.ts"
+import * as Base64url from "../bytes/Base64url.ts"
+import { text, utf8 } from "../bytes/Bytes.ts"
+import type * as Calls from "../delivery/Calls.ts"
+import * as Jobs from "../delivery/Jobs.ts"
+import type * as Roster from "../friend/Roster.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
+import type { Done, Inject } from "../wire/Message.ts"
+import type { Input, JobResult, Turn } from "./Input.ts"
+import type { Output } from "./Output.ts"
+import * as Sending from "./Sending.ts"
+import * as State from "./State.ts"
+
+/** How a friend's conversation is called on the owner's screen (protocol §5). */
+export const label = (friend: Roster.Friend): string => `friend:p2p:${friend.name}(${friend.peerId.slice(0, 6)})`
+
+/** Puts a text into a friend's conversation: stored with the turn, shown after it, asked for again after a crash. */
+export const show = (
+  state: State.State,
+  friend: Roster.Friend,
+  stream: string,
+  number: number,
+  from: string,
+  content: string,
+  turn: Turn
+): State.Stepped => {
+  const entry = {
+    id: `${friend.peerId.slice(0, 16)}-${stream}-${number}`,
+    conversation: friend.peerId,
+    label: label(friend),
+    atMs: turn.nowMs,
+    from,
+    text: content
+  }
+  const event = {
+    _tag: "Received" as const,
+    peerId: friend.peerId,
+    name: friend.name,
+    entry,
+    bytes: utf8(content).length
+  }
+  return [
+    State.withDurable(state, { unshown: Table.set(state.durable.unshown, entry.id, entry) }),
+    [
+      { _tag: "Show", entry },
+      { _tag: "Tell", event }
+    ]
+  ]
+}
+
+/** The conversation log has the entry; or it could not take it, and is asked again at the next start or tick. */
+export const onShown = (state: State.State, id: string, failed: boolean): State.Stepped =>
+  failed ? [state, []] : [State.withDurable(state, { unshown: Table.remove(state.durable.unshown, id) }), []]
+
+/** Whether a run may begin. An id that is known was run before: its repetition is admitted and runs nothing. */
+export const mayRun = (state: State.State, peerId: PeerId, id: string): Verdict.Verdict => {
+  if (Table.has(state.durable.jobs, Jobs.keyOf(peerId, id))) return { admitted: true }
+  const running = Jobs.running(state.durable.jobs)
+  return Verdict.decide({
+    kind: "run",
+    sandboxReady: state.passing.sandbox.ready,
+    sandboxReason: state.passing.sandbox.reason,
+    jobsOfPeer: running.filter((job) => job.peerId === peerId).length,
+    jobs: running.length
+  })
+}
+
+/** Begins the run of a friend's inject: recorded as running in this very turn, started after the commit. */
+export const begin = (state: State.State, friend: Roster.Friend, inject: Inject, turn: Turn): State.Stepped => {
+  const key = Jobs.keyOf(friend.peerId, inject.id)
+  if (Table.has(state.durable.jobs, key)) return [state, []]
+  const job: Jobs.Job = { peerId: friend.peerId, id: inject.id, state: "running", startedAtMs: turn.nowMs }
+  const begun = State.withDurable(state, { jobs: Table.set(state.durable.jobs, key, job) })
+  const outputs: ReadonlyArray<Output> = [
+    {
+      _tag: "Run",
+      job: key,
+      input: utf8(inject.text),
+      timeLimitMs: Math.min(inject.timeLimitMs, Limits.injectTimeMs)
+    },
+    { _tag: "Tell", event: { _tag: "JobStarted", peerId: friend.peerId, name: friend.name, id: inject.id } }
+  ]
+  return State.chain(
+    begun,
+    (current) => [current, outputs],
+    (current) => show(current, friend, inject.stream, inject.number, friend.name, inject.text, turn)
+  )
+}
+
+/** A run has ended: its end is recorded and queued for the caller. Ends of jobs that were stopped are ignored. */
+export const onRan = (state: State.State, input: Extract<Input, { _tag: "Ran" }>, turn: Turn): State.Stepped => {
+  const job = Table.get(state.durable.jobs, input.job)
+  return job === undefined || job.state !== "running" ? [state, []] : finish(state, job, input.result, turn)
+}
+
+/** Records how a running job ended and queues the end for its caller. */
+export const finish = (state: State.State, job: Jobs.Job, result: JobResult, turn: Turn): State.Stepped => {
+  const { id, peerId, startedAtMs } = job
+  const finished: Jobs.Job = {
+    peerId,
+    id,
+    startedAtMs,
+    state: "finished",
+    ...(result.ok
+      ? { answer: Base64url.encode(result.answer.output), confinement: result.answer.confinement }
+      : { code: result.code })
+  }
+  const recorded = State.withDurable(state, {
+    jobs: Table.set(state.durable.jobs, Jobs.keyOf(peerId, id), finished)
+  })
+  const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
+  const event = { _tag: "JobEnded" as const, peerId, name, id, code: result.ok ? null : result.code }
+  return State.chain(
+    recorded,
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => queueEnd(current, finished, result, turn)
+  )
+}
+
+const queueEnd = (state: State.State, job: Jobs.Job, result: JobResult, turn: Turn): State.Stepped => {
+  const answer = result.ok ? result.answer.output : new Uint8Array(0)
+  const make = (stream: string, number: number): Done => ({
+    kind: "Done",
+    stream,
+    number,
+    id: job.id,
+    outcome: result.ok ? "answered" : "failed",
+    length: answer.length,
+    sha256: Base64url.encode(turn.sha256(answer)),
+    ...(result.ok ? { confinement: result.answer.confinement } : { code: result.code })
+  })
+  const draft = { id: job.id, textBytes: answer.length, expiresAtMs: turn.nowMs + Limits.outboxAgeMs, make }
+  const queued = Sending.enqueue(state, job.peerId, draft, turn)
+  return queued._tag === "Success" ? queued.success : [state, []]
+}
+
+/** Every job of a peer that runs now is stopped, with a code its caller may see. */
+export const stopAll = (state: State.State, peerId: PeerId, code: Rejection.Code, turn: Turn): State.Stepped => {
+  const mine = Jobs.running(state.durable.jobs).filter((job) => job.peerId === peerId)
+  return State.chain(
+    state,
+    ...mine.map(
+      (job) => (current: State.State) =>
+        State.chain(
+          current,
+          (before) => [before, [{ _tag: "Stop", job: Jobs.keyOf(peerId, job.id) }]],
+          (before) => finish(before, job, { ok: false, code, detail: "" }, turn)
+        )
+    )
+  )
+}
+
+/** After a crash: what was running is over, and is not run again. */
+export const interruptAll = (state: State.State, turn: Turn): State.Stepped =>
+  State.chain(
+    state,
+    ...Jobs.running(state.durable.jobs).map(
+      (job) => (current: State.State) => finish(current, job, { ok: false, code: "interrupted", detail: "" }, turn)
+    )
+  )
+
+/** The end of an inject of ours: the answer is shown, or the reason why there is none is told. */
+export const end = (
+  state: State.State,
+  friend: Roster.Friend,
+  call: Calls.Call,
+  done: Done,
+  answer: Uint8Array,
+  turn: Turn
+): State.Stepped => {
+  const code = Rejection.isCode(done.code ?? "") ? (done.code as Rejection.Code) : "sandbox-failed"
+  if (done.outcome === "failed") return Sending.endCall(state, call, Rejection.make(code, "said by the peer"))
+  const words = text(answer)
+  if (words === undefined) return Sending.endCall(state, call, Rejection.make("answer-damaged", "not UTF-8 text"))
+  const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {
+    pieces: HashMap.remove(state.passing.pieces, call.id)
+  })
+  const event = {
+    _tag: "Answered" as const,
+    peerId: friend.peerId,
+    name: friend.name,
+    id: call.id,
+    text: words,
+    bytes: answer.length,
+    confinement: done.confinement
+  }
+  return State.chain(
+    ended,
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => showAnswer(current, friend, done, words, turn)
+  )
+}
+
+/** The answer goes into the conversation too; its own event says that it is one. */
+const showAnswer = (
+  state: State.State,
+  friend: Roster.Friend,
+  done: Done,
+  words: string,
+  turn: Turn
+): State.Stepped => {
+  const [shown, outputs] = show(state, friend, done.stream, done.number, friend.name, words, turn)
+  return [shown, outputs.filter((output) => output._tag === "Show")]
+}

@@ -1,0 +1,258 @@
+/**
+ * Links that have become sessions, and the ones that have not: who is let in, which of two links stays, when to redial.
+ * It never opens or closes anything itself and never lets an unknown identity reach the tables of friends.
+ * One session per peer: of two, both sides keep the one whose initiator has the smaller identity key.
+ */
+import { HashMap, Option } from "effect"
+import * as RateLimit from "../admission/RateLimit.ts"
+import * as Verdict from "../admission/Verdict.ts"
+import * as Outbox from "../delivery/Outbox.ts"
+import * as Roster from "../friend/Roster.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
+import type { Reject } from "../wire/Message.ts"
+import * as Answering from "./Answering.ts"
+import type { Input, Turn } from "./Input.ts"
+import type { Output } from "./Output.ts"
+import * as Sending from "./Sending.ts"
+import * as State from "./State.ts"
+
+type Opened = Extract<Input, { _tag: "Opened" }>
+
+/** A link has authenticated its far end. */
+export const opened = (state: State.State, input: Opened, turn: Turn): State.Stepped => {
+  const { roster } = state.durable
+  const { signer } = input.peer
+  const known = Roster.byKey(roster, signer.key)
+  const peerId = known?.peerId ?? signer.peerId
+  const verdict = Verdict.decide({
+    kind: "session",
+    standing: known === undefined ? "stranger" : known.standing === "Friend" ? "friend" : "former",
+    banned: (Table.get(state.durable.bans, peerId)?.untilMs ?? 0) > turn.nowMs,
+    awaitingAcceptance: Table.size(roster.asked) > 0
+  })
+  return verdict.admitted && known !== undefined
+    ? admit(state, input, known, turn)
+    : [
+        state,
+        turnAway(input, peerId, known?.name, verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection)
+      ]
+}
+
+/** Says why (unless it is not to be told) and hangs up. A banned peer gets silence and a closed door. */
+const turnAway = (
+  input: Opened,
+  peerId: PeerId,
+  name: string | undefined,
+  rejection: Rejection.Rejection
+): ReadonlyArray<Output> => {
+  const { connection } = input
+  const retry = rejection.retryAfterMs > 0 ? { retryAfterMs: rejection.retryAfterMs } : {}
+  const reject: Reject = { kind: "Reject", code: rejection.code, ...retry }
+  const said: ReadonlyArray<Output> = Rejection.isTold(rejection.code)
+    ? [{ _tag: "Transmit", connection, messages: [{ message: reject }] }]
+    : [{ _tag: "Block", swarmKey: input.peer.value.swarmKey }]
+  const event = {
+    _tag: "PeerRefused" as const,
+    peerId,
+    name: name ?? `stranger ${peerId.slice(0, 8)}`,
+    kind: "session",
+    rejection
+  }
+  return [...said, { _tag: "HangUp", connection, code: null }, { _tag: "Tell", event }]
+}
+
+const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: Turn): State.Stepped => {
+  const { peerId } = friend
+  const old = State.session(state, peerId)
+  const oursFirst = state.self.identityKey < friend.identityKey
+  if (old !== undefined && old.initiator !== input.initiator && old.initiator === oursFirst) {
+    return [state, [{ _tag: "HangUp", connection: input.connection, code: null }]]
+  }
+  const session: State.Session = {
+    connection: input.connection,
+    initiator: input.initiator,
+    swarmKey: input.peer.value.swarmKey,
+    underWay: new Set(),
+    underWayBytes: 0,
+    heldAt: undefined
+  }
+  const listed = State.withPassing(State.withSession(learn(state, input, friend), peerId, session), {
+    connections: HashMap.set(state.passing.connections, input.connection, peerId)
+  })
+  const quiet = State.withContact(listed, peerId, { attempt: 0, dialing: false, nextDialMs: 0, pausedUntilMs: 0 })
+  const replaced: ReadonlyArray<Output> =
+    old === undefined ? [] : [{ _tag: "HangUp", connection: old.connection, code: null }]
+  const event = {
+    _tag: "Connected" as const,
+    peerId,
+    name: friend.name,
+    initiator: input.initiator,
+    version: input.version
+  }
+  return State.chain(
+    quiet,
+    (current) => [current, [...replaced, { _tag: "Tell", event }]],
+    (current) => Sending.flush(current, peerId, turn)
+  )
+}
+
+/** The proof replaces the line's agreement key and tells the transport key (protocol §4). */
+const learn = (state: State.State, input: Opened, friend: Roster.Friend): State.State => {
+  const { agreementKey, swarmKey } = input.peer.value
+  if (friend.agreementKey === agreementKey && friend.swarmKey === swarmKey) return state
+  const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, agreementKey, swarmKey })
+  return State.withRoster(state, { friends })
+}
+
+/** A link is gone. If it was a peer's session, the peer is dialled again as soon as something waits for it. */
+export const closed = (
+  state: State.State,
+  connection: string,
+  rejection: Rejection.Rejection | null,
+  turn: Turn
+): State.Stepped => {
+  const peerId = Option.getOrUndefined(HashMap.get(state.passing.connections, connection))
+  if (peerId === undefined) return [state, []]
+  const forgotten = State.withPassing(state, { connections: HashMap.remove(state.passing.connections, connection) })
+  const counted: State.Stepped =
+    rejection !== null && Rejection.isViolation(rejection.code)
+      ? countViolation(forgotten, peerId, rejection, turn)
+      : [forgotten, []]
+  if (State.session(state, peerId)?.connection !== connection) return counted
+  const [current, outputs] = counted
+  const without = State.withPassing(current, { sessions: HashMap.remove(current.passing.sessions, peerId) })
+  const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
+  const event = { _tag: "Disconnected" as const, peerId, name, code: rejection?.code ?? null }
+  return [redialLater(without, peerId, turn), [...outputs, { _tag: "Tell", event }]]
+}
+
+/** Pause before the next dial: doubled at each attempt up to the longest, then between half and all of it at random. */
+const redialLater = (state: State.State, peerId: PeerId, turn: Turn): State.State => {
+  const { attempt } = State.contact(state, peerId)
+  const longest = Math.min(Limits.dialPauseMaxMs, Limits.dialPauseFirstMs * 2 ** Math.min(attempt, 16))
+  const jitter = 0.5 + (turn.entropy[31] ?? 0) / 512
+  return State.withContact(state, peerId, {
+    attempt: attempt + 1,
+    dialing: false,
+    nextDialMs: turn.nowMs + Math.round(longest * jitter)
+  })
+}
+
+/** A dial is over; if it brought no session, the next one is due later. */
+export const dialEnded = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => [
+  State.session(state, peerId) === undefined
+    ? redialLater(state, peerId, turn)
+    : State.withContact(state, peerId, { dialing: false }),
+  []
+]
+
+/** A peer with a session did what honest software never does: the link ends, and it counts towards a ban. */
+export const violated = (
+  state: State.State,
+  connection: string,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
+  const peerId = Option.getOrUndefined(HashMap.get(state.passing.connections, connection))
+  if (peerId === undefined) return [state, [{ _tag: "HangUp", connection, code: rejection.code }]]
+  return State.chain(
+    state,
+    (current) => countViolation(current, peerId, rejection, turn),
+    (current) => [current, [{ _tag: "HangUp", connection, code: rejection.code }]]
+  )
+}
+
+const countViolation = (
+  state: State.State,
+  peerId: PeerId,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
+  const before = Option.getOrElse(HashMap.get(state.passing.budgets, peerId), (): RateLimit.Budgets => ({}))
+  const { budgets, waitMs } = RateLimit.draw(before, "violation", turn.nowMs)
+  const counted = State.withPassing(state, { budgets: HashMap.set(state.passing.budgets, peerId, budgets) })
+  return waitMs === 0 ? [counted, []] : ban(counted, peerId, rejection, turn)
+}
+
+/** Shuts a peer out for a while. The record survives a restart; running jobs end. */
+const ban = (state: State.State, peerId: PeerId, rejection: Rejection.Rejection, turn: Turn): State.Stepped => {
+  const untilMs = turn.nowMs + Limits.banMs
+  const friend = Table.get(state.durable.roster.friends, peerId)
+  const bans = Table.set(state.durable.bans, peerId, { peerId, code: rejection.code, untilMs })
+  const event = { _tag: "Banned" as const, peerId, name: friend?.name ?? "", untilMs, rejection }
+  const blocked: ReadonlyArray<Output> =
+    friend?.swarmKey === undefined ? [] : [{ _tag: "Block", swarmKey: friend.swarmKey }]
+  return State.chain(
+    State.withDurable(state, { bans }),
+    (current) => Answering.stopAll(current, peerId, "revoked", turn),
+    (current) => [current, [...blocked, { _tag: "Tell", event }]]
+  )
+}
+
+/** Bans that are over: the peer can connect again at once. */
+export const pardon = (state: State.State, turn: Turn): State.Stepped => {
+  const over = Table.values(state.durable.bans).filter((one) => one.untilMs <= turn.nowMs)
+  const bans = over.reduce((left, one) => Table.remove(left, one.peerId), state.durable.bans)
+  const unblocked = over.flatMap(({ peerId }): ReadonlyArray<Output> => {
+    const swarmKey = Table.get(state.durable.roster.friends, peerId)?.swarmKey
+    return swarmKey === undefined ? [] : [{ _tag: "Unblock", swarmKey }]
+  })
+  return [State.withDurable(state, { bans }), unblocked]
+}
+
+/** The peer refuses the whole session. */
+export const turnedAway = (
+  state: State.State,
+  peerId: PeerId,
+  connection: string,
+  reject: Reject,
+  turn: Turn
+): State.Stepped => {
+  const code = Rejection.isCode(reject.code) ? reject.code : "not-a-friend"
+  const rejection = Rejection.make(code, "said by the peer", reject.retryAfterMs ?? 0)
+  return State.chain(
+    state,
+    (current) =>
+      Rejection.isTransient(code)
+        ? Sending.pause(current, peerId, rejection.retryAfterMs, turn)
+        : Sending.onTurnedAway(current, peerId, rejection),
+    (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
+  )
+}
+
+/** A link that never became a session. An impostor is named; everything else is the log's business. */
+export const linkRefused = (state: State.State, input: Extract<Input, { _tag: "LinkRefused" }>): State.Stepped => {
+  const names = Table.values(state.durable.roster.friends)
+    .filter((friend) => input.topics.includes(friend.topic) || friend.swarmKey === input.swarmKey)
+    .map((friend) => friend.name)
+  const { rejection, swarmKey } = input
+  return [state, [{ _tag: "Tell", event: { _tag: "LinkRefused", names, swarmKey, rejection } }]]
+}
+
+/** Ends every session and link of a peer, saying why. */
+export const endSession = (state: State.State, peerId: PeerId, code: Rejection.Code): ReadonlyArray<Output> => {
+  const session = State.session(state, peerId)
+  if (session === undefined) return []
+  const reject: Reject = { kind: "Reject", code }
+  return [
+    { _tag: "Transmit", connection: session.connection, messages: [{ message: reject }] },
+    { _tag: "HangUp", connection: session.connection, code: null }
+  ]
+}
+
+/** When the next turn is due without any input, milliseconds since the epoch. At most a minute away. */
+export const nextWakeMs = (state: State.State, nowMs: number): number => {
+  let next = nowMs + 60_000
+  for (const [peerId, contact] of state.passing.contacts) {
+    const waits = Outbox.waitingFor(state.durable.outbox, peerId as PeerId).numbers.length > 0
+    if (!waits || contact.dialing) continue
+    const open = HashMap.has(state.passing.sessions, peerId)
+    const dueMs = Math.max(contact.pausedUntilMs, open ? 0 : contact.nextDialMs)
+    if (dueMs > nowMs) next = Math.min(next, dueMs)
+  }
+  for (const [, call] of state.durable.calls.entries) next = Math.min(next, Math.max(nowMs, call.deadlineMs))
+  return next
+}

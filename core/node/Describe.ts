@@ -1,0 +1,104 @@
+/**
+ * A node as an operator may see it: a plain value, for status, screens and dumps.
+ * It never holds a secret, a text of a message or a signature; a snapshot test looks at it.
+ * Everything shown is derived here, once, so that chat, CLI and panel cannot disagree.
+ */
+import { HashMap } from "effect"
+import type { CryptoShape } from "../../ports/Crypto.ts"
+import type { Capability } from "../admission/Capability.ts"
+import * as Grants from "../admission/Grants.ts"
+import * as Outbox from "../delivery/Outbox.ts"
+import type { Rule } from "../friend/AutoAccept.ts"
+import * as Fingerprint from "../identity/Fingerprint.ts"
+import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
+import * as PeerId from "../identity/PeerId.ts"
+import * as Table from "../Table.ts"
+import * as Answering from "./Answering.ts"
+import type { State } from "./State.ts"
+
+export interface FriendView {
+  readonly name: string
+  readonly peerId: PeerId.PeerId
+  readonly shortId: string
+  readonly identityKey: RemoteIdentityKey
+  readonly fingerprint: Fingerprint.Fingerprint
+  readonly conversation: string
+  readonly channel: string
+  readonly evidence: string
+  readonly alarmed: boolean
+  readonly capabilities: ReadonlyArray<Capability>
+  readonly connected: boolean
+  readonly waiting: number
+  readonly bannedUntilMs: number | null
+  readonly sinceMs: number
+}
+
+export interface RequestView {
+  readonly name: string
+  readonly identityKey: RemoteIdentityKey
+  readonly fingerprint: Fingerprint.Fingerprint
+  readonly channel: string
+  readonly author: string | null
+  readonly evidence: string
+  readonly receivedAtMs: number
+}
+
+export interface Description {
+  readonly name: string
+  readonly identityKey: RemoteIdentityKey
+  readonly friends: ReadonlyArray<FriendView>
+  readonly requests: ReadonlyArray<RequestView>
+  readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
+  readonly rules: ReadonlyArray<Rule>
+  readonly sandbox: { readonly ready: boolean; readonly reason: string }
+  readonly jobsRunning: number
+  readonly callsWaiting: number
+}
+
+/** The fingerprint of a pair of keys as both sides read it. */
+export const fingerprint = (crypto: CryptoShape, state: State, key: RemoteIdentityKey): Fingerprint.Fingerprint =>
+  Fingerprint.of(crypto, keyBytes(state.self.identityKey), keyBytes(key))
+
+/** The node at this moment. */
+export const describe = (crypto: CryptoShape, state: State, nowMs: number): Description => {
+  const { durable, passing, self } = state
+  const { roster } = durable
+  return {
+    name: self.name,
+    identityKey: self.identityKey,
+    friends: Table.values(roster.friends)
+      .filter((friend) => friend.standing === "Friend")
+      .map((friend) => ({
+        name: friend.name,
+        peerId: friend.peerId,
+        shortId: PeerId.short(friend.peerId),
+        identityKey: friend.identityKey,
+        fingerprint: fingerprint(crypto, state, friend.identityKey),
+        conversation: Answering.label(friend),
+        channel: friend.channel,
+        evidence: friend.evidence,
+        alarmed: friend.alarmed,
+        capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
+        connected: HashMap.has(passing.sessions, friend.peerId),
+        waiting: Outbox.waitingFor(durable.outbox, friend.peerId).numbers.length,
+        bannedUntilMs: Table.get(durable.bans, friend.peerId)?.untilMs ?? null,
+        sinceMs: friend.sinceMs
+      })),
+    requests: Table.values(roster.askedBy)
+      .filter((request) => request.acceptedAtMs === undefined)
+      .map((request) => ({
+        name: request.name,
+        identityKey: request.identityKey,
+        fingerprint: fingerprint(crypto, state, request.identityKey),
+        channel: request.channel,
+        author: request.author,
+        evidence: request.evidence,
+        receivedAtMs: request.receivedAtMs
+      })),
+    asked: Table.values(roster.asked).map(({ channel, posted, to }) => ({ to, channel, posted })),
+    rules: Table.values(roster.rules),
+    sandbox: passing.sandbox,
+    jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
+    callsWaiting: Table.size(durable.calls)
+  }
+}

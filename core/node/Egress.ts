@@ -1,0 +1,209 @@
+/**
+ * From the inside out: an output becomes a port call, and what comes of it comes back as an input.
+ * It never decides and never waits: performing an output returns at once, the work goes on in supervised fibers.
+ * This is where our secrets are used: lines are signed here, after the turn that wanted them is stored.
+ */
+import { Cause, Clock, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue } from "effect"
+import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
+import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
+import type { SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
+import * as Base64url from "../bytes/Base64url.ts"
+import { keyBytes } from "../identity/Keys.ts"
+import * as PeerId from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
+import * as FriendLine from "../wire/FriendLine.ts"
+import type { Event } from "./Event.ts"
+import type { World } from "./Ingress.ts"
+import type { JobResult } from "./Input.ts"
+import type { Output, Reply } from "./Output.ts"
+import * as State from "./State.ts"
+
+export interface Ports {
+  readonly channel: ChatChannelShape
+  readonly log: ConversationLogShape
+  readonly sandbox: SandboxShape
+}
+
+/** What egress works with besides the world of ingress. */
+export interface Outside extends Ports {
+  readonly world: World
+  readonly links: Map<string, Effect.Effect<void>>
+  readonly replies: Map<string, Deferred.Deferred<Reply>>
+  readonly events: PubSub.PubSub<Event>
+  readonly shows: Queue.Queue<Entry>
+  readonly jobs: FiberMap.FiberMap<string>
+  readonly work: FiberSet.FiberSet
+}
+
+/** Starts work that must not hold up the turn. A defect in it is logged, never lost. */
+const background = (outside: Outside, work: Effect.Effect<void>) =>
+  FiberSet.run(
+    outside.work,
+    work.pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("background work failed", cause)
+      )
+    )
+  ).pipe(Effect.asVoid)
+
+/** Performs one output of a committed turn. */
+export const perform = (outside: Outside, output: Output): Effect.Effect<void> => {
+  const { world } = outside
+  switch (output._tag) {
+    case "Announce":
+      return background(outside, announce(world))
+    case "PostLine":
+      return background(outside, postLine(outside, output))
+    case "Transmit":
+      return transmit(outside, output)
+    case "HangUp":
+      return Effect.sync(() => world.writers.get(output.connection)?.hangUp(output.code))
+    case "Dial":
+      return background(outside, dial(world, output))
+    case "Block":
+      return background(outside, world.transport.block(keyBytes(output.swarmKey)))
+    case "Unblock":
+      return background(outside, world.transport.unblock(keyBytes(output.swarmKey)))
+    case "Show":
+      return Queue.offer(outside.shows, output.entry).pipe(Effect.asVoid)
+    case "Run":
+      return FiberMap.run(outside.jobs, output.job, run(outside, output)).pipe(Effect.asVoid)
+    case "Stop":
+      return FiberMap.remove(outside.jobs, output.job)
+    case "Reply":
+      return reply(outside, output.ref, output.reply)
+    case "Tell":
+      return PubSub.publish(outside.events, output.event).pipe(Effect.asVoid)
+  }
+}
+
+/** Announces the topic of our key, trying again until it is announced. */
+const announce = (world: World): Effect.Effect<void> =>
+  world.transport
+    .announce(PeerId.topicOf(world.crypto, world.keys.identityKey))
+    .pipe(
+      Effect.catch((error) =>
+        Effect.logWarning("cannot announce yet", error.message).pipe(
+          Effect.andThen(Effect.sleep(Limits.retryPauseMs)),
+          Effect.andThen(Effect.suspend(() => announce(world)))
+        )
+      )
+    )
+
+type PostLine = Extract<Output, { _tag: "PostLine" }>
+
+const postLine = Effect.fnUntraced(function* (outside: Outside, output: PostLine) {
+  const { crypto, keys, offer, state } = outside.world
+  const { self } = state()
+  const common = {
+    to: output.to,
+    from: self.name,
+    pubkey: self.identityKey,
+    encryptPub: self.agreementKey,
+    tsMs: output.tsMs
+  }
+  const unsigned: FriendLine.Unsigned =
+    output.kind === "request"
+      ? { kind: "request", ...common }
+      : { kind: "accept", ...common, requestSignature: output.requestSignature }
+  const signature = FriendLine.sign(crypto, keys, unsigned)
+  yield* offer({ _tag: "LineSigned", kind: output.kind, key: output.key, signature })
+  const line = FriendLine.print({ ...unsigned, signature } as FriendLine.FriendLine)
+  const rejection = yield* outside.channel.post(output.channel, line).pipe(
+    Effect.as(null),
+    Effect.catch((error) =>
+      Effect.succeed(Rejection.make(error.code === "line-too-long" ? "line-too-long" : "no-channel", error.message))
+    )
+  )
+  yield* offer({ _tag: "LinePosted", kind: output.kind, key: output.key, rejection })
+})
+
+const transmit = (
+  outside: Outside,
+  { connection, messages }: Extract<Output, { _tag: "Transmit" }>
+): Effect.Effect<void> => {
+  const writer = outside.world.writers.get(connection)
+  if (writer === undefined || writer.send(messages)) return Effect.void
+  return Effect.logWarning("a peer stopped reading; its link is dropped").pipe(
+    Effect.andThen(outside.links.get(connection) ?? Effect.void)
+  )
+}
+
+/** Dials by the transport key the peer had last, then by its topic; each attempt is bounded by the transport. */
+const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
+  const { identityKey, peerId, swarmKey } = output
+  const connected = () => State.session(world.state(), peerId) !== undefined
+  const attempt = (target: Parameters<typeof world.transport.dial>[0]) =>
+    connected() ? Effect.void : world.transport.dial(target).pipe(Effect.catch(() => Effect.void))
+  if (swarmKey !== undefined) yield* attempt({ kind: "key", key: keyBytes(swarmKey) })
+  yield* Effect.suspend(() => attempt({ kind: "topic", topic: PeerId.topicOf(world.crypto, keyBytes(identityKey)) }))
+  // A link that was found still has to open before it is a session.
+  for (let waited = 0; waited < 20 && !connected() && world.openings.size > 0; waited++) yield* Effect.sleep(50)
+  yield* world.offer({ _tag: "DialEnded", peerId })
+})
+
+const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
+  "no-engine": "sandbox-unavailable",
+  "no-image": "sandbox-unavailable",
+  "create-refused": "sandbox-failed",
+  "flags-not-applied": "sandbox-unavailable",
+  "start-failed": "sandbox-failed",
+  "timed-out": "sandbox-timeout",
+  "output-too-long": "sandbox-output",
+  "out-of-memory": "sandbox-memory",
+  "exit-code": "sandbox-exit",
+  "engine-failed": "sandbox-failed"
+}
+
+/** Runs a job and hands its end back; a defect of the sandbox is a failed run, not a lost one. */
+const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
+  const { crypto, offer } = outside.world
+  // Peer and id together name the job; the sandbox gets a short name of its own that tells neither.
+  const id = Base64url.encode(crypto.sha256(new Uint8Array([...output.job].map((one) => one.charCodeAt(0)))))
+    .replace(/[^A-Za-z0-9]/g, "")
+    .slice(0, 24)
+  const result: JobResult = yield* outside.sandbox
+    .run({ id, input: output.input, timeLimitMs: output.timeLimitMs, outputBytesMax: Limits.answerBytesMax })
+    .pipe(
+      Effect.map((answer): JobResult => ({ ok: true, answer })),
+      Effect.catch((error) => Effect.succeed<JobResult>({ ok: false, code: codes[error.code], detail: error.message })),
+      Effect.catchDefect((defect) =>
+        Effect.logError("the sandbox failed", defect).pipe(
+          Effect.as<JobResult>({ ok: false, code: "sandbox-failed", detail: "" })
+        )
+      )
+    )
+  if (!result.ok) yield* Effect.logWarning(`inject run failed: ${result.code}`, result.detail)
+  yield* offer({ _tag: "Ran", job: output.job, result })
+})
+
+const reply = (outside: Outside, ref: string, answer: Reply): Effect.Effect<void> => {
+  const deferred = outside.replies.get(ref)
+  outside.replies.delete(ref)
+  return deferred === undefined ? Effect.void : Deferred.succeed(deferred, answer).pipe(Effect.asVoid)
+}
+
+/** Appends entries to the conversation log in the order in which they were accepted, one at a time. */
+export const showing = (outside: Outside): Effect.Effect<never> =>
+  Queue.take(outside.shows).pipe(
+    Effect.flatMap((entry) =>
+      outside.log.append(entry).pipe(
+        Effect.as(false),
+        Effect.catch((error) => Effect.logError("the conversation log failed", error.message).pipe(Effect.as(true))),
+        Effect.flatMap((failed) => outside.world.offer({ _tag: "Shown", id: entry.id, failed }))
+      )
+    ),
+    Effect.forever
+  )
+
+/** Asks the sandbox how it is, now and every minute, so that a refusal can say why before anything is promised. */
+export const watchSandbox = (outside: Outside): Effect.Effect<never> =>
+  outside.sandbox.status.pipe(
+    Effect.flatMap(({ ready, reason }) => outside.world.offer({ _tag: "SandboxStatus", ready, reason })),
+    Effect.andThen(Effect.sleep(60_000)),
+    Effect.forever
+  )
+
+/** The time, as turns see it. */
+export const now = Clock.currentTimeMillis

@@ -1,0 +1,75 @@
+/**
+ * What a node tells its operator and its embedder: a closed union of facts that are already committed.
+ * It never holds a key's secret half, and a peer's text only where showing it is the point.
+ * Presentation is elsewhere (`plugin/Present`); these are the facts, so that a screen, a log and a test read the same.
+ */
+import type { Entry } from "../../ports/ConversationLog.ts"
+import type { Confinement } from "../../ports/Sandbox.ts"
+import type { AuthorEvidence } from "../admission/Verdict.ts"
+import type { RemoteIdentityKey } from "../identity/Keys.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import type { Code, Rejection } from "../Rejection.ts"
+
+interface Peer {
+  readonly peerId: PeerId
+  readonly name: string
+}
+
+export type Event =
+  | (Peer & {
+      readonly _tag: "RequestReceived"
+      readonly channel: string
+      readonly author: string | null
+      readonly evidence: AuthorEvidence
+      readonly identityKey: RemoteIdentityKey
+      /** Other open requests under the same name and channel, with other keys. */
+      readonly rivals: number
+    })
+  | { readonly _tag: "LinePosted"; readonly kind: "request" | "accept"; readonly to: string; readonly channel: string }
+  | {
+      readonly _tag: "LineNotPosted"
+      readonly kind: "request" | "accept"
+      readonly to: string
+      readonly channel: string
+      readonly rejection: Rejection
+    }
+  | {
+      readonly _tag: "LineRefused"
+      readonly channel: string
+      readonly author: string | null
+      readonly claimed: string
+      readonly rejection: Rejection
+    }
+  | (Peer & {
+      readonly _tag: "FriendshipMade"
+      readonly channel: string
+      readonly identityKey: RemoteIdentityKey
+      readonly evidence: AuthorEvidence
+      readonly by: "operator" | "rule" | "peer"
+    })
+  | (Peer & { readonly _tag: "FriendshipEnded" })
+  | (Peer & { readonly _tag: "Alarm"; readonly rejection: Rejection })
+  | (Peer & { readonly _tag: "Connected"; readonly initiator: boolean; readonly version: number })
+  | (Peer & { readonly _tag: "Disconnected"; readonly code: Code | null })
+  | {
+      readonly _tag: "LinkRefused"
+      /** Friends whose topic or key led to this link. */
+      readonly names: ReadonlyArray<string>
+      readonly swarmKey: string
+      readonly rejection: Rejection
+    }
+  | (Peer & { readonly _tag: "PeerRefused"; readonly kind: string; readonly rejection: Rejection })
+  | (Peer & { readonly _tag: "Banned"; readonly untilMs: number; readonly rejection: Rejection })
+  | (Peer & { readonly _tag: "Delivered"; readonly id: string; readonly kind: string; readonly bytes: number })
+  | (Peer & { readonly _tag: "Refused"; readonly id: string; readonly kind: string; readonly rejection: Rejection })
+  | (Peer & { readonly _tag: "Received"; readonly entry: Entry; readonly bytes: number })
+  | (Peer & { readonly _tag: "JobStarted"; readonly id: string })
+  | (Peer & { readonly _tag: "JobEnded"; readonly id: string; readonly code: Code | null })
+  | (Peer & {
+      readonly _tag: "Answered"
+      readonly id: string
+      readonly text: string
+      readonly bytes: number
+      readonly confinement: Confinement | undefined
+    })
+  | { readonly _tag: "StorageFailed"; readonly rejection: Rejection }

@@ -1,0 +1,365 @@
+/**
+ * Friend lines, both ways: what arrives in a channel, what the operator asks for, what is posted.
+ * It never sees a line whose signature does not hold, and never compares a name with anything but other names.
+ * A line is signed after the turn that decided on it is committed; the same fields give the same signature after a crash.
+ */
+import { Result } from "effect"
+import * as Grants from "../admission/Grants.ts"
+import * as RateLimit from "../admission/RateLimit.ts"
+import * as ReplayWindow from "../admission/ReplayWindow.ts"
+import * as Verdict from "../admission/Verdict.ts"
+import * as Outbox from "../delivery/Outbox.ts"
+import * as AutoAccept from "../friend/AutoAccept.ts"
+import * as Friendship from "../friend/Friendship.ts"
+import * as Roster from "../friend/Roster.ts"
+import type { Authentic } from "../identity/Authentic.ts"
+import * as Name from "../identity/Name.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
+import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
+import type { Input, Turn } from "./Input.ts"
+import type { Output } from "./Output.ts"
+import * as Sending from "./Sending.ts"
+import * as State from "./State.ts"
+
+type Line = Extract<Input, { _tag: "Line" }>
+interface Seen<L> {
+  readonly line: Authentic<L>
+  readonly channel: string
+  readonly author: string | null
+  readonly evidence: Verdict.AuthorEvidence
+}
+
+/** What the channel's word about the author says of the name in the line (protocol §3). */
+export const evidenceOf = (author: string | null, claimed: string): Verdict.AuthorEvidence =>
+  author === null ? "unproven" : Name.fold(author) === Name.fold(claimed) ? "same" : "different"
+
+const refused = (seen: Line, rejection: Rejection.Rejection): Output => ({
+  _tag: "Tell",
+  event: {
+    _tag: "LineRefused",
+    channel: seen.channel,
+    author: seen.author,
+    claimed: seen.line.value.from,
+    rejection
+  }
+})
+
+/** An authentic friend line. Lines for others, echoes and second copies are ignored in silence. */
+export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepped => {
+  const { signer, value } = input.line
+  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && signer.key !== state.self.identityKey
+  if (!forUs) return [state, []]
+  const once = ReplayWindow.admit(state.durable.replay, input.line, turn.nowMs)
+  if (Result.isFailure(once)) {
+    return [state, once.failure.code === "line-seen" ? [] : [refused(input, once.failure)]]
+  }
+  const drawn = RateLimit.draw(state.passing.lineBudget, "line", turn.nowMs)
+  const evidence = evidenceOf(input.author, value.from)
+  const verdict = Verdict.decide({ kind: "line", evidence, lineWaitMs: drawn.waitMs, ...standingOf(state, input) })
+  // A line over the rate is not remembered: it may be read again when the sender posts it again.
+  if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
+  const counted = State.withPassing(State.withDurable(state, { replay: once.success }), { lineBudget: drawn.budgets })
+  if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
+  const seen = { channel: input.channel, author: input.author, evidence }
+  return isRequest(input.line)
+    ? onRequest(counted, { ...seen, line: input.line }, turn)
+    : onAccept(counted, { ...seen, line: input.line as Authentic<Accept> }, input, turn)
+}
+
+const isRequest = (line: Authentic<FriendLine>): line is Authentic<Request> => line.value.kind === "request"
+
+/** The facts about the sender that the gate asks for. */
+const standingOf = (state: State.State, { channel, line }: Line) => {
+  const { roster } = state.durable
+  const { signer, value } = line
+  const known = Roster.byKey(roster, signer.key)
+  const waiting = Table.values(roster.askedBy).filter((request) => request.acceptedAtMs === undefined)
+  const ofName = waiting.filter(
+    (request) => request.channel === channel && Name.fold(request.name) === Name.fold(value.from)
+  )
+  const already = Table.has(roster.askedBy, Roster.askedByKey(channel, signer.peerId))
+  return {
+    known: already
+      ? ("asked-by" as const)
+      : known === undefined
+        ? ("stranger" as const)
+        : known.standing === "Friend"
+          ? ("friend" as const)
+          : ("former" as const),
+    openRequests: value.kind === "accept" ? 0 : waiting.length,
+    openRequestsOfName: value.kind === "accept" ? 0 : ofName.length
+  }
+}
+
+const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.Stepped => {
+  const { author, channel, evidence, line } = seen
+  const { signer, value } = line
+  const known = Roster.byKey(state.durable.roster, signer.key)
+  const peerId = known?.peerId ?? signer.peerId
+  const key = Roster.askedByKey(channel, peerId)
+  const request: Roster.AskedBy = {
+    peerId,
+    channel,
+    author,
+    evidence,
+    name: value.from,
+    identityKey: signer.key,
+    agreementKey: value.encryptPub,
+    topic: signer.topic,
+    signature: value.signature,
+    receivedAtMs: turn.nowMs,
+    expiresAtMs: turn.nowMs + Limits.requestAgeMs
+  }
+  const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
+  // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
+  if (known?.standing === "Friend") return accept(asked, key, request, "rule", turn)
+  const facts = { key: signer.key, channel, author, evidence }
+  const rule = Table.values(state.durable.roster.rules).find((one) => AutoAccept.matches(one, facts))
+  if (rule !== undefined) return accept(asked, key, request, "rule", turn)
+  const rivals = Table.values(asked.durable.roster.askedBy).filter(
+    (other) => other.channel === channel && other.peerId !== peerId && Name.fold(other.name) === Name.fold(value.from)
+  ).length
+  const event = {
+    _tag: "RequestReceived" as const,
+    peerId,
+    name: value.from,
+    channel,
+    author,
+    evidence,
+    identityKey: signer.key,
+    rivals
+  }
+  return [asked, [{ _tag: "Tell", event }]]
+}
+
+/** An acceptance counts in the channel of its request, from whom we asked, for the very line we posted, once. */
+const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Turn): State.Stepped => {
+  const { channel, line } = seen
+  const { signer, value } = line
+  const { roster } = state.durable
+  const key = Roster.askedKey(channel, value.from)
+  const asked = Table.get(roster.asked, key)
+  if (asked === undefined || asked.signature !== value.requestSignature) {
+    const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
+    return answered !== undefined && answered.identityKey !== signer.key
+      ? alarm(state, answered)
+      : [state, [refused(input, Rejection.make("accept-unexpected"))]]
+  }
+  const known = Roster.byKey(roster, signer.key)
+  const peerId = known?.peerId ?? signer.peerId
+  const answered = State.withRoster(state, {
+    asked: Table.remove(roster.asked, key),
+    askedBy: Table.remove(roster.askedBy, Roster.askedByKey(channel, peerId))
+  })
+  return befriend(
+    answered,
+    {
+      peerId,
+      name: value.from,
+      standing: "Friend",
+      identityKey: signer.key,
+      agreementKey: value.encryptPub,
+      topic: signer.topic,
+      channel,
+      evidence: seen.evidence,
+      sinceMs: turn.nowMs,
+      acceptSignature: value.signature,
+      requestSignature: value.requestSignature,
+      alarmed: false
+    },
+    "peer",
+    turn
+  )
+}
+
+/** Two keys answered one request: one of them lies. Inject stops for the friend until the operator befriends anew. */
+const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
+  const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, alarmed: true })
+  const event = {
+    _tag: "Alarm" as const,
+    peerId: friend.peerId,
+    name: friend.name,
+    rejection: Rejection.make("second-accept")
+  }
+  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
+}
+
+/** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
+const befriend = (
+  state: State.State,
+  friend: Roster.Friend,
+  by: "operator" | "rule" | "peer",
+  turn: Turn
+): State.Stepped => {
+  const { peerId } = friend
+  const before = Table.get(state.durable.roster.friends, peerId)
+  const swarmKey = before?.swarmKey
+  const record = swarmKey === undefined ? friend : { ...friend, swarmKey }
+  // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
+  const grants =
+    before?.standing === "Friend"
+      ? state.durable.grants
+      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message")
+  const opened = Outbox.open(state.durable.outbox, peerId, Sending.streamId(turn))
+  const outputs: ReadonlyArray<Output> = [
+    ...(swarmKey === undefined ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
+    {
+      _tag: "Tell",
+      event: {
+        _tag: "FriendshipMade",
+        peerId,
+        name: friend.name,
+        channel: friend.channel,
+        identityKey: friend.identityKey,
+        evidence: friend.evidence,
+        by
+      }
+    }
+  ]
+  const made = State.withDurable(
+    State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
+    { grants, outbox: opened.outbox, bans: Table.remove(state.durable.bans, peerId) }
+  )
+  return State.chain(
+    made,
+    (current) => [current, outputs],
+    ...opened.dropped.map(
+      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("cancelled"))
+    )
+  )
+}
+
+/** The request a name means is accepted: the friend is recorded, and the line that says so is wanted. */
+export const accept = (
+  state: State.State,
+  key: string,
+  request: Roster.AskedBy,
+  by: "operator" | "rule",
+  turn: Turn
+): State.Stepped => {
+  const standing = Roster.friend(state.durable.roster, request.peerId) === undefined ? "AskedBy" : "Friend"
+  if (Friendship.next(standing, "weAccept") !== "Friend") throw new Error("an acceptance has no place here")
+  const accepted = { ...request, acceptedAtMs: turn.nowMs }
+  return State.chain(
+    State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, accepted) }),
+    (current) =>
+      befriend(
+        current,
+        {
+          peerId: request.peerId,
+          name: request.name,
+          standing: "Friend",
+          identityKey: request.identityKey,
+          agreementKey: request.agreementKey,
+          topic: request.topic,
+          channel: request.channel,
+          evidence: request.evidence,
+          sinceMs: turn.nowMs,
+          alarmed: false
+        },
+        by,
+        turn
+      ),
+    (current) => [current, [postAccept(key, accepted)]]
+  )
+}
+
+const postAccept = (key: string, request: Roster.AskedBy & { readonly acceptedAtMs: number }): Output => ({
+  _tag: "PostLine",
+  kind: "accept",
+  key,
+  channel: request.channel,
+  to: request.name,
+  tsMs: request.acceptedAtMs,
+  requestSignature: request.signature
+})
+
+const postRequest = (key: string, asked: Roster.Asked): Output => ({
+  _tag: "PostLine",
+  kind: "request",
+  key,
+  channel: asked.channel,
+  to: asked.to,
+  tsMs: asked.tsMs,
+  requestSignature: ""
+})
+
+/** The operator asks somebody to be friends. Asking again posts a new line and voids the older one. */
+export const ask = (
+  state: State.State,
+  channel: string,
+  to: string,
+  turn: Turn
+): Result.Result<State.Stepped, Rejection.Rejection> => {
+  const { roster } = state.durable
+  if (Name.fold(to) === Name.fold(state.self.name)) return Result.fail(Rejection.make("own-name"))
+  const key = Roster.askedKey(channel, to)
+  if (!Table.has(roster.asked, key) && Table.size(roster.asked) >= Limits.askedMax) {
+    return Result.fail(Rejection.make("requests-full"))
+  }
+  const asked = { channel, to, tsMs: turn.nowMs, expiresAtMs: turn.nowMs + Limits.requestAgeMs, posted: false }
+  return Result.succeed([
+    State.withRoster(state, { asked: Table.set(roster.asked, key, asked) }),
+    [postRequest(key, asked)]
+  ])
+}
+
+/** A line of ours has its signature; an acceptance will name it. */
+export const onSigned = (state: State.State, input: Extract<Input, { _tag: "LineSigned" }>): State.Stepped => {
+  const asked = input.kind === "request" ? Table.get(state.durable.roster.asked, input.key) : undefined
+  if (asked === undefined) return [state, []]
+  const signed = { ...asked, signature: input.signature }
+  return [State.withRoster(state, { asked: Table.set(state.durable.roster.asked, input.key, signed) }), []]
+}
+
+/** A line of ours is in the channel, or could not be posted: then the record stays and the operator can try again. */
+export const onPosted = (state: State.State, input: Extract<Input, { _tag: "LinePosted" }>): State.Stepped => {
+  const { roster } = state.durable
+  const { key, kind, rejection } = input
+  const asked = Table.get(roster.asked, key)
+  const askedBy = Table.get(roster.askedBy, key)
+  const to = (kind === "request" ? asked?.to : askedBy?.name) ?? ""
+  const channel = (kind === "request" ? asked?.channel : askedBy?.channel) ?? ""
+  if (rejection !== null) {
+    return [state, [{ _tag: "Tell", event: { _tag: "LineNotPosted", kind, to, channel, rejection } }]]
+  }
+  const next =
+    kind === "accept"
+      ? State.withRoster(state, { askedBy: Table.remove(roster.askedBy, key) })
+      : asked === undefined
+        ? state
+        : State.withRoster(state, { asked: Table.set(roster.asked, key, { ...asked, posted: true }) })
+  return [next, [{ _tag: "Tell", event: { _tag: "LinePosted", kind, to, channel } }]]
+}
+
+/** After a start: lines that were decided on and perhaps not posted are wanted again; a second copy is harmless. */
+export const repost = (state: State.State, turn: Turn): State.Stepped => {
+  const fresh = (tsMs: number) => ReplayWindow.freshness(tsMs, turn.nowMs) === undefined
+  const requests = Table.pairs(state.durable.roster.asked)
+    .filter(([, asked]) => !asked.posted && fresh(asked.tsMs))
+    .map(([key, asked]) => postRequest(key, asked))
+  const accepts = Table.pairs(state.durable.roster.askedBy).flatMap(([key, request]) => {
+    const { acceptedAtMs } = request
+    if (acceptedAtMs === undefined) return []
+    return [postAccept(key, { ...request, acceptedAtMs: fresh(acceptedAtMs) ? acceptedAtMs : turn.nowMs })]
+  })
+  return [state, [...requests, ...accepts]]
+}
+
+/** The friendship ends here and now: grants, queue, session and running jobs go with it; the record stays as Former. */
+export const end = (state: State.State, friend: Roster.Friend): State.State => {
+  const { peerId } = friend
+  if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
+  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
+  const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
+  return State.withDurable(State.withRoster(state, { friends, askedBy }), {
+    grants: Grants.withdrawAll(state.durable.grants, peerId)
+  })
+}
+
+/** Whether a peer is a friend now. */
+export const isFriend = (state: State.State, peerId: PeerId): boolean =>
+  Roster.friend(state.durable.roster, peerId) !== undefined

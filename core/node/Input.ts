@@ -1,0 +1,105 @@
+/**
+ * Everything that can happen to a node: one closed union; a new case breaks every switch that must know of it.
+ * What comes from a peer is `Authentic` here or does not come at all; the rest is our operator, our ports, our clock.
+ * Completions are inputs too: no port ever calls back into the state.
+ */
+import type { Answer } from "../../ports/Sandbox.ts"
+import type { Capability } from "../admission/Capability.ts"
+import type { Rule } from "../friend/AutoAccept.ts"
+import type { Authentic } from "../identity/Authentic.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import type { Code, Rejection } from "../Rejection.ts"
+import type { Proof } from "../session/Proof.ts"
+import type { FriendLine } from "../wire/FriendLine.ts"
+import type { Message, Unknown } from "../wire/Message.ts"
+
+/** What an operator can ask for. Names are as typed; `keyPrefix` tells namesakes apart. */
+export type Command =
+  | { readonly _tag: "Friend"; readonly channel: string; readonly to: string }
+  | { readonly _tag: "Accept"; readonly name: string; readonly keyPrefix: string }
+  | { readonly _tag: "Deny"; readonly name: string; readonly keyPrefix: string }
+  | { readonly _tag: "Unfriend"; readonly name: string; readonly keyPrefix: string }
+  | {
+      readonly _tag: "Grant" | "Revoke"
+      readonly name: string
+      readonly keyPrefix: string
+      readonly capability: Capability
+    }
+  | { readonly _tag: "Message"; readonly name: string; readonly keyPrefix: string; readonly text: string }
+  | {
+      readonly _tag: "Inject"
+      readonly name: string
+      readonly keyPrefix: string
+      readonly text: string
+      readonly waitMs: number
+    }
+  | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }
+  | { readonly _tag: "RemoveRule"; readonly id: string }
+
+export type Input =
+  | { readonly _tag: "Started" }
+  | { readonly _tag: "Tick" }
+  | { readonly _tag: "Operator"; readonly ref: string; readonly command: Command }
+  | {
+      readonly _tag: "Line"
+      readonly channel: string
+      readonly author: string | null
+      readonly line: Authentic<FriendLine>
+    }
+  | {
+      readonly _tag: "LineRefused"
+      readonly channel: string
+      readonly author: string | null
+      readonly claimed: string
+      readonly rejection: Rejection
+    }
+  | {
+      readonly _tag: "LineSigned"
+      readonly kind: "request" | "accept"
+      readonly key: string
+      readonly signature: string
+    }
+  | {
+      readonly _tag: "LinePosted"
+      readonly kind: "request" | "accept"
+      readonly key: string
+      readonly rejection: Rejection | null
+    }
+  | {
+      readonly _tag: "Opened"
+      readonly connection: string
+      readonly initiator: boolean
+      readonly version: number
+      readonly peer: Authentic<Proof>
+    }
+  | {
+      readonly _tag: "Received"
+      readonly connection: string
+      readonly message: Authentic<Message | Unknown>
+      /** Bytes of the body, and the first 16 bytes of its SHA-256, base64url. */
+      readonly bytes: number
+      readonly hash: string
+    }
+  | {
+      readonly _tag: "LinkRefused"
+      readonly rejection: Rejection
+      readonly swarmKey: string
+      readonly topics: ReadonlyArray<string>
+    }
+  | { readonly _tag: "Closed"; readonly connection: string; readonly rejection: Rejection | null }
+  | { readonly _tag: "DialEnded"; readonly peerId: PeerId }
+  | { readonly _tag: "Shown"; readonly id: string; readonly failed: boolean }
+  | { readonly _tag: "Ran"; readonly job: string; readonly result: JobResult }
+  | { readonly _tag: "SandboxStatus"; readonly ready: boolean; readonly reason: string }
+
+/** How a sandbox run ended. */
+export type JobResult =
+  | { readonly ok: true; readonly answer: Answer }
+  | { readonly ok: false; readonly code: Code; readonly detail: string }
+
+/** What a turn is given besides its input: the time, 32 fresh random bytes, and SHA-256, which is pure. */
+export interface Turn {
+  readonly nowMs: number
+  readonly entropy: Uint8Array
+  readonly sha256: (bytes: Uint8Array) => Uint8Array
+}

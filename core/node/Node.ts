@@ -1,0 +1,238 @@
+/**
+ * The turn loop: take what waits, step, store the difference, then perform, then take the next.
+ * It never lets an output happen whose turn is not stored, and never lets a failure of the disk pass as success.
+ * One fiber owns the state; everything else talks to it through a bounded queue of inputs.
+ */
+import {
+  Clock,
+  Data,
+  Deferred,
+  Effect,
+  FiberHandle,
+  FiberMap,
+  FiberSet,
+  Option,
+  PubSub,
+  Queue,
+  Result,
+  type Scope,
+  Stream
+} from "effect"
+import { ChatChannel } from "../../ports/ChatChannel.ts"
+import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
+import { Crypto } from "../../ports/Crypto.ts"
+import { KeyVault } from "../../ports/KeyVault.ts"
+import { RecordStore, type StoreError } from "../../ports/RecordStore.ts"
+import { Sandbox } from "../../ports/Sandbox.ts"
+import { type Link, Transport } from "../../ports/Transport.ts"
+import * as Base64url from "../bytes/Base64url.ts"
+import type { Fingerprint } from "../identity/Fingerprint.ts"
+import * as Keys from "../identity/Keys.ts"
+import * as Name from "../identity/Name.ts"
+import * as Limits from "../Limits.ts"
+import * as Table from "../Table.ts"
+import * as Describe from "./Describe.ts"
+import * as Egress from "./Egress.ts"
+import type { Event } from "./Event.ts"
+import * as Ingress from "./Ingress.ts"
+import type { Command, Input, Turn } from "./Input.ts"
+import type { Output, Reply } from "./Output.ts"
+import * as Records from "./Records.ts"
+import * as State from "./State.ts"
+import * as Step from "./Step.ts"
+import * as StorageFailure from "./StorageFailure.ts"
+
+/** Why a node cannot start. `message` names what to do. */
+export class StartError extends Data.TaggedError("StartError")<{
+  readonly code: "keys" | "store" | "name" | "records" | "owner"
+  readonly message: string
+}> {}
+
+/** A running node, for whoever embeds it. */
+export interface Node {
+  /** Carries out an operator's command; the reply comes when it is stored. */
+  command(command: Command): Effect.Effect<Reply>
+  /** Everything the node tells, from the moment of subscription; a subscriber 4,096 events behind loses the oldest. */
+  readonly events: Effect.Effect<PubSub.Subscription<Event>, never, Scope.Scope>
+  /** The node as an operator may see it now. */
+  readonly describe: Effect.Effect<Describe.Description>
+  /** What to compare with the holder of this identity key. */
+  fingerprint(key: Keys.RemoteIdentityKey): Fingerprint
+  /** Ends only when the node can no longer run: the store has failed for good. */
+  readonly ended: Effect.Effect<never, StoreError>
+}
+
+/** Our keys from the vault, made and stored on the first start. */
+export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVault> = Effect.gen(function* () {
+  const crypto = yield* Crypto
+  const vault = yield* KeyVault
+  const failed = (error: { readonly message: string }) =>
+    Effect.fail(new StartError({ code: "keys", message: error.message }))
+  const document = yield* vault.load.pipe(Effect.catch(failed))
+  if (Option.isSome(document)) {
+    const keys = Keys.fromDocument(crypto, document.value)
+    return keys ?? (yield* failed({ message: "the identity file is not one of this program; restore it from a copy" }))
+  }
+  const keys = Keys.generate(crypto, yield* Clock.currentTimeMillis)
+  yield* vault.save(Keys.toDocument(keys)).pipe(Effect.catch(failed))
+  return keys
+})
+
+const loadState = Effect.fnUntraced(function* (self: State.Self) {
+  const store = yield* RecordStore
+  const records = yield* store.load.pipe(
+    Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
+  )
+  const loaded = Records.load(records)
+  if (Result.isFailure(loaded)) {
+    const { collection, key, message } = loaded.failure
+    const where = `record ${JSON.stringify(key)} of ${collection}`
+    return yield* new StartError({ code: "records", message: `${where}: ${message}` })
+  }
+  const durable = loaded.success
+  const owner = Table.get(durable.owner, "identity")
+  if (records.length > 0 && owner !== self.identityKey) {
+    const message =
+      "the records in the data folder belong to another identity; restore the identity file that made them"
+    return yield* new StartError({ code: "owner", message })
+  }
+  return State.start(self, { ...durable, owner: Table.set(durable.owner, "identity", self.identityKey) })
+})
+
+const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, StartError> =>
+  Result.mapBoth(Name.parse(name), {
+    onFailure: () =>
+      new StartError({ code: "name", message: `"${name}" cannot be a name: 1 to 64 visible characters` }),
+    onSuccess: (valid) => ({
+      name: valid,
+      identityKey: Base64url.encode(keys.identityKey) as Keys.RemoteIdentityKey,
+      agreementKey: Base64url.encode(keys.agreementKey) as Keys.RemoteAgreementKey
+    })
+  })
+
+/** Starts a node on the ports in context; it ends with the scope. */
+export const make = Effect.fnUntraced(function* (options: { readonly name: string; readonly keys: Keys.LocalKeys }) {
+  const crypto = yield* Crypto
+  const transport = yield* Transport
+  const store = yield* RecordStore
+  const ports = { channel: yield* ChatChannel, log: yield* ConversationLog, sandbox: yield* Sandbox }
+  let state = yield* loadState(yield* Effect.fromResult(selfOf(options.name, options.keys)))
+  const inputs = yield* Queue.bounded<Input>(Limits.inputsWaitingMax)
+  const offer = (input: Input) => Queue.offer(inputs, input).pipe(Effect.asVoid)
+  const outside: Egress.Outside = {
+    ...ports,
+    world: {
+      crypto,
+      keys: options.keys,
+      transport,
+      state: () => state,
+      offer,
+      writers: new Map(),
+      openings: new Set()
+    },
+    links: new Map(),
+    replies: new Map(),
+    events: yield* PubSub.sliding<Event>(4_096),
+    shows: yield* Queue.unbounded<Entry>(),
+    jobs: yield* FiberMap.make<string>(),
+    work: yield* FiberSet.make()
+  }
+  const alarm = yield* FiberHandle.make()
+
+  /** Steps, stores and adopts a batch, or fails and leaves everything as it was. Gives what to perform. */
+  const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Input>) {
+    const nowMs = yield* Clock.currentTimeMillis
+    let next = state
+    const outputs: Array<Output> = []
+    for (const input of batch) {
+      const given: Turn = { nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256 }
+      const [stepped, wanted] = Step.step(next, input, given)
+      next = stepped
+      outputs.push(...wanted)
+    }
+    const changes = Records.diff(next.durable)
+    if (changes.length > 0) yield* store.commit(changes)
+    state = { ...next, durable: Records.settled(next.durable) }
+    return outputs
+  })
+
+  const perform = (outputs: ReadonlyArray<Output>) =>
+    Effect.forEach(outputs, (output) => Egress.perform(outside, output), { discard: true })
+
+  /** One input whose turn cannot be stored: its consequences without the turn. */
+  const withoutStorage = (input: Input, error: StoreError) => {
+    const { again, outputs } = StorageFailure.instead(input, error)
+    const later = Effect.sleep(Limits.retryPauseMs).pipe(Effect.andThen(offer(input)))
+    return perform(outputs).pipe(Effect.andThen(again ? FiberSet.run(outside.work, later) : Effect.void), Effect.asVoid)
+  }
+
+  /** A batch that could not be stored is tried input by input, so that one large one does not take others with it. */
+  const oneByOne = (batch: ReadonlyArray<Input>, error: StoreError) =>
+    error.code === "closed"
+      ? Effect.fail(error)
+      : Effect.forEach(
+          batch,
+          (input) =>
+            turn([input]).pipe(
+              Effect.flatMap(perform),
+              Effect.catch((failure) => withoutStorage(input, failure))
+            ),
+          { discard: true }
+        )
+
+  const loop = Effect.gen(function* () {
+    for (;;) {
+      const batch = yield* Queue.takeBetween(inputs, 1, Limits.batchMax)
+      yield* turn(batch).pipe(
+        Effect.flatMap(perform),
+        Effect.catch((error) => oneByOne(batch, error))
+      )
+      const nowMs = yield* Clock.currentTimeMillis
+      const wakeMs = Step.nextWakeMs(state, nowMs)
+      yield* FiberHandle.run(
+        alarm,
+        Effect.sleep(Math.max(1, wakeMs - nowMs)).pipe(Effect.andThen(offer({ _tag: "Tick" })))
+      )
+    }
+  })
+
+  const serve = (link: Link) =>
+    Effect.suspend(() => {
+      outside.links.set(link.id, link.abort)
+      return Ingress.serveLink(outside.world, link)
+    }).pipe(
+      Effect.catchCause((cause) => Effect.logError("a link failed", cause)),
+      Effect.ensuring(Effect.sync(() => outside.links.delete(link.id)))
+    )
+
+  yield* perform(
+    yield* turn([{ _tag: "Started" }]).pipe(
+      Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
+    )
+  )
+  const ended = yield* Deferred.make<never, StoreError>()
+  yield* Effect.forkScoped(loop.pipe(Effect.catch((error) => Deferred.fail(ended, error))))
+  yield* Effect.forkScoped(Egress.showing(outside))
+  yield* Effect.forkScoped(Egress.watchSandbox(outside))
+  yield* Effect.forkScoped(
+    Stream.runForEach(transport.links, (link) => FiberSet.run(outside.work, serve(link)).pipe(Effect.asVoid))
+  )
+  yield* Effect.forkScoped(Stream.runForEach(ports.channel.lines, (line) => Ingress.onLine(outside.world, line)))
+
+  let refs = 0
+  const node: Node = {
+    command: (command) =>
+      Effect.gen(function* () {
+        const ref = String(++refs)
+        const deferred = yield* Deferred.make<Reply>()
+        outside.replies.set(ref, deferred)
+        yield* offer({ _tag: "Operator", ref, command })
+        return yield* Deferred.await(deferred)
+      }),
+    events: PubSub.subscribe(outside.events),
+    describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state, nowMs)),
+    fingerprint: (key) => Describe.fingerprint(crypto, state, key),
+    ended: Deferred.await(ended)
+  }
+  return node
+})

@@ -1,0 +1,157 @@
+/**
+ * What our operator asks for: each command answered at once with an id or a refusal, its effects told later.
+ * It never parses what was typed (the plugin does) and is the only way to a grant.
+ * Commands change the same tables as peers' messages do, in the same turns, so there is no second truth.
+ */
+import { Result } from "effect"
+import * as Grants from "../admission/Grants.ts"
+import { utf8 } from "../bytes/Bytes.ts"
+import type * as Outbox from "../delivery/Outbox.ts"
+import * as Roster from "../friend/Roster.ts"
+import * as Name from "../identity/Name.ts"
+import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
+import * as Answering from "./Answering.ts"
+import * as Connecting from "./Connecting.ts"
+import * as Friending from "./Friending.ts"
+import type { Command, Turn } from "./Input.ts"
+import type { Output } from "./Output.ts"
+import * as Sending from "./Sending.ts"
+import * as State from "./State.ts"
+
+type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
+
+/** Carries a command out, or refuses it; either way the operator gets exactly one reply. */
+export const operate = (state: State.State, ref: string, command: Command, turn: Turn): State.Stepped => {
+  const outcome = perform(state, command, turn)
+  if (Result.isFailure(outcome)) {
+    return [state, [{ _tag: "Reply", ref, reply: { ok: false, rejection: outcome.failure } }]]
+  }
+  const [next, outputs] = outcome.success
+  return [next, [{ _tag: "Reply", ref, reply: { ok: true, id: Sending.messageId(turn) } }, ...outputs]]
+}
+
+const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
+  switch (command._tag) {
+    case "Friend":
+      return ask(state, command.channel, command.to, turn)
+    case "Accept":
+      return accept(state, command.name, command.keyPrefix, turn)
+    case "Deny":
+      return deny(state, command.name, command.keyPrefix)
+    case "Unfriend":
+      return unfriend(state, command.name, command.keyPrefix, turn)
+    case "Grant":
+    case "Revoke":
+      return changeGrant(state, command, turn)
+    case "Message":
+      return message(state, command, turn)
+    case "Inject":
+      return inject(state, command, turn)
+    case "AddRule":
+      return addRule(state, command.rule, turn)
+    case "RemoveRule":
+      return removeRule(state, command.id)
+  }
+}
+
+const ask = (state: State.State, channel: string, to: string, turn: Turn): Outcome => {
+  const name = Name.parse(to)
+  return Result.isFailure(name) ? Result.fail(name.failure) : Friending.ask(state, channel, name.success, turn)
+}
+
+const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
+  Result.map(Roster.findAskedBy(state.durable.roster, name, keyPrefix), (request) =>
+    Friending.accept(state, Roster.askedByKey(request.channel, request.peerId), request, "operator", turn)
+  )
+
+const deny = (state: State.State, name: string, keyPrefix: string): Outcome =>
+  Result.map(Roster.findAskedBy(state.durable.roster, name, keyPrefix), (request): State.Stepped => {
+    const askedBy = Table.remove(state.durable.roster.askedBy, Roster.askedByKey(request.channel, request.peerId))
+    return [State.withRoster(state, { askedBy }), []]
+  })
+
+const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
+  Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), (friend) => {
+    const { peerId } = friend
+    const told: Output = { _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name: friend.name } }
+    return State.chain(
+      state,
+      (current) => Answering.stopAll(current, peerId, "revoked", turn),
+      (current) => [Friending.end(current, friend), Connecting.endSession(current, peerId, "not-a-friend")],
+      (current) => Sending.onTurnedAway(current, peerId, Rejection.make("cancelled", "unfriended")),
+      (current) =>
+        State.chain(
+          current,
+          ...Table.values(current.durable.calls)
+            .filter((call) => call.peerId === peerId)
+            .map((call) => (before: State.State) => Sending.endCall(before, call, Rejection.make("cancelled")))
+        ),
+      (current) => [current, [told]]
+    )
+  })
+
+const changeGrant = (
+  state: State.State,
+  command: Extract<Command, { _tag: "Grant" | "Revoke" }>,
+  turn: Turn
+): Outcome =>
+  Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => {
+    const { grants } = state.durable
+    const { capability } = command
+    if (command._tag === "Grant") {
+      return [State.withDurable(state, { grants: Grants.allow(grants, peerId, Grants.own, capability) }), []]
+    }
+    // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running.
+    const left = Grants.withdraw(grants, peerId, Grants.own, capability)
+    return Answering.stopAll(State.withDurable(state, { grants: left }), peerId, "revoked", turn)
+  })
+
+const message = (state: State.State, command: Extract<Command, { _tag: "Message" }>, turn: Turn): Outcome => {
+  const { text } = command
+  if (text.trim() === "") return Result.fail(Rejection.make("text-empty"))
+  const friend = Roster.findFriend(state.durable.roster, command.name, command.keyPrefix)
+  if (Result.isFailure(friend)) return Result.fail(friend.failure)
+  const draft: Outbox.Draft = {
+    id: Sending.messageId(turn),
+    textBytes: utf8(text).length,
+    expiresAtMs: turn.nowMs + Limits.outboxAgeMs,
+    make: (stream, number) => ({ kind: "Log", stream, number, text })
+  }
+  return Sending.enqueue(state, friend.success.peerId, draft, turn)
+}
+
+const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }>, turn: Turn): Outcome => {
+  const { text } = command
+  if (text.trim() === "") return Result.fail(Rejection.make("text-empty"))
+  const friend = Roster.findFriend(state.durable.roster, command.name, command.keyPrefix)
+  if (Result.isFailure(friend)) return Result.fail(friend.failure)
+  const { peerId } = friend.success
+  const id = Sending.messageId(turn)
+  const waitMs = Math.min(Math.max(1, command.waitMs), Limits.injectWaitMs)
+  const deadlineMs = turn.nowMs + waitMs
+  const draft: Outbox.Draft = {
+    id,
+    textBytes: utf8(text).length,
+    expiresAtMs: deadlineMs,
+    make: (stream, number) => ({ kind: "Inject", stream, number, id, text, timeLimitMs: waitMs })
+  }
+  const call = { id, peerId, askedAtMs: turn.nowMs, deadlineMs }
+  const waiting = State.withDurable(state, { calls: Table.set(state.durable.calls, id, call) })
+  return Sending.enqueue(waiting, peerId, draft, turn)
+}
+
+const addRule = (state: State.State, rule: Extract<Command, { _tag: "AddRule" }>["rule"], turn: Turn): Outcome => {
+  const { rules } = state.durable.roster
+  if (Table.size(rules) >= Limits.autoAcceptRulesMax) return Result.fail(Rejection.make("rules-full"))
+  const id = Sending.messageId(turn).slice(0, 8)
+  return Result.succeed([State.withRoster(state, { rules: Table.set(rules, id, { ...rule, id }) }), []])
+}
+
+const removeRule = (state: State.State, id: string): Outcome => {
+  const { rules } = state.durable.roster
+  return Table.has(rules, id)
+    ? Result.succeed([State.withRoster(state, { rules: Table.remove(rules, id) }), []])
+    : Result.fail(Rejection.make("unknown-rule"))
+}

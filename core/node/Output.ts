@@ -1,0 +1,47 @@
+/**
+ * Everything a node can want from the world after a turn is committed: one closed union.
+ * An output never carries a secret; who performs it has the keys.
+ * Each is performed at most once per commit; what must survive a crash is in the state and asked for again at start.
+ */
+import type { Entry } from "../../ports/ConversationLog.ts"
+import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import type { Code, Rejection } from "../Rejection.ts"
+import type { Message } from "../wire/Message.ts"
+import type { Event } from "./Event.ts"
+
+/** What an operator's command came to at once. What happens later is told by events with the same id. */
+export type Reply = { readonly ok: true; readonly id: string } | { readonly ok: false; readonly rejection: Rejection }
+
+/** A body to send as it is (from the outbox), or a message of the session to encode. */
+export type Outgoing =
+  | { readonly stored: Uint8Array; readonly kind: string; readonly stream: string; readonly number: number }
+  | { readonly message: Message }
+
+export type Output =
+  | { readonly _tag: "Announce" }
+  | {
+      readonly _tag: "PostLine"
+      readonly kind: "request" | "accept"
+      /** Key of the record that the completion names. */
+      readonly key: string
+      readonly channel: string
+      readonly to: string
+      readonly tsMs: number
+      /** For an acceptance: the signature of the request. */
+      readonly requestSignature: string
+    }
+  | { readonly _tag: "Transmit"; readonly connection: string; readonly messages: ReadonlyArray<Outgoing> }
+  | { readonly _tag: "HangUp"; readonly connection: string; readonly code: Code | null }
+  | {
+      readonly _tag: "Dial"
+      readonly peerId: PeerId
+      readonly identityKey: RemoteIdentityKey
+      readonly swarmKey: RemoteSwarmKey | undefined
+    }
+  | { readonly _tag: "Block" | "Unblock"; readonly swarmKey: RemoteSwarmKey }
+  | { readonly _tag: "Show"; readonly entry: Entry }
+  | { readonly _tag: "Run"; readonly job: string; readonly input: Uint8Array; readonly timeLimitMs: number }
+  | { readonly _tag: "Stop"; readonly job: string }
+  | { readonly _tag: "Reply"; readonly ref: string; readonly reply: Reply }
+  | { readonly _tag: "Tell"; readonly event: Event }

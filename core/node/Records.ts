@@ -1,0 +1,148 @@
+/**
+ * The durable half of the state ↔ the records of the store: one row per table.
+ * It never guesses: a record that does not parse, or of a collection it does not know, refuses the whole load.
+ * What is written is what changed in the turn; `load` after any number of commits gives the state that was committed.
+ */
+import { Result, Schema } from "effect"
+import type { Change, StoredRecord } from "../../ports/RecordStore.ts"
+import * as Grants from "../admission/Grants.ts"
+import * as Calls from "../delivery/Calls.ts"
+import * as Inbox from "../delivery/Inbox.ts"
+import * as Jobs from "../delivery/Jobs.ts"
+import * as Outbox from "../delivery/Outbox.ts"
+import * as AutoAccept from "../friend/AutoAccept.ts"
+import * as Roster from "../friend/Roster.ts"
+import * as Table from "../Table.ts"
+import { Ban, type Durable } from "./State.ts"
+
+const Entry = Schema.Struct({
+  id: Schema.String,
+  conversation: Schema.String,
+  label: Schema.String,
+  atMs: Schema.Int,
+  from: Schema.String,
+  text: Schema.String
+})
+
+/** Every table's collection and the shape of its values. A new table is a new row here and in `tablesOf`. */
+const shapes = {
+  owner: Schema.String,
+  friends: Roster.Friend,
+  asked: Roster.Asked,
+  askedBy: Roster.AskedBy,
+  rules: AutoAccept.Rule,
+  replay: Schema.Finite,
+  grants: Grants.Grant,
+  bans: Ban,
+  lanes: Outbox.Lane,
+  outbox: Outbox.Entry,
+  streams: Inbox.Stream,
+  outcomes: Inbox.Outcome,
+  jobs: Jobs.Job,
+  calls: Calls.Call,
+  unshown: Entry
+} as const
+export type Collection = keyof typeof shapes
+export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
+
+const codecs = Object.fromEntries(
+  collections.map((name) => {
+    const codec: Schema.Codec<unknown, string> = Schema.fromJsonString(shapes[name] as Schema.Codec<unknown, unknown>)
+    return [name, { encode: Schema.encodeSync(codec), decode: Schema.decodeUnknownResult(codec) }]
+  })
+) as unknown as Readonly<
+  Record<Collection, { encode: (value: unknown) => string; decode: (text: string) => Result.Result<unknown, unknown> }>
+>
+
+/** The tables of a state by collection. */
+const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unknown>>> => ({
+  owner: durable.owner,
+  friends: durable.roster.friends,
+  asked: durable.roster.asked,
+  askedBy: durable.roster.askedBy,
+  rules: durable.roster.rules,
+  replay: durable.replay,
+  grants: durable.grants,
+  bans: durable.bans,
+  lanes: durable.outbox.lanes,
+  outbox: durable.outbox.entries,
+  streams: durable.inbox.streams,
+  outcomes: durable.inbox.outcomes,
+  jobs: durable.jobs,
+  calls: durable.calls,
+  unshown: durable.unshown
+})
+
+/** A state of the tables in `tables`; the inverse of `tablesOf`. */
+const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>): Durable => {
+  const table = <V>(name: Collection) => tables[name] as Table.Table<V>
+  return {
+    owner: table("owner"),
+    roster: { friends: table("friends"), asked: table("asked"), askedBy: table("askedBy"), rules: table("rules") },
+    replay: table("replay"),
+    grants: table("grants"),
+    bans: table("bans"),
+    outbox: Outbox.load(table("lanes"), table("outbox")),
+    inbox: { streams: table("streams"), outcomes: table("outcomes") },
+    jobs: table("jobs"),
+    calls: table("calls"),
+    unshown: table("unshown")
+  }
+}
+
+/** What has to be written so that the store holds this state. Empty when nothing durable changed. */
+export const diff = (durable: Durable): ReadonlyArray<Change> => {
+  const tables = tablesOf(durable)
+  return collections.flatMap((collection) =>
+    Table.changes(tables[collection]).map(([key, value]) => ({
+      collection,
+      key,
+      value: value === undefined ? null : codecs[collection].encode(value)
+    }))
+  )
+}
+
+/** The same state with nothing left to write. */
+export const settled = (durable: Durable): Durable => {
+  const { inbox, outbox, roster } = durable
+  return {
+    owner: Table.settled(durable.owner),
+    roster: {
+      friends: Table.settled(roster.friends),
+      asked: Table.settled(roster.asked),
+      askedBy: Table.settled(roster.askedBy),
+      rules: Table.settled(roster.rules)
+    },
+    replay: Table.settled(durable.replay),
+    grants: Table.settled(durable.grants),
+    bans: Table.settled(durable.bans),
+    outbox: { ...outbox, lanes: Table.settled(outbox.lanes), entries: Table.settled(outbox.entries) },
+    inbox: { streams: Table.settled(inbox.streams), outcomes: Table.settled(inbox.outcomes) },
+    jobs: Table.settled(durable.jobs),
+    calls: Table.settled(durable.calls),
+    unshown: Table.settled(durable.unshown)
+  }
+}
+
+/** Why a store's content cannot be this node's state; the sentence is for the operator. */
+export interface LoadFailure {
+  readonly collection: string
+  readonly key: string
+  readonly message: string
+}
+
+/** The state of a store's records, each parsed anew. */
+export const load = (records: ReadonlyArray<StoredRecord>): Result.Result<Durable, LoadFailure> => {
+  const byCollection = new Map(collections.map((name) => [name as string, [] as Array<readonly [string, unknown]>]))
+  for (const { collection, key, value } of records) {
+    const pairs = byCollection.get(collection)
+    const parsed = pairs === undefined ? undefined : codecs[collection as Collection].decode(value)
+    if (pairs === undefined || parsed === undefined) {
+      return Result.fail({ collection, key, message: `records of kind "${collection}" are of a newer version` })
+    }
+    if (Result.isFailure(parsed)) return Result.fail({ collection, key, message: "the record does not parse" })
+    pairs.push([key, parsed.success])
+  }
+  const tables = Object.fromEntries([...byCollection].map(([name, pairs]) => [name, Table.loaded(pairs)]))
+  return Result.succeed(fromTables(tables as Readonly<Record<Collection, Table.Table<unknown>>>))
+}

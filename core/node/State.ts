@@ -1,0 +1,154 @@
+/**
+ * All a node knows: the durable tables of the rooms and what is true only while the process lives.
+ * It never does anything; the turns of this room change it and `Records` writes the durable half.
+ * Durable and passing are kept apart by type, so that nobody has to remember which is which.
+ */
+import { HashMap, Option, Schema } from "effect"
+import type { Entry } from "../../ports/ConversationLog.ts"
+import type { Grants } from "../admission/Grants.ts"
+import type { Budgets } from "../admission/RateLimit.ts"
+import type { ReplayWindow } from "../admission/ReplayWindow.ts"
+import type * as Calls from "../delivery/Calls.ts"
+import * as Inbox from "../delivery/Inbox.ts"
+import type { Jobs } from "../delivery/Jobs.ts"
+import * as Outbox from "../delivery/Outbox.ts"
+import * as Roster from "../friend/Roster.ts"
+import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import * as Table from "../Table.ts"
+import type { Output } from "./Output.ts"
+
+/** Who we are, in public. */
+export interface Self {
+  readonly name: string
+  readonly identityKey: RemoteIdentityKey
+  readonly agreementKey: RemoteAgreementKey
+}
+
+/** A ban: reason and end, both shown to the operator. */
+export const Ban = Schema.Struct({ peerId: Schema.String, code: Schema.String, untilMs: Schema.Int })
+export type Ban = typeof Ban.Type
+
+export interface Durable {
+  /** One entry, `identity`: the identity key whose records these are. */
+  readonly owner: Table.Table<string>
+  readonly roster: Roster.Roster
+  readonly replay: ReplayWindow
+  readonly grants: Grants
+  readonly bans: Table.Table<Ban>
+  readonly outbox: Outbox.Outbox
+  readonly inbox: Inbox.Inbox
+  readonly jobs: Jobs
+  readonly calls: Calls.Calls
+  /** Entries that are accepted but not yet confirmed by the conversation log. */
+  readonly unshown: Table.Table<Entry>
+}
+
+/** The one session of a peer. */
+export interface Session {
+  readonly connection: string
+  readonly initiator: boolean
+  readonly swarmKey: RemoteSwarmKey
+  /** Numbers sent on this session and not settled, and their size. */
+  readonly underWay: ReadonlySet<number>
+  readonly underWayBytes: number
+  /** Lowest number of theirs that was refused transiently: later ones wait behind it, or order would break. */
+  readonly heldAt: number | undefined
+}
+
+/** How we stand with reaching a peer. */
+export interface Contact {
+  readonly attempt: number
+  readonly dialing: boolean
+  readonly nextDialMs: number
+  /** The peer asked us to pause until then. */
+  readonly pausedUntilMs: number
+}
+
+export interface Passing {
+  readonly sessions: HashMap.HashMap<string, Session>
+  readonly connections: HashMap.HashMap<string, PeerId>
+  readonly contacts: HashMap.HashMap<string, Contact>
+  readonly budgets: HashMap.HashMap<string, Budgets>
+  readonly lineBudget: Budgets
+  readonly pieces: Calls.Pieces
+  readonly sandbox: { readonly ready: boolean; readonly reason: string }
+}
+
+export interface State {
+  readonly self: Self
+  readonly durable: Durable
+  readonly passing: Passing
+}
+
+export const emptyDurable: Durable = {
+  owner: Table.empty(),
+  roster: Roster.empty,
+  replay: Table.empty(),
+  grants: Table.empty(),
+  bans: Table.empty(),
+  outbox: Outbox.empty,
+  inbox: Inbox.empty,
+  jobs: Table.empty(),
+  calls: Table.empty(),
+  unshown: Table.empty()
+}
+
+/** A node as it is right after its records were loaded: no sessions, nothing under way. */
+export const start = (self: Self, durable: Durable): State => ({
+  self,
+  durable,
+  passing: {
+    sessions: HashMap.empty(),
+    connections: HashMap.empty(),
+    contacts: HashMap.empty(),
+    budgets: HashMap.empty(),
+    lineBudget: {},
+    pieces: HashMap.empty(),
+    sandbox: { ready: false, reason: "the sandbox has not reported yet" }
+  }
+})
+
+/** What every turn gives: the next state and what is wanted from the world. */
+export type Stepped = readonly [State, ReadonlyArray<Output>]
+
+export const withDurable = (state: State, change: Partial<Durable>): State => ({
+  ...state,
+  durable: { ...state.durable, ...change }
+})
+
+export const withRoster = (state: State, change: Partial<Roster.Roster>): State =>
+  withDurable(state, { roster: { ...state.durable.roster, ...change } })
+
+export const withPassing = (state: State, change: Partial<Passing>): State => ({
+  ...state,
+  passing: { ...state.passing, ...change }
+})
+
+export const session = (state: State, peerId: PeerId): Session | undefined =>
+  Option.getOrUndefined(HashMap.get(state.passing.sessions, peerId))
+
+export const withSession = (state: State, peerId: PeerId, next: Session): State =>
+  withPassing(state, { sessions: HashMap.set(state.passing.sessions, peerId, next) })
+
+const idle: Contact = { attempt: 0, dialing: false, nextDialMs: 0, pausedUntilMs: 0 }
+
+export const contact = (state: State, peerId: PeerId): Contact =>
+  Option.getOrElse(HashMap.get(state.passing.contacts, peerId), () => idle)
+
+export const withContact = (state: State, peerId: PeerId, change: Partial<Contact>): State =>
+  withPassing(state, {
+    contacts: HashMap.set(state.passing.contacts, peerId, { ...contact(state, peerId), ...change })
+  })
+
+/** Runs turns one after the other on the state, and joins their outputs. */
+export const chain = (state: State, ...turns: ReadonlyArray<(state: State) => Stepped>): Stepped => {
+  let current = state
+  const outputs: Array<Output> = []
+  for (const turn of turns) {
+    const [next, wanted] = turn(current)
+    current = next
+    outputs.push(...wanted)
+  }
+  return [current, outputs]
+}

@@ -1,0 +1,96 @@
+/**
+ * The peer as one pure function: what a node does with one input. Routing only; the rooms decide.
+ * It never waits, never throws on what a peer sent, and knows no port.
+ * A new input is a new case here, and the compiler names every place that has to know of it.
+ */
+
+import * as ReplayWindow from "../admission/ReplayWindow.ts"
+import * as Roster from "../friend/Roster.ts"
+import type { PeerId } from "../identity/PeerId.ts"
+import * as Table from "../Table.ts"
+import * as Answering from "./Answering.ts"
+import * as Connecting from "./Connecting.ts"
+import * as Friending from "./Friending.ts"
+import type { Input, Turn } from "./Input.ts"
+import * as Operating from "./Operating.ts"
+import type { Output } from "./Output.ts"
+import * as Receiving from "./Receiving.ts"
+import * as Sending from "./Sending.ts"
+import * as State from "./State.ts"
+
+/** One input → the next state, and what is wanted from the world once it is committed. */
+export const step = (state: State.State, input: Input, turn: Turn): State.Stepped => {
+  switch (input._tag) {
+    case "Started":
+      return started(state, turn)
+    case "Tick":
+      return tick(state, turn)
+    case "Operator":
+      return Operating.operate(state, input.ref, input.command, turn)
+    case "Line":
+      return Friending.onLine(state, input, turn)
+    case "LineRefused": {
+      const { author, channel, claimed, rejection } = input
+      return [state, [{ _tag: "Tell", event: { _tag: "LineRefused", author, channel, claimed, rejection } }]]
+    }
+    case "LineSigned":
+      return Friending.onSigned(state, input)
+    case "LinePosted":
+      return Friending.onPosted(state, input)
+    case "Opened":
+      return Connecting.opened(state, input, turn)
+    case "Received":
+      return Receiving.receive(state, input, turn)
+    case "LinkRefused":
+      return Connecting.linkRefused(state, input)
+    case "Closed":
+      return Connecting.closed(state, input.connection, input.rejection, turn)
+    case "DialEnded":
+      return Connecting.dialEnded(state, input.peerId, turn)
+    case "Shown":
+      return Answering.onShown(state, input.id, input.failed)
+    case "Ran":
+      return Answering.onRan(state, input, turn)
+    case "SandboxStatus":
+      return [State.withPassing(state, { sandbox: { ready: input.ready, reason: input.reason } }), []]
+  }
+}
+
+/** After a start: what a crash may have cut off is taken up again. */
+const started = (state: State.State, turn: Turn): State.Stepped =>
+  State.chain(
+    state,
+    (current) => [current, [{ _tag: "Announce" }, ...blocked(current, turn)]],
+    (current) => Answering.interruptAll(current, turn),
+    (current) => Friending.repost(current, turn),
+    (current) => tick(current, turn)
+  )
+
+const showAgain = (state: State.State): ReadonlyArray<Output> =>
+  Table.values(state.durable.unshown).map((entry) => ({ _tag: "Show", entry }))
+
+const blocked = (state: State.State, turn: Turn): ReadonlyArray<Output> =>
+  Table.values(state.durable.bans).flatMap(({ peerId, untilMs }): ReadonlyArray<Output> => {
+    const swarmKey = Table.get(state.durable.roster.friends, peerId)?.swarmKey
+    return swarmKey === undefined || untilMs <= turn.nowMs ? [] : [{ _tag: "Block", swarmKey }]
+  })
+
+/** What time alone brings about: ends that are due, and dials. */
+const tick = (state: State.State, turn: Turn): State.Stepped => {
+  const { outbox, replay, roster } = state.durable
+  const swept = State.withDurable(state, {
+    roster: Roster.expire(roster, turn.nowMs),
+    replay: ReplayWindow.forget(replay, turn.nowMs)
+  })
+  const waiting = [...outbox.waiting].filter(([, one]) => one.numbers.length > 0).map(([peerId]) => peerId as PeerId)
+  return State.chain(
+    swept,
+    (current) => Connecting.pardon(current, turn),
+    (current) => Sending.expire(current, turn),
+    (current) => [current, showAgain(current)],
+    ...waiting.sort().map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))
+  )
+}
+
+/** Re-exported for the turn loop: when to step again without an input. */
+export const nextWakeMs = Connecting.nextWakeMs

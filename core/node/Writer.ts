@@ -1,0 +1,131 @@
+/**
+ * The sending half of one open link: messages in, sealed records out, in order, within a bound.
+ * It never decides what is sent, and never lets a peer that stops reading cost more than the bound.
+ * Everything that waits at one moment leaves in as few records as fit: one seal for many small messages.
+ */
+import { Effect, Queue } from "effect"
+import type { CryptoShape } from "../../ports/Crypto.ts"
+import type { Link } from "../../ports/Transport.ts"
+import type { LocalKeys } from "../identity/Keys.ts"
+import * as Statement from "../identity/Statement.ts"
+import * as Limits from "../Limits.ts"
+import type { Code } from "../Rejection.ts"
+import * as Seal from "../session/Seal.ts"
+import * as Codec from "../wire/Codec.ts"
+import { isSigned } from "../wire/Message.ts"
+import type { Outgoing } from "./Output.ts"
+
+type Item =
+  | { readonly kind: "message"; readonly outgoing: Outgoing }
+  | { readonly kind: "hangUp"; readonly code: Code | null }
+
+export interface Writer {
+  /** Hands messages over without waiting. False once the bound is exceeded: then the link must be dropped. */
+  send(messages: ReadonlyArray<Outgoing>): boolean
+  /** Ends the link after what was handed over before. */
+  hangUp(code: Code | null): void
+  /** The writing itself; ends after a hang-up or when the link is gone. */
+  readonly run: Effect.Effect<void>
+}
+
+const sizeOf = (outgoing: Outgoing): number =>
+  "stored" in outgoing
+    ? outgoing.stored.length + 128
+    : outgoing.message.kind === "Chunk"
+      ? outgoing.message.bytes.length + 128
+      : 256
+
+/** What both ends sign about a message (protocol §4): label, handshake hash, direction, stream, number, body. */
+export const messageStatement = (
+  session: Seal.Session,
+  sender: "initiator" | "responder",
+  numbered: { readonly stream: string; readonly number: number },
+  body: Uint8Array
+): Statement.Statement => ({
+  purpose: "message",
+  fields: [session.handshakeHash, sender, numbered.stream, numbered.number, body]
+})
+
+/** Drops receipts that a later receipt of the same stream repeats: they are cumulative. */
+const withoutOldReceipts = (batch: ReadonlyArray<Outgoing>): ReadonlyArray<Outgoing> => {
+  const newest = new Map<string, Outgoing>()
+  for (const one of batch) {
+    if ("message" in one && one.message.kind === "Receipt") newest.set(one.message.stream, one)
+  }
+  return batch.filter(
+    (one) => !("message" in one) || one.message.kind !== "Receipt" || newest.get(one.message.stream) === one
+  )
+}
+
+/** Splits envelopes so that each group fits one record. */
+const records = (envelopes: ReadonlyArray<Codec.Envelope>): ReadonlyArray<ReadonlyArray<Codec.Envelope>> => {
+  const groups: Array<Array<Codec.Envelope>> = []
+  let bytes = 0
+  for (const envelope of envelopes) {
+    const size = envelope.body.length + 69
+    if (groups.length === 0 || bytes + size > Limits.frameBytesMax - 64) {
+      groups.push([])
+      bytes = 0
+    }
+    groups[groups.length - 1]!.push(envelope)
+    bytes += size
+  }
+  return groups
+}
+
+/** A writer for a session that has just opened. */
+export const make = Effect.fnUntraced(function* (
+  crypto: CryptoShape,
+  keys: LocalKeys,
+  session: Seal.Session,
+  link: Link,
+  nowMs: Effect.Effect<number>
+) {
+  const queue = yield* Queue.unbounded<Item>()
+  let waiting = 0
+  let direction = session.send
+
+  const envelope = (outgoing: Outgoing): Codec.Envelope => {
+    if ("message" in outgoing) return { body: Codec.encode(outgoing.message), signature: undefined }
+    if (!isSigned(outgoing.kind)) return { body: outgoing.stored, signature: undefined }
+    const statement = messageStatement(session, session.role, outgoing, outgoing.stored)
+    return { body: outgoing.stored, signature: Statement.sign(crypto, keys, statement) }
+  }
+
+  const write = Effect.fnUntraced(function* (batch: ReadonlyArray<Outgoing>) {
+    for (const group of records(withoutOldReceipts(batch).map(envelope))) {
+      const sealed = Seal.seal(crypto, direction, yield* nowMs, Codec.pack(group))
+      direction = sealed.direction
+      yield* link.send(sealed.bytes)
+    }
+  })
+
+  const run = Effect.gen(function* () {
+    for (;;) {
+      const items = yield* Queue.takeAll(queue)
+      const end = items.findIndex((item) => item.kind === "hangUp")
+      const batch = (end < 0 ? items : items.slice(0, end)).flatMap((item) =>
+        item.kind === "message" ? [item.outgoing] : []
+      )
+      yield* write(batch)
+      waiting -= batch.reduce((bytes, one) => bytes + sizeOf(one), 0)
+      const last = items[end]
+      if (last?.kind === "hangUp") {
+        if (last.code !== null) yield* write([{ message: { kind: "Close", code: last.code } }])
+        return yield* link.close
+      }
+    }
+  }).pipe(Effect.catch(() => link.abort))
+
+  return {
+    send: (messages) => {
+      waiting += messages.reduce((bytes, one) => bytes + sizeOf(one), 0)
+      for (const outgoing of messages) Queue.offerUnsafe(queue, { kind: "message", outgoing })
+      return waiting <= Limits.linkQueueBytesMax
+    },
+    hangUp: (code) => {
+      Queue.offerUnsafe(queue, { kind: "hangUp", code })
+    },
+    run
+  } satisfies Writer as Writer
+})

@@ -1,0 +1,107 @@
+/**
+ * The closed union of what two authenticated peers say to each other, as Schemas.
+ * It never knows how a message is delivered or whether it may be; it only says what one looks like.
+ * Durable messages carry their stream and number inside the body, so that the bytes that are signed and remembered
+ * are the same at every attempt.
+ */
+import { Schema } from "effect"
+import * as Limits from "../Limits.ts"
+
+const maxLength = (length: number) => Schema.String.check(Schema.isMaxLength(length))
+const natural = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+const positive = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+/** 128 random bits as 32 hexadecimal digits. */
+export const Id = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/))
+const code = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/))
+
+const durable = { stream: Id, number: positive }
+/** Which conversation a text belongs to; absent = the friend's own. */
+const conversation = { conversation: Schema.optionalKey(Id) }
+
+/** A text for the friend's conversation; no AI answers it. */
+export const Log = Schema.Struct({ kind: Schema.Literal("Log"), ...durable, ...conversation, text: Schema.String })
+/** A text that asks for an answer. `timeLimitMs` is what the caller still waits for. */
+export const Inject = Schema.Struct({
+  kind: Schema.Literal("Inject"),
+  ...durable,
+  ...conversation,
+  id: Id,
+  text: Schema.String,
+  timeLimitMs: positive
+})
+/** What the sandbox was confined by, as its engine confirmed it. */
+export const Confinement = Schema.Struct({
+  engine: maxLength(100),
+  containerId: maxLength(100),
+  user: maxLength(40),
+  network: maxLength(40),
+  readOnlyRoot: Schema.Boolean,
+  memoryBytes: natural,
+  pids: natural,
+  cpus: Schema.Finite
+})
+/** How an inject ended. Its chunks precede it; length and hash are of all of them together. */
+export const Done = Schema.Struct({
+  kind: Schema.Literal("Done"),
+  ...durable,
+  id: Id,
+  outcome: Schema.Literals(["answered", "failed"]),
+  code: Schema.optionalKey(code),
+  length: natural.check(Schema.isBetween({ minimum: 0, maximum: Limits.answerBytesMax })),
+  sha256: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/)),
+  confinement: Schema.optionalKey(Confinement)
+})
+/** Part of an answer: bytes (base64url) at an offset. */
+export const Chunk = Schema.Struct({
+  kind: Schema.Literal("Chunk"),
+  id: Id,
+  offset: natural,
+  bytes: maxLength(Math.ceil((Limits.chunkBytes * 4) / 3))
+})
+/** All numbers up to `mark` and those in `also` have taken effect or were finally refused. */
+export const Receipt = Schema.Struct({
+  kind: Schema.Literal("Receipt"),
+  stream: Id,
+  mark: natural,
+  also: Schema.Array(positive).check(Schema.isMaxLength(Limits.inboxAheadMax))
+})
+/** One message refused (with stream and number), or the session as a whole (without). */
+export const Reject = Schema.Struct({
+  kind: Schema.Literal("Reject"),
+  code,
+  stream: Schema.optionalKey(Id),
+  number: Schema.optionalKey(positive),
+  retryAfterMs: Schema.optionalKey(natural)
+})
+/** Numbers given up by the sender (expired, cancelled): they count as taken effect. */
+export const Skip = Schema.Struct({ kind: Schema.Literal("Skip"), ...durable })
+export const Ping = Schema.Struct({ kind: Schema.Literal("Ping"), nonce: Id })
+export const Pong = Schema.Struct({ kind: Schema.Literal("Pong"), nonce: Id })
+/** The sender ends the session and says why. */
+export const Close = Schema.Struct({ kind: Schema.Literal("Close"), code })
+
+/** Every kind, by name. A new message kind is a new row here, and the compiler then lists the places to fill. */
+export const kinds = { Log, Inject, Done, Chunk, Receipt, Reject, Skip, Ping, Pong, Close } as const
+export const Message = Schema.Union(Object.values(kinds))
+export type Message = typeof Message.Type
+export type Log = typeof Log.Type
+export type Inject = typeof Inject.Type
+export type Done = typeof Done.Type
+export type Chunk = typeof Chunk.Type
+export type Receipt = typeof Receipt.Type
+export type Reject = typeof Reject.Type
+export type Close = typeof Close.Type
+
+export type Skip = typeof Skip.Type
+/** The kinds that wait in the outbox and have a number. */
+export type Durable = Log | Inject | Done | Skip
+/** A durable message of a kind that this version does not know: it is answered, never guessed at. */
+export interface Unknown {
+  readonly kind: "Unknown"
+  readonly stream: string
+  readonly number: number
+  readonly name: string
+}
+
+/** The kinds that carry a signature of their own (protocol §4), so that they can be kept as evidence. */
+export const isSigned = (kind: string): boolean => kind === "Log" || kind === "Inject"
