@@ -17,6 +17,9 @@ export const openingsMax = 64
 /** Of these, how many are kept free for transport keys of known friends. */
 export const openingsReserved = 32
 
+/** Openings of links from transport keys that are no friend's, per minute: each costs us a handshake. */
+export const strangerOpeningsPerMinute = 120
+
 /** Records sealed under one key before the sender must rekey (protocol §4): far below what AES-GCM allows. */
 export const recordsPerEpoch = 65_536
 /** Age at which the sender rekeys whatever the count (protocol §4). */

@@ -31,6 +31,7 @@ export const rates = {
   ],
   control: [{ capacity: Limits.controlPerSecond, windowMs: 1_000 }],
   line: [{ capacity: Limits.linesPerMinute, windowMs: 60_000 }],
+  opening: [{ capacity: Limits.strangerOpeningsPerMinute, windowMs: 60_000 }],
   violation: [{ capacity: Limits.violationsMax, windowMs: Limits.violationWindowMs }]
 } satisfies Record<string, ReadonlyArray<Rate>>
 export type Budget = keyof typeof rates

@@ -72,16 +72,25 @@ export const waitingFor = (outbox: Outbox, peerId: PeerId): Waiting =>
 export const entry = (outbox: Outbox, peerId: PeerId, number: number): Entry | undefined =>
   Table.get(outbox.entries, entryKey(peerId, number))
 
-/** Begins a new stream to a peer; what waited in an older one is given back to the caller, who owes it an outcome. */
-export const open = (
-  outbox: Outbox,
-  peerId: PeerId,
-  stream: string
-): { readonly outbox: Outbox; readonly dropped: ReadonlyArray<Entry> } => {
+/** Begins a new stream to a peer. What waited in an older one is numbered anew, in order; what was given up is gone. */
+export const open = (outbox: Outbox, peerId: PeerId, stream: string): Outbox => {
   const cleared = clear(outbox, peerId)
+  const begun = { ...cleared.outbox, lanes: Table.set(cleared.outbox.lanes, peerId, { peerId, stream, next: 1 }) }
+  return cleared.dropped.filter((one) => one.kind !== "Skip").reduce(append, begun)
+}
+
+/** Puts an entry of an older stream at the end of the lane's new one. */
+const append = (outbox: Outbox, old: Entry): Outbox => {
+  const lane = Table.get(outbox.lanes, old.peerId)
+  const message = Codec.decode(utf8(old.body))
+  if (lane === undefined || Result.isFailure(message) || message.success === undefined) return outbox
+  if (!("number" in message.success) || message.success.kind === "Unknown") return outbox
+  const moved = { ...message.success, stream: lane.stream, number: lane.next } as Durable
+  const entry = { ...old, stream: lane.stream, number: lane.next, body: text(Codec.encode(moved)) ?? "" }
   return {
-    outbox: { ...cleared.outbox, lanes: Table.set(cleared.outbox.lanes, peerId, { peerId, stream, next: 1 }) },
-    dropped: cleared.dropped
+    lanes: Table.set(outbox.lanes, old.peerId, { ...lane, next: lane.next + 1 }),
+    entries: Table.set(outbox.entries, entryKey(old.peerId, entry.number), entry),
+    waiting: add(outbox.waiting, entry)
   }
 }
 

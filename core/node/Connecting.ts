@@ -19,6 +19,9 @@ import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
+/** Turns that time alone brings about are at least this far apart. */
+const wakeMsMin = 10
+
 type Opened = Extract<Input, { _tag: "Opened" }>
 
 /** A link has authenticated its far end. */
@@ -250,9 +253,10 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
     const waits = Outbox.waitingFor(state.durable.outbox, peerId as PeerId).numbers.length > 0
     if (!waits || contact.dialing) continue
     const open = HashMap.has(state.passing.sessions, peerId)
-    const dueMs = Math.max(contact.pausedUntilMs, open ? 0 : contact.nextDialMs)
-    if (dueMs > nowMs) next = Math.min(next, dueMs)
+    // With a session only the end of a pause is worth a turn; without one, the next dial.
+    const dueMs = open ? contact.pausedUntilMs : Math.max(contact.pausedUntilMs, contact.nextDialMs)
+    if (dueMs > 0) next = Math.min(next, dueMs)
   }
-  for (const [, call] of state.durable.calls.entries) next = Math.min(next, Math.max(nowMs, call.deadlineMs))
-  return next
+  for (const [, call] of state.durable.calls.entries) next = Math.min(next, call.deadlineMs)
+  return Math.max(next, nowMs + wakeMsMin)
 }

@@ -3,7 +3,7 @@
  * It never decides and never waits: performing an output returns at once, the work goes on in supervised fibers.
  * This is where our secrets are used: lines are signed here, after the turn that wanted them is stored.
  */
-import { Cause, Clock, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue } from "effect"
+import { Cause, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
@@ -35,6 +35,8 @@ export interface Outside extends Ports {
   readonly jobs: FiberMap.FiberMap<string>
   readonly work: FiberSet.FiberSet
 }
+
+const sandboxCheckMs = 10_000
 
 /** Starts work that must not hold up the turn. A defect in it is logged, never lost. */
 const background = (outside: Outside, work: Effect.Effect<void>) =>
@@ -197,13 +199,14 @@ export const showing = (outside: Outside): Effect.Effect<never> =>
     Effect.forever
   )
 
-/** Asks the sandbox how it is, now and every minute, so that a refusal can say why before anything is promised. */
+/** Asks the sandbox how it is, every ten seconds, so that a refusal can say why before anything is promised. */
 export const watchSandbox = (outside: Outside): Effect.Effect<never> =>
-  outside.sandbox.status.pipe(
-    Effect.flatMap(({ ready, reason }) => outside.world.offer({ _tag: "SandboxStatus", ready, reason })),
-    Effect.andThen(Effect.sleep(60_000)),
+  Effect.sleep(sandboxCheckMs).pipe(
+    Effect.andThen(outside.sandbox.status),
+    Effect.flatMap(({ ready, reason }) => {
+      const before = outside.world.state().passing.sandbox
+      const changed = before.ready !== ready || before.reason !== reason
+      return changed ? outside.world.offer({ _tag: "SandboxStatus", ready, reason }) : Effect.void
+    }),
     Effect.forever
   )
-
-/** The time, as turns see it. */
-export const now = Clock.currentTimeMillis

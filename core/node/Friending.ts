@@ -14,7 +14,6 @@ import * as Friendship from "../friend/Friendship.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { Authentic } from "../identity/Authentic.ts"
 import * as Name from "../identity/Name.ts"
-import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
@@ -203,7 +202,7 @@ const befriend = (
     before?.standing === "Friend"
       ? state.durable.grants
       : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message")
-  const opened = Outbox.open(state.durable.outbox, peerId, Sending.streamId(turn))
+  const outbox = Outbox.open(state.durable.outbox, peerId, Sending.streamId(turn))
   const outputs: ReadonlyArray<Output> = [
     ...(swarmKey === undefined ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
     {
@@ -221,15 +220,9 @@ const befriend = (
   ]
   const made = State.withDurable(
     State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
-    { grants, outbox: opened.outbox, bans: Table.remove(state.durable.bans, peerId) }
+    { grants, outbox, bans: Table.remove(state.durable.bans, peerId) }
   )
-  return State.chain(
-    made,
-    (current) => [current, outputs],
-    ...opened.dropped.map(
-      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("cancelled"))
-    )
-  )
+  return [made, outputs]
 }
 
 /** The request a name means is accepted: the friend is recorded, and the line that says so is wanted. */
@@ -296,6 +289,10 @@ export const ask = (
 ): Result.Result<State.Stepped, Rejection.Rejection> => {
   const { roster } = state.durable
   if (Name.fold(to) === Name.fold(state.self.name)) return Result.fail(Rejection.make("own-name"))
+  const isFriend = Table.values(roster.friends).some(
+    (friend) => friend.standing === "Friend" && friend.channel === channel && Name.fold(friend.name) === Name.fold(to)
+  )
+  if (isFriend) return Result.fail(Rejection.make("already-friends", to))
   const key = Roster.askedKey(channel, to)
   if (!Table.has(roster.asked, key) && Table.size(roster.asked) >= Limits.askedMax) {
     return Result.fail(Rejection.make("requests-full"))
@@ -359,7 +356,3 @@ export const end = (state: State.State, friend: Roster.Friend): State.State => {
     grants: Grants.withdrawAll(state.durable.grants, peerId)
   })
 }
-
-/** Whether a peer is a friend now. */
-export const isFriend = (state: State.State, peerId: PeerId): boolean =>
-  Roster.friend(state.durable.roster, peerId) !== undefined

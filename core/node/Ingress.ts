@@ -17,6 +17,7 @@ import * as Name from "../identity/Name.ts"
 import * as Statement from "../identity/Statement.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
+import * as KeySchedule from "../session/KeySchedule.ts"
 import * as Opening from "../session/Opening.ts"
 import * as Seal from "../session/Seal.ts"
 import * as Codec from "../wire/Codec.ts"
@@ -38,6 +39,8 @@ export interface World {
   readonly writers: Map<string, Writer.Writer>
   /** Links whose opening is in progress. */
   readonly openings: Set<string>
+  /** Whether one more link from a stranger may open now; counts it if so. */
+  readonly admitStranger: (nowMs: number) => boolean
 }
 
 /** A line of a channel. Silent on everything that is no friend line, not for us, or our own. */
@@ -89,6 +92,7 @@ export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) 
   if (link.initiator && !known) return yield* link.abort
   const limit = known ? Limits.openingsMax : Limits.openingsMax - Limits.openingsReserved
   if (world.openings.size >= limit) return yield* link.abort
+  if (!known && !world.admitStranger(yield* Clock.currentTimeMillis)) return yield* link.abort
   world.openings.add(link.id)
   const ended = yield* Effect.result(
     converse(world, link, link.initiator ? expected : []).pipe(
@@ -217,7 +221,7 @@ const onRecord = Effect.fnUntraced(function* (world: World, link: Link, talk: Ta
       Authentic.map(opened.plaintext, () => envelope)
     )
   }
-  return { session, receive: opened.direction } satisfies Talk as Talk
+  return { session, receive: KeySchedule.leave(world.crypto, talk.receive, opened.direction) } satisfies Talk as Talk
 })
 
 const onEnvelope = Effect.fnUntraced(function* (

@@ -25,6 +25,7 @@ import { KeyVault } from "../../ports/KeyVault.ts"
 import { RecordStore, type StoreError } from "../../ports/RecordStore.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
 import { type Link, Transport } from "../../ports/Transport.ts"
+import * as RateLimit from "../admission/RateLimit.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import type { Fingerprint } from "../identity/Fingerprint.ts"
 import * as Keys from "../identity/Keys.ts"
@@ -52,7 +53,7 @@ export class StartError extends Data.TaggedError("StartError")<{
 export interface Node {
   /** Carries out an operator's command; the reply comes when it is stored. */
   command(command: Command): Effect.Effect<Reply>
-  /** Everything the node tells, from the moment of subscription; a subscriber 4,096 events behind loses the oldest. */
+  /** Everything the node tells, the newest 64 events before the subscription included; 4,096 behind loses the oldest. */
   readonly events: Effect.Effect<PubSub.Subscription<Event>, never, Scope.Scope>
   /** The node as an operator may see it now. */
   readonly describe: Effect.Effect<Describe.Description>
@@ -119,6 +120,12 @@ export const make = Effect.fnUntraced(function* (options: { readonly name: strin
   let state = yield* loadState(yield* Effect.fromResult(selfOf(options.name, options.keys)))
   const inputs = yield* Queue.bounded<Input>(Limits.inputsWaitingMax)
   const offer = (input: Input) => Queue.offer(inputs, input).pipe(Effect.asVoid)
+  let strangers: RateLimit.Budgets = {}
+  const admitStranger = (nowMs: number) => {
+    const drawn = RateLimit.draw(strangers, "opening", nowMs)
+    strangers = drawn.budgets
+    return drawn.waitMs === 0
+  }
   const outside: Egress.Outside = {
     ...ports,
     world: {
@@ -128,11 +135,12 @@ export const make = Effect.fnUntraced(function* (options: { readonly name: strin
       state: () => state,
       offer,
       writers: new Map(),
-      openings: new Set()
+      openings: new Set(),
+      admitStranger
     },
     links: new Map(),
     replies: new Map(),
-    events: yield* PubSub.sliding<Event>(4_096),
+    events: yield* PubSub.sliding<Event>({ capacity: 4_096, replay: 64 }),
     shows: yield* Queue.unbounded<Entry>(),
     jobs: yield* FiberMap.make<string>(),
     work: yield* FiberSet.make()
@@ -205,8 +213,9 @@ export const make = Effect.fnUntraced(function* (options: { readonly name: strin
       Effect.ensuring(Effect.sync(() => outside.links.delete(link.id)))
     )
 
+  const { ready, reason } = yield* ports.sandbox.status
   yield* perform(
-    yield* turn([{ _tag: "Started" }]).pipe(
+    yield* turn([{ _tag: "SandboxStatus", ready, reason }, { _tag: "Started" }]).pipe(
       Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
     )
   )

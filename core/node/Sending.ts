@@ -33,7 +33,7 @@ export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Ste
   const contact = State.contact(state, peerId)
   if (turn.nowMs < contact.pausedUntilMs) return [state, []]
   const session = State.session(state, peerId)
-  if (session !== undefined) return transmit(state, peerId, session)
+  if (session !== undefined) return transmit(State.withContact(state, peerId, { pausedUntilMs: 0 }), peerId, session)
   if (contact.dialing || turn.nowMs < contact.nextDialMs) return [state, []]
   return [
     State.withContact(state, peerId, { dialing: true }),

@@ -10,6 +10,7 @@ import type { LocalKeys } from "../identity/Keys.ts"
 import * as Statement from "../identity/Statement.ts"
 import * as Limits from "../Limits.ts"
 import type { Code } from "../Rejection.ts"
+import * as KeySchedule from "../session/KeySchedule.ts"
 import * as Seal from "../session/Seal.ts"
 import * as Codec from "../wire/Codec.ts"
 import { isSigned } from "../wire/Message.ts"
@@ -95,7 +96,7 @@ export const make = Effect.fnUntraced(function* (
   const write = Effect.fnUntraced(function* (batch: ReadonlyArray<Outgoing>) {
     for (const group of records(withoutOldReceipts(batch).map(envelope))) {
       const sealed = Seal.seal(crypto, direction, yield* nowMs, Codec.pack(group))
-      direction = sealed.direction
+      direction = KeySchedule.leave(crypto, direction, sealed.direction)
       yield* link.send(sealed.bytes)
     }
   })

@@ -23,9 +23,9 @@ export interface KeyPair {
 
 /** The symmetric state: chaining key, hash, and the cipher once there is one. */
 interface Symmetric {
-  readonly chainingKey: Uint8Array
+  readonly chainingKey: SecretBytes
   readonly hash: Uint8Array
-  readonly key: Uint8Array | undefined
+  readonly key: SecretBytes | undefined
   readonly nonce: number
 }
 
@@ -42,8 +42,8 @@ export interface Handshake {
 
 /** What a finished handshake gives: one key per direction, the hash both sides share, the far end's static key. */
 export interface Secrets {
-  readonly sendKey: Uint8Array
-  readonly receiveKey: Uint8Array
+  readonly sendKey: SecretBytes
+  readonly receiveKey: SecretBytes
   readonly handshakeHash: Uint8Array
   readonly remoteStatic: Uint8Array
 }
@@ -66,13 +66,13 @@ const mixKey = (crypto: CryptoShape, state: Symmetric, secret: Uint8Array): Symm
 
 const encryptAndHash = (crypto: CryptoShape, state: Symmetric, plaintext: Uint8Array) => {
   if (state.key === undefined) return { state: mixHash(crypto, state, plaintext), bytes: plaintext }
-  const bytes = crypto.aes256GcmSeal(state.key, KeySchedule.nonce(state.nonce), state.hash, plaintext)
+  const bytes = crypto.aes256GcmSeal(Redacted.value(state.key), KeySchedule.nonce(state.nonce), state.hash, plaintext)
   return { state: mixHash(crypto, { ...state, nonce: state.nonce + 1 }, bytes), bytes }
 }
 
 const decryptAndHash = (crypto: CryptoShape, state: Symmetric, bytes: Uint8Array) => {
   if (state.key === undefined) return { state: mixHash(crypto, state, bytes), plaintext: bytes }
-  const plaintext = crypto.aes256GcmOpen(state.key, KeySchedule.nonce(state.nonce), state.hash, bytes)
+  const plaintext = crypto.aes256GcmOpen(Redacted.value(state.key), KeySchedule.nonce(state.nonce), state.hash, bytes)
   if (plaintext === undefined) return undefined
   return { state: mixHash(crypto, { ...state, nonce: state.nonce + 1 }, bytes), plaintext }
 }
@@ -87,7 +87,7 @@ export const start = (
 ): Handshake => {
   const name = utf8(protocolName)
   const hash = concat(name, new Uint8Array(32 - name.length))
-  const symmetric: Symmetric = { chainingKey: hash, hash, key: undefined, nonce: 0 }
+  const symmetric: Symmetric = { chainingKey: KeySchedule.secret(hash.slice()), hash, key: undefined, nonce: 0 }
   return {
     role,
     message: 0,

@@ -3,19 +3,20 @@
  * It never seals anything and never keeps a key it has replaced.
  * Epochs exist so that a key taken from memory today opens nothing sealed ten minutes ago.
  */
-import type { CryptoShape } from "../../ports/Crypto.ts"
+import { Redacted } from "effect"
+import type { CryptoShape, SecretBytes } from "../../ports/Crypto.ts"
 import { concat } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
 
 /** Noise `HKDF(ck, ikm, 2)`, which is RFC 5869 with the chaining key as salt and no info: two keys of 32 bytes. */
 export const split = (
   crypto: CryptoShape,
-  chainingKey: Uint8Array,
-  secret: Uint8Array
-): readonly [Uint8Array, Uint8Array] => {
-  const output = crypto.hkdfSha256(secret, chainingKey, new Uint8Array(0), 64)
+  chainingKey: SecretBytes,
+  input: Uint8Array
+): readonly [SecretBytes, SecretBytes] => {
+  const output = crypto.hkdfSha256(input, Redacted.value(chainingKey), new Uint8Array(0), 64)
   if (output === undefined) throw new Error("HKDF refused 64 bytes")
-  return [output.slice(0, 32), output.slice(32)]
+  return [secret(output.slice(0, 32)), secret(output.slice(32))]
 }
 
 /** The AESGCM nonce of Noise (§12.4): four zero bytes, then the counter as u64 big-endian. */
@@ -25,22 +26,25 @@ export const nonce = (counter: number): Uint8Array => {
   return bytes
 }
 
+/** Key bytes that do not print. */
+export const secret = (bytes: Uint8Array): SecretBytes => Redacted.make(bytes, { label: "session key" })
+
 /** Noise REKEY (§4.2): the first 32 bytes of the encryption of zeros under nonce 2^64 − 1. */
-export const rekey = (crypto: CryptoShape, key: Uint8Array): Uint8Array => {
+export const rekey = (crypto: CryptoShape, key: SecretBytes): SecretBytes => {
   const last = concat(new Uint8Array(4), new Uint8Array(8).fill(0xff))
-  return crypto.aes256GcmSeal(key, last, new Uint8Array(0), new Uint8Array(32)).slice(0, 32)
+  return secret(crypto.aes256GcmSeal(Redacted.value(key), last, new Uint8Array(0), new Uint8Array(32)).slice(0, 32))
 }
 
 /** One direction of a session: the key in force and how far it has been used. */
 export interface Direction {
-  readonly key: Uint8Array
+  readonly key: SecretBytes
   readonly epoch: number
   readonly counter: number
   readonly epochSinceMs: number
 }
 
 /** A direction right after the handshake. */
-export const begin = (key: Uint8Array, nowMs: number): Direction => ({
+export const begin = (key: SecretBytes, nowMs: number): Direction => ({
   key,
   epoch: 0,
   counter: 0,
@@ -58,3 +62,9 @@ export const advance = (crypto: CryptoShape, direction: Direction, nowMs: number
 /** Whether the sender must advance before its next record: 2^16 records or ten minutes (protocol §4). */
 export const isDue = (direction: Direction, nowMs: number): boolean =>
   direction.counter >= Limits.recordsPerEpoch || nowMs - direction.epochSinceMs >= Limits.epochAgeMs
+
+/** Overwrites the key of an epoch that is over (best effort: the runtime may hold copies). */
+export const leave = (crypto: CryptoShape, old: Direction, next: Direction): Direction => {
+  if (old.epoch !== next.epoch) crypto.wipe(Redacted.value(old.key))
+  return next
+}

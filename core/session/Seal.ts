@@ -3,7 +3,7 @@
  * It never decides what may be said; what it opens is authentic because the session's proof was.
  * A receiver commits to nothing before the tag holds: a forged record leaves its state as it was.
  */
-import { Result } from "effect"
+import { Redacted, Result } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import { concat } from "../bytes/Bytes.ts"
 import { type Authentic, prove } from "../identity/Authentic.ts"
@@ -32,7 +32,12 @@ export const seal = (
 ): { readonly direction: KeySchedule.Direction; readonly bytes: Uint8Array } => {
   const current = KeySchedule.isDue(direction, nowMs) ? KeySchedule.advance(crypto, direction, nowMs) : direction
   const header = Frame.recordHeader(current)
-  const sealed = crypto.aes256GcmSeal(current.key, KeySchedule.nonce(current.counter), header, plaintext)
+  const sealed = crypto.aes256GcmSeal(
+    Redacted.value(current.key),
+    KeySchedule.nonce(current.counter),
+    header,
+    plaintext
+  )
   return {
     direction: { ...current, counter: current.counter + 1 },
     bytes: Frame.encode({ type: "record", body: concat(header.subarray(1), sealed) })
@@ -61,7 +66,12 @@ export const open = (
   const current = next ? KeySchedule.advance(crypto, direction, nowMs) : direction
   if (header.counter !== current.counter) return Result.fail(Rejection.make("record-forged", "counter"))
   const associated = Frame.recordHeader(header)
-  const plaintext = crypto.aes256GcmOpen(current.key, KeySchedule.nonce(header.counter), associated, sealed)
+  const plaintext = crypto.aes256GcmOpen(
+    Redacted.value(current.key),
+    KeySchedule.nonce(header.counter),
+    associated,
+    sealed
+  )
   if (plaintext === undefined) return Result.fail(Rejection.make("record-forged"))
   return Result.succeed({
     direction: { ...current, counter: current.counter + 1 },

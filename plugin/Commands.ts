@@ -1,0 +1,188 @@
+/**
+ * The slash commands, one table for every place where an operator types: prompt, chat, CLI, panel.
+ * It never carries anything out: a typed line becomes a command for the node, a question about it, or a usage message.
+ * A new command is a new row; help, completion and parsing follow from it.
+ */
+
+import { Result } from "effect"
+import { Capability, type Input, Limits, Name } from "../core/index.ts"
+
+export type Question = "friends" | "requests" | "status" | "fingerprint" | "rules" | "help"
+
+export type Parsed =
+  | { readonly kind: "command"; readonly command: Input.Command }
+  | { readonly kind: "question"; readonly question: Question; readonly name: string }
+  | { readonly kind: "quit" }
+  | { readonly kind: "mistake"; readonly message: string }
+
+/** What parsing needs to know of the node: the channel to use when none is named. */
+export interface Here {
+  readonly channel: string | undefined
+}
+
+interface Row {
+  readonly name: string
+  readonly usage: string
+  readonly help: string
+  readonly parse: (rest: string, here: Here) => Parsed
+}
+
+const mistake = (message: string): Parsed => ({ kind: "mistake", message })
+const command = (one: Input.Command): Parsed => ({ kind: "command", command: one })
+const question =
+  (asked: Question) =>
+  (rest: string): Parsed => ({ kind: "question", question: asked, name: rest.replace(/^@/, "").trim() })
+
+interface Addressed {
+  readonly name: string
+  readonly keyPrefix: string
+  readonly rest: string
+}
+
+/** `@name[#key] rest`: who is meant, told apart from namesakes by the first characters of the key. */
+const addressed = (text: string): Addressed | undefined => {
+  const match = /^@?([^\s#]+)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+([\s\S]*))?$/u.exec(text.trim())
+  if (match === null || Result.isFailure(Name.parse(match[1]!))) return undefined
+  return { name: match[1]!, keyPrefix: match[2] ?? "", rest: (match[3] ?? "").trim() }
+}
+
+const withName = (usage: string, make: (who: Addressed, here: Here) => Parsed) => (rest: string, here: Here) => {
+  const who = addressed(rest)
+  return who === undefined ? mistake(`usage: ${usage}`) : make(who, here)
+}
+
+/** A row whose command needs nothing but a name. */
+const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend", help: string): Row => {
+  const usage = `/${name} @name[#key]`
+  return {
+    name,
+    usage,
+    help,
+    parse: withName(usage, (who) =>
+      who.rest === "" ? command({ _tag: tag, name: who.name, keyPrefix: who.keyPrefix }) : mistake(`usage: ${usage}`)
+    )
+  }
+}
+
+const aboutCapability = (name: "grant" | "revoke", tag: "Grant" | "Revoke", help: string): Row => {
+  const usage = `/${name} @name[#key] [${Capability.all.join("|")}]`
+  return {
+    name,
+    usage,
+    help,
+    parse: withName(usage, (who) => {
+      const capability = Capability.parse(who.rest === "" ? "inject" : who.rest)
+      return capability === undefined
+        ? mistake(`"${who.rest}" is not a capability; allowed: ${Capability.all.join(", ")}`)
+        : command({ _tag: tag, name: who.name, keyPrefix: who.keyPrefix, capability })
+    })
+  }
+}
+
+const friend: Row = {
+  name: "friend",
+  usage: "/friend @name",
+  help: "ask somebody in the room to be friends",
+  parse: withName("/friend @name", (who, here) =>
+    here.channel === undefined
+      ? mistake("there is no room to ask in; start with --room FILE")
+      : command({ _tag: "Friend", channel: here.channel, to: who.name })
+  )
+}
+
+const message: Row = {
+  name: "message",
+  usage: "/message @name[#key] text",
+  help: "send a text to a friend",
+  parse: withName("/message @name text", ({ keyPrefix, name, rest }) =>
+    command({ _tag: "Message", name, keyPrefix, text: rest })
+  )
+}
+
+const inject: Row = {
+  name: "inject",
+  usage: "/inject @name[#key] text",
+  help: "have a friend's agent answer a text, from inside its sandbox",
+  parse: withName("/inject @name text", ({ keyPrefix, name, rest }) =>
+    command({ _tag: "Inject", name, keyPrefix, text: rest, waitMs: Limits.injectWaitMs })
+  )
+}
+
+const facts = ["key", "channel", "author"] as const
+
+/** `*` or `key:… channel:… author:…`, and `unproven` to let it apply where the channel cannot tell who posted. */
+const parseRule = (words: ReadonlyArray<string>): Extract<Input.Command, { _tag: "AddRule" }>["rule"] | undefined => {
+  const named = new Map<string, string>()
+  let unproven = false
+  for (const word of words) {
+    const [fact, ...value] = word.split(":")
+    if (word === "unproven") unproven = true
+    else if (word !== "*" && facts.some((known) => known === fact) && value.join(":") !== "") {
+      named.set(fact!, value.join(":"))
+    } else if (word !== "*") return undefined
+  }
+  const some = named.size > 0 || words.includes("*")
+  return some ? { ...Object.fromEntries(named), unproven } : undefined
+}
+
+const autoAcceptUsage = "/auto-accept list | add * | add [key:K] [channel:C] [author:A] [unproven] | remove ID"
+const autoAccept: Row = {
+  name: "auto-accept",
+  usage: autoAcceptUsage,
+  help: "rules under which requests are accepted without asking (never more than `message`)",
+  parse: (rest) => {
+    const [verb, ...words] = rest.trim().split(/\s+/)
+    if (verb === "list" || verb === "") return { kind: "question", question: "rules", name: "" }
+    if (verb === "remove" && words.length === 1) return command({ _tag: "RemoveRule", id: words[0]! })
+    const rule = verb === "add" ? parseRule(words) : undefined
+    if (rule === undefined) return mistake(`usage: ${autoAcceptUsage}`)
+    const badKey = "key" in rule && typeof rule.key === "string" && !/^[A-Za-z0-9_-]{43}$/.test(rule.key)
+    return badKey ? mistake("a key has 43 characters; see /requests") : command({ _tag: "AddRule", rule })
+  }
+}
+
+/** Every command, in the order in which help lists them. */
+export const table: ReadonlyArray<Row> = [
+  friend,
+  aboutPeer("accept", "Accept", "accept a friend request"),
+  aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
+  message,
+  inject,
+  aboutCapability("grant", "Grant", "allow a friend more (default: inject)"),
+  aboutCapability("revoke", "Revoke", "withdraw a capability at once (default: inject)"),
+  aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),
+  { name: "friends", usage: "/friends", help: "who your friends are", parse: question("friends") },
+  { name: "requests", usage: "/requests", help: "who has asked, and whom you asked", parse: question("requests") },
+  {
+    name: "fingerprint",
+    usage: "/fingerprint @name",
+    help: "what to compare with a friend over another channel",
+    parse: question("fingerprint")
+  },
+  autoAccept,
+  { name: "status", usage: "/status", help: "this node at a glance", parse: question("status") },
+  { name: "help", usage: "/help", help: "this list", parse: question("help") },
+  { name: "quit", usage: "/quit", help: "end the node", parse: () => ({ kind: "quit" }) }
+]
+
+const byName = (name: string): Row | undefined => table.find((row) => row.name === name)
+
+/** A typed line → what is wanted. Unknown commands name the nearest help. */
+export const parse = (line: string, here: Here): Parsed => {
+  const match = /^\/([a-z-]+)(?:\s+([\s\S]*))?$/u.exec(line.trim())
+  if (match === null) return mistake("commands begin with a slash; /help lists them")
+  const row = byName(match[1]!)
+  return row === undefined
+    ? mistake(`there is no command /${match[1]}; /help lists them`)
+    : row.parse(match[2] ?? "", here)
+}
+
+/** One line per command, aligned. */
+export const help = (): string => {
+  const width = Math.max(...table.filter((row) => row.usage.length < 50).map((row) => row.usage.length))
+  return table.map((row) => `  ${row.usage.padEnd(width)}  ${row.help}`).join("\n")
+}
+
+/** Commands that complete what was typed, for a prompt. */
+export const complete = (typed: string): ReadonlyArray<string> =>
+  table.map((row) => `/${row.name}`).filter((name) => name.startsWith(typed))

@@ -1,0 +1,93 @@
+/**
+ * Which adapter stands behind which port: the whole composition of a node on one page.
+ * It never runs anything; it says what to build, and in which order where the order matters.
+ * The record store comes first because its lock decides whether this process may touch the keys at all.
+ */
+import { createHash } from "node:crypto"
+import { join } from "node:path"
+import { Effect, Layer } from "effect"
+import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
+import * as Image from "../adapters/docker/Image.ts"
+import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
+import * as FileConversationLog from "../adapters/filesystem/ConversationLog.ts"
+import * as FileKeyVault from "../adapters/filesystem/KeyVault.ts"
+import * as FileRecordStore from "../adapters/filesystem/RecordStore.ts"
+import * as LocalDht from "../adapters/hyperswarm/LocalDht.ts"
+import * as Hyperswarm from "../adapters/hyperswarm/Transport.ts"
+import * as Sodium from "../adapters/sodium/Crypto.ts"
+import * as Terminal from "../adapters/terminal/ChatChannel.ts"
+import * as Node from "../core/node/Node.ts"
+import { ChatChannel } from "../ports/ChatChannel.ts"
+import { Sandbox } from "../ports/Sandbox.ts"
+
+export interface Settings {
+  readonly dataFolder: string
+  /** Shared files that serve as chat rooms; none: no channel. */
+  readonly rooms: ReadonlyArray<{ readonly name: string; readonly file: string }>
+  /** The public Hyperswarm DHT, a DHT of one's own, or the one that nodes of this machine share. */
+  readonly network:
+    | { readonly kind: "public" }
+    | { readonly kind: "bootstrap"; readonly nodes: ReadonlyArray<{ readonly host: string; readonly port: number }> }
+    | { readonly kind: "local"; readonly port?: number }
+  /** `scripted`: injects are answered by a small fixed program in a container. `off`: they are refused. */
+  readonly sandbox: "scripted" | "off"
+}
+
+/** The human-readable snapshots beside the journal, and what is in each. */
+export const views = [
+  { file: "friends.json", collections: ["friends", "asked", "askedBy", "rules"] },
+  { file: "peers.json", collections: ["lanes", "streams"] },
+  { file: "access.json", collections: ["grants", "bans"] }
+]
+
+const image = "wopr-p2p-scripted:local"
+
+/** A data folder's label on its containers: recognisable, and telling nobody the path. */
+export const ownerId = (dataFolder: string): string =>
+  createHash("sha256").update(dataFolder).digest("hex").slice(0, 24)
+
+/** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
+const scripted = (settings: Settings): Layer.Layer<Sandbox> =>
+  Layer.unwrap(
+    Image.assemble({ tag: image, files: [{ path: demoProgramPath, text: demoProgramText, executable: true }] }).pipe(
+      Effect.timeout("30 seconds"),
+      Effect.catch((error) => Effect.logInfo(`inject is off: ${error.message}`)),
+      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId: ownerId(settings.dataFolder) }))
+    )
+  )
+
+const isLoopback = (host: string): boolean => host === "localhost" || host.startsWith("127.")
+
+const network = (settings: Settings) =>
+  Layer.unwrap(
+    Effect.map(Node.loadKeys, ({ swarmSeed }) => {
+      const { network: chosen } = settings
+      if (chosen.kind === "public") return Hyperswarm.layer({ swarmSeed })
+      if (chosen.kind === "local") {
+        return LocalDht.layerLocal(chosen.port === undefined ? { swarmSeed } : { swarmSeed, port: chosen.port })
+      }
+      const timing = chosen.nodes.every(({ host }) => isLoopback(host)) ? LocalDht.localTiming : {}
+      return Hyperswarm.layer({ swarmSeed, bootstrap: chosen.nodes, ...timing })
+    })
+  )
+
+/** Every port of a node, and its keys. Fails with the adapter's own error, whose message is for a person. */
+export const layers = (settings: Settings) => {
+  const folder = settings.dataFolder
+  const store = FileRecordStore.layer({ folder, views })
+  const keys = Layer.mergeAll(Sodium.layer, FileKeyVault.layer({ folder }))
+  return Layer.mergeAll(
+    network(settings),
+    FileConversationLog.layer({ folder }),
+    settings.rooms.length === 0 ? ChatChannel.silent : Terminal.layer({ rooms: settings.rooms }),
+    settings.sandbox === "off" ? Sandbox.refuseAll : scripted(settings)
+  ).pipe(Layer.provideMerge(keys), Layer.provideMerge(store))
+}
+
+/** A node on these settings, in the current scope. */
+export const start = Effect.fnUntraced(function* (name: string) {
+  return yield* Node.make({ name, keys: yield* Node.loadKeys })
+})
+
+/** Where a room's file lies unless it is named. */
+export const defaultRoom = (dataFolder: string): string => join(dataFolder, "room.txt")

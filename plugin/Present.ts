@@ -1,0 +1,195 @@
+/**
+ * Facts of a node in words and in JSON: events, replies and descriptions as a person or a program reads them.
+ * It never lets a peer's text steer a terminal: control, escape and direction characters are made visible.
+ * Words and JSON come from the same facts, so what a screen says a test can read.
+ */
+import { styleText } from "node:util"
+import { type Describe, type Event, Rejection } from "../core/index.ts"
+import * as Commands from "./Commands.ts"
+
+/** How strongly a line is marked on a terminal. */
+export type Tone = "good" | "bad" | "quiet" | "plain" | "alarm"
+export interface Line {
+  readonly tone: Tone
+  readonly text: string
+}
+
+const styles = { good: "green", bad: "yellow", quiet: "dim", plain: "reset", alarm: "red" } as const
+
+/** A line with colour, or without. */
+export const paint = (line: Line, colour: boolean): string =>
+  colour && line.tone !== "plain" ? styleText(styles[line.tone], line.text, { validateStream: false }) : line.text
+
+/** Hostile text made harmless for a terminal: only visible characters, spaces and (optionally) line breaks survive. */
+export const harmless = (text: string, breaks = false): string =>
+  Array.from(text, (character) => {
+    if (character === "\n" && breaks) return "\n"
+    return /[\p{C}\p{Zl}\p{Zp}]/u.test(character) || /[\u200b-\u200f\u202a-\u202e\u2066-\u2069]/u.test(character)
+      ? "\ufffd"
+      : character
+  }).join("")
+
+const bytes = (count: number): string => `${count} byte${count === 1 ? "" : "s"}`
+
+const evidenceInWords: Readonly<Record<string, string>> = {
+  same: "the account that posted it has this name",
+  different: "the account that posted it has ANOTHER name",
+  unproven: "the room cannot tell who posted it"
+}
+
+type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
+
+/** How each event reads. A new event is a new row. */
+const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line } = {
+  RequestReceived: (event) => ({
+    tone: event.rivals > 0 ? "alarm" : "good",
+    text:
+      `${harmless(event.name)} asks to be friends in ${harmless(event.channel)} ` +
+      `(claims @${harmless(event.name)}, posted by ${event.author === null ? "unknown" : `@${harmless(event.author)}`}: ` +
+      `${evidenceInWords[event.evidence]})${event.rivals > 0 ? `; ${event.rivals} more claim this name` : ""}. ` +
+      `Accept with /accept @${harmless(event.name)}${event.rivals > 0 ? `#${event.identityKey.slice(0, 8)}` : ""}`
+  }),
+  LinePosted: (event) => ({
+    tone: "quiet",
+    text:
+      event.kind === "request"
+        ? `asked @${harmless(event.to)} in ${harmless(event.channel)}`
+        : `told @${harmless(event.to)} in ${harmless(event.channel)}`
+  }),
+  LineNotPosted: (event) => ({
+    tone: "bad",
+    text: `the line to @${harmless(event.to)} could not be posted: ${Rejection.sentence(event.rejection)}`
+  }),
+  LineRefused: (event) => ({
+    tone: "bad",
+    text: `a friend line from "${harmless(event.claimed)}" was refused: ${harmless(Rejection.sentence(event.rejection))}`
+  }),
+  FriendshipMade: (event) => ({ tone: "good", text: `${harmless(event.name)} is your friend now` }),
+  FriendshipEnded: (event) => ({ tone: "bad", text: `${harmless(event.name)} is no longer your friend` }),
+  Alarm: (event) => ({ tone: "alarm", text: `${harmless(event.name)}: ${Rejection.sentence(event.rejection)}` }),
+  Connected: (event) => ({
+    tone: "quiet",
+    text: `connected with ${harmless(event.name)} (Noise XX, X25519, AES-256-GCM, SHA-256; protocol ${event.version})`
+  }),
+  Disconnected: (event) => ({
+    tone: "quiet",
+    text: `the connection with ${harmless(event.name)} ended${event.code === null ? "" : ` (${event.code})`}`
+  }),
+  LinkRefused: (event) => ({
+    tone: event.rejection.code === "impostor" ? "alarm" : "quiet",
+    text:
+      `a link was refused (transport key ${event.swarmKey}): ${harmless(Rejection.sentence(event.rejection))}` +
+      (event.names.length === 0 ? "" : ` It claimed to be ${event.names.map((name) => harmless(name)).join(", ")}.`)
+  }),
+  PeerRefused: (event) => ({
+    tone: "bad",
+    text: `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ${harmless(Rejection.sentence(event.rejection))}`
+  }),
+  Banned: (event) => ({
+    tone: "alarm",
+    text: `${harmless(event.name)} is shut out until ${new Date(event.untilMs).toISOString()}: ${event.rejection.code}`
+  }),
+  Delivered: (event) => ({ tone: "quiet", text: `delivered to ${harmless(event.name)} (${bytes(event.bytes)})` }),
+  Refused: (event) => ({
+    tone: "bad",
+    text: `${event.kind === "Inject" ? "no answer from" : "not delivered to"} ${harmless(event.name)}: ${event.rejection.code}. ${Rejection.sentence(event.rejection)}`
+  }),
+  Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${harmless(event.entry.text, true)}` }),
+  JobStarted: (event) => ({ tone: "quiet", text: `answering ${harmless(event.name)} in the sandbox` }),
+  JobEnded: (event) => ({
+    tone: event.code === null ? "quiet" : "bad",
+    text:
+      event.code === null
+        ? `answered ${harmless(event.name)}`
+        : `could not answer ${harmless(event.name)}: ${event.code}`
+  }),
+  Answered: (event) => ({
+    tone: "plain",
+    text:
+      `${harmless(event.name)} answers: ${harmless(event.text.trimEnd(), true)}` +
+      (event.confinement === undefined
+        ? ""
+        : ` (from container ${event.confinement.containerId.slice(0, 12)}, ${event.confinement.engine})`)
+  }),
+  StorageFailed: (event) => ({ tone: "alarm", text: Rejection.sentence(event.rejection) })
+}
+
+/** An event as one line for a person. */
+export const event = (told: Event.Event): Line => (words[told._tag] as (one: Event.Event) => Line)(told)
+
+const jsonNames: Readonly<Partial<Record<Event.Event["_tag"], string>>> = {
+  FriendshipMade: "friendship",
+  FriendshipEnded: "unfriended"
+}
+
+const snake = (tag: string): string => tag.replace(/(?<=[a-z])[A-Z]/g, (letter) => `-${letter}`).toLowerCase()
+
+/** An event as one JSON object, with `event` for its kind, `code` where there is one, and the process that tells it. */
+export const eventJson = (told: Event.Event): Record<string, unknown> => {
+  const { _tag, ...rest } = told
+  const code = "rejection" in told ? { code: told.rejection.code, why: Rejection.sentence(told.rejection) } : {}
+  return { event: jsonNames[_tag] ?? snake(_tag), ...rest, ...code, pid: process.pid }
+}
+
+const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
+  node.friends.length === 0
+    ? ["no friends yet; ask somebody with /friend @name"]
+    : node.friends.map(
+        (friend) =>
+          `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
+          `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; unverified` +
+          `${friend.alarmed ? "; ALARM: two keys answered one request" : ""}`
+      )
+
+const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
+  const open = node.requests.map(
+    (request) =>
+      `@${harmless(request.name)}#${request.identityKey.slice(0, 8)} asked in ${harmless(request.channel)}, ` +
+      `posted by ${request.author === null ? "unknown" : `@${harmless(request.author)}`}: ${request.fingerprint.words}`
+  )
+  const asked = node.asked.map(({ channel, to }) => `you asked @${harmless(to)} in ${harmless(channel)}`)
+  return open.length + asked.length === 0 ? ["no open requests"] : [...open, ...asked]
+}
+
+const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArray<string> => {
+  const found = [...node.friends, ...node.requests].filter((peer) => peer.name.toLowerCase() === name.toLowerCase())
+  if (found.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
+  return found.flatMap((peer) => [
+    `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)}, the same on both sides:`,
+    `  ${peer.fingerprint.words}`,
+    `  ${peer.fingerprint.number}`,
+    `  ${peer.fingerprint.qr}`
+  ])
+}
+
+const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
+  node.rules.length === 0
+    ? ["no auto-accept rules: every request asks you"]
+    : node.rules.map(({ id, unproven, ...facts }) => {
+        const what = Object.entries(facts).map(([fact, value]) => `${fact}:${harmless(String(value))}`)
+        return `${id}  ${what.join(" ") || "*"}${unproven ? " unproven" : ""}`
+      })
+
+const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
+  `@${node.name}, key ${node.identityKey}`,
+  `${node.friends.length} friends, ${node.requests.length} open requests`,
+  node.sandbox.ready ? "the sandbox is ready" : `inject is off: ${harmless(node.sandbox.reason)}`
+]
+
+/** The answer to a question about the node, line by line. */
+export const answer = (node: Describe.Description, asked: Commands.Question, name: string): ReadonlyArray<string> => {
+  switch (asked) {
+    case "friends":
+      return friendLines(node)
+    case "requests":
+      return requestLines(node)
+    case "fingerprint":
+      return fingerprintLines(node, name)
+    case "rules":
+      return ruleLines(node)
+    case "status":
+      return statusLines(node)
+    case "help":
+      return Commands.help().split("\n")
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The program `wopr-p2p`: which command was asked for, with which options; help and exit codes.
+ * It never holds logic of a command: `standalone/Run` and `standalone/Demo` do.
+ * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand.
+ */
+import { readFileSync } from "node:fs"
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
+import * as Demo from "./standalone/Demo.ts"
+import * as Run from "./standalone/Run.ts"
+
+const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
+
+  wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
+  wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of half a minute
+  wopr-p2p help                        this text
+  wopr-p2p version
+
+Options of run
+  --name NAME            how others address you in the room
+  --room FILE            a shared file that serves as chat room (may be given several times)
+  --local                use the network that nodes of this machine share, no internet needed
+  --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
+  --data DIR             where identity and records live (else WOPR_P2P_HOME, else ~/.wopr/p2p)
+  --sandbox scripted|off who answers injects: a small fixed program in a Docker container (default), or nobody
+  --json                 one JSON object per line instead of prose
+
+Options of demo
+  --json                 one JSON object per line, with "event"
+  --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
+
+Exit codes: 0 done, 1 could not, 2 not understood
+`
+
+const runOptions = {
+  name: { type: "string" },
+  room: { type: "string", multiple: true },
+  local: { type: "boolean" },
+  bootstrap: { type: "string", multiple: true },
+  data: { type: "string" },
+  sandbox: { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const demoOptions = {
+  json: { type: "boolean" },
+  "require-sandbox": { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const misunderstood = (message: string): number => {
+  process.stderr.write(`${message}\n"wopr-p2p help" lists commands and options\n`)
+  return 2
+}
+
+const version = (): string => {
+  // dist lies one level deeper than the sources.
+  for (const up of ["../package.json", "../../package.json"]) {
+    try {
+      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { readonly version?: string }
+      if (found.version !== undefined) return found.version
+    } catch {
+      // The other place is tried.
+    }
+  }
+  return "unknown"
+}
+
+/** Options as given, or why they are not understood. */
+const parsed = <T extends ParseArgsOptionsConfig>(args: ReadonlyArray<string>, options: T) => {
+  try {
+    return { values: parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values }
+  } catch (error) {
+    return { mistake: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
+  const [command, ...rest] = args
+  switch (command) {
+    case "run": {
+      const options = parsed(rest, runOptions)
+      if ("mistake" in options) return misunderstood(options.mistake)
+      if (options.values.help === true) return help()
+      const wanted = Run.readOptions(options.values)
+      return "mistake" in wanted ? misunderstood(wanted.mistake) : Run.run(wanted)
+    }
+    case "demo": {
+      const options = parsed(rest, demoOptions)
+      if ("mistake" in options) return misunderstood(options.mistake)
+      if (options.values.help === true) return help()
+      return Demo.demo({
+        json: options.values.json ?? false,
+        requireSandbox: options.values["require-sandbox"] ?? false
+      })
+    }
+    case "version":
+    case "--version":
+      process.stdout.write(`${version()}\n`)
+      return 0
+    case "help":
+    case "--help":
+    case "-h":
+      return help()
+    default:
+      return misunderstood(command === undefined ? "no command was given" : `there is no command "${command}"`)
+  }
+}
+
+const help = (): number => {
+  process.stdout.write(usage)
+  return 0
+}
+
+/** Runs the program with the arguments after its name, and sets the exit code. */
+export const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  process.exitCode = await dispatch(args)
+}

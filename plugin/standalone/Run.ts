@@ -1,0 +1,245 @@
+/**
+ * A node of one's own: settings, a prompt, and what the node tells, as prose or JSON lines.
+ * It never decides anything about peers; typed lines go through the command table like everywhere else.
+ * Standard input may be a person or a program: without a terminal its end does not end the node.
+ */
+import { createHash } from "node:crypto"
+import { join } from "node:path"
+import { createInterface, type Interface } from "node:readline"
+import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
+import { type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
+import * as Commands from "../Commands.ts"
+import * as DataFolder from "../DataFolder.ts"
+import * as Layers from "../Layers.ts"
+import * as Present from "../Present.ts"
+
+export interface Options {
+  readonly name: string
+  readonly json: boolean
+  readonly settings: Layers.Settings
+}
+
+interface Given {
+  readonly name?: string | undefined
+  readonly room?: ReadonlyArray<string> | undefined
+  readonly local?: boolean | undefined
+  readonly bootstrap?: ReadonlyArray<string> | undefined
+  readonly data?: string | undefined
+  readonly sandbox?: string | undefined
+  readonly json?: boolean | undefined
+}
+
+const parseAddress = (text: string): { readonly host: string; readonly port: number } | undefined => {
+  const match = /^([^\s:]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[2])
+  return match === null || port < 1 || port > 65_535 ? undefined : { host: match[1]!, port }
+}
+
+/** Nodes that share a machine for trying things out get a folder each; a name that is no safe path becomes a hash. */
+const localFolder = (folder: string, name: string): string =>
+  join(
+    folder,
+    "local",
+    /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) ? name : createHash("sha256").update(name).digest("hex").slice(0, 16)
+  )
+
+/** Checks what was given on the command line; a mistake names the option, the value and what is allowed. */
+export const readOptions = (given: Given): Options | { readonly mistake: string } => {
+  if (given.name === undefined) return { mistake: "--name is needed: how others address you in the room" }
+  const name = Name.parse(given.name)
+  if (Result.isFailure(name)) return { mistake: `--name "${given.name}": ${Rejection.sentence(name.failure)}` }
+  const { bootstrap = [], local = false, sandbox = "scripted" } = given
+  if (sandbox !== "scripted" && sandbox !== "off")
+    return { mistake: `--sandbox "${sandbox}": allowed are scripted, off` }
+  if (local && bootstrap.length > 0) return { mistake: "--local and --bootstrap exclude each other" }
+  const nodes = bootstrap.map(parseAddress)
+  if (nodes.includes(undefined)) return { mistake: `--bootstrap "${bootstrap.join(" ")}": HOST:PORT is expected` }
+  const chosen = DataFolder.choose(DataFolder.machine(), given.data)
+  if (!chosen.ok) return { mistake: chosen.message }
+  const dataFolder = local && given.data === undefined ? localFolder(chosen.folder, name.success) : chosen.folder
+  const rooms = (given.room ?? []).map((file, index) => ({ name: index === 0 ? "lobby" : `lobby-${index + 1}`, file }))
+  const network: Layers.Settings["network"] = local
+    ? { kind: "local" }
+    : nodes.length > 0
+      ? { kind: "bootstrap", nodes: nodes.filter((node) => node !== undefined) }
+      : { kind: "public" }
+  return { name: name.success, json: given.json ?? false, settings: { dataFolder, rooms, network, sandbox } }
+}
+
+/** Where lines go: prose above the prompt of a person, or JSON for a program. */
+interface Screen {
+  readonly line: (line: Present.Line) => void
+  readonly json: (value: Record<string, unknown>) => void
+}
+
+const makeScreen = (json: boolean, prompt: Interface): Screen => {
+  const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true
+  const colour = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined
+  const write = (text: string) => {
+    if (interactive && !json) process.stdout.write("\r\u001b[K")
+    process.stdout.write(`${text}\n`)
+    if (interactive && !json) prompt.prompt(true)
+  }
+  return {
+    line: (line) => {
+      if (!json) write(Present.paint(line, colour))
+    },
+    json: (value) => {
+      if (json) write(JSON.stringify(value))
+    }
+  }
+}
+
+/** Adds what both sides compare, where an event introduces a key. */
+const withFingerprint = (node: Node.Node, told: Event.Event): Record<string, unknown> =>
+  told._tag === "FriendshipMade" || told._tag === "RequestReceived"
+    ? { ...Present.eventJson(told), fingerprint: node.fingerprint(told.identityKey).words }
+    : Present.eventJson(told)
+
+const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
+  screen.json(withFingerprint(node, told))
+  screen.line(Present.event(told))
+  if (told._tag === "FriendshipMade" || told._tag === "RequestReceived") {
+    screen.line({ tone: "quiet", text: `  compare on another channel: ${node.fingerprint(told.identityKey).words}` })
+  }
+}
+
+const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
+  if (reply.ok) return screen.json({ event: "reply", line: typed, ok: true, id: reply.id })
+  const why = Rejection.sentence(reply.rejection)
+  screen.json({ event: "reply", line: typed, ok: false, code: reply.rejection.code, why })
+  screen.line({ tone: "bad", text: why })
+}
+
+/** Carries out one typed line. Gives whether the node should end. */
+const onLine = Effect.fnUntraced(function* (
+  screen: Screen,
+  node: Node.Node,
+  channel: string | undefined,
+  typed: string
+) {
+  if (typed.trim() === "") return false
+  const parsed = Commands.parse(typed, { channel })
+  switch (parsed.kind) {
+    case "quit":
+      return true
+    case "mistake":
+      screen.json({ event: "reply", line: typed, ok: false, code: "usage", why: parsed.message })
+      screen.line({ tone: "bad", text: parsed.message })
+      return false
+    case "question": {
+      const lines = Present.answer(yield* node.describe, parsed.question, parsed.name)
+      screen.json({ event: "reply", line: typed, ok: true, lines })
+      for (const text of lines) screen.line({ tone: "plain", text })
+      return false
+    }
+    case "command":
+      replied(screen, typed, yield* node.command(parsed.command))
+      return false
+  }
+})
+
+const quietLogger = (screen: Screen) =>
+  Logger.layer([
+    Logger.make<unknown, void>(({ cause, logLevel, message }) => {
+      const parts = Array.isArray(message) ? message : [message]
+      const text = parts.map((part) => (typeof part === "string" ? part : String(part))).join(": ")
+      const detail = cause.reasons.length === 0 ? "" : `: ${Cause.pretty(cause)}`
+      screen.json({ event: "log", level: logLevel, text: `${text}${detail}` })
+      screen.line({ tone: logLevel === "Error" || logLevel === "Fatal" ? "bad" : "quiet", text: `${text}${detail}` })
+    })
+  ])
+
+const networkInWords = (network: Layers.Settings["network"]): string =>
+  network.kind === "public"
+    ? "the public Hyperswarm DHT"
+    : network.kind === "local"
+      ? "the network shared by nodes of this machine"
+      : `the DHT at ${network.nodes.map(({ host, port }) => `${host}:${port}`).join(", ")}`
+
+const welcome = (screen: Screen, options: Options, key: string): void => {
+  const { dataFolder, network, rooms } = options.settings
+  screen.json({ event: "started", name: options.name, identityKey: key, data: dataFolder, pid: process.pid })
+  screen.line({ tone: "good", text: `@${options.name} is up, on ${networkInWords(network)}` })
+  screen.line({ tone: "quiet", text: `keys and records: ${dataFolder}` })
+  screen.line({
+    tone: "quiet",
+    text: rooms.length === 0 ? "no room: friends can talk, new ones cannot be made" : `room: ${rooms[0]!.file}`
+  })
+  screen.line({ tone: "quiet", text: "/help lists the commands, Ctrl-C ends the node" })
+}
+
+/** The node between its start and the wish to end it. */
+const serve = Effect.fnUntraced(function* (
+  options: Options,
+  screen: Screen,
+  typed: Queue.Queue<string>,
+  quit: Deferred.Deferred<void>
+) {
+  const node = yield* Layers.start(options.name)
+  const events = yield* node.events
+  yield* Effect.forkScoped(
+    PubSub.take(events).pipe(
+      Effect.flatMap((told) => Effect.sync(() => tell(screen, node, told))),
+      Effect.forever
+    )
+  )
+  welcome(screen, options, (yield* node.describe).identityKey)
+  const room = options.settings.rooms[0]
+  const channel = room === undefined ? undefined : `room:${room.name}`
+  const reading = Effect.gen(function* () {
+    while (!(yield* onLine(screen, node, channel, yield* Queue.take(typed)))) {
+      // The next line is taken.
+    }
+  })
+  yield* Effect.raceFirst(Effect.raceFirst(reading, Deferred.await(quit)), node.ended)
+})
+
+const messageOf = (cause: Cause.Cause<unknown>): string => {
+  const failure = Cause.squash(cause)
+  return failure instanceof Error && failure.message !== "" ? failure.message : Cause.pretty(cause)
+}
+
+/** Runs a node until it is told to end. Gives the exit code. */
+export const run = async (options: Options): Promise<number> => {
+  const interactive = process.stdin.isTTY === true && !options.json
+  const prompt = createInterface({
+    input: process.stdin,
+    ...(interactive ? { output: process.stdout, prompt: `${options.name}> ` } : {}),
+    completer: (line: string) => [[...Commands.complete(line)], line]
+  })
+  const screen = makeScreen(options.json, prompt)
+  const typed = Effect.runSync(Queue.unbounded<string>())
+  const quit = Effect.runSync(Deferred.make<void>())
+  const end = () => {
+    Effect.runSync(Deferred.succeed(quit, undefined))
+  }
+  prompt.on("line", (line) => {
+    Queue.offerUnsafe(typed, line)
+    if (interactive) prompt.prompt()
+  })
+  prompt.on("SIGINT", end)
+  if (interactive) prompt.on("close", end)
+  process.on("SIGINT", end).on("SIGTERM", end)
+  // Fibers do not keep the process alive; this does, until the node has ended.
+  const alive = setInterval(() => {}, 60_000)
+  const exit = await Effect.runPromiseExit(
+    Effect.scoped(serve(options, screen, typed, quit)).pipe(
+      Effect.provide(Layers.layers(options.settings)),
+      Effect.provide(quietLogger(screen)),
+      Effect.provideService(References.MinimumLogLevel, "Info")
+    )
+  )
+  clearInterval(alive)
+  process.off("SIGINT", end).off("SIGTERM", end)
+  prompt.close()
+  process.stdin.unref?.()
+  if (Exit.isSuccess(exit)) {
+    screen.json({ event: "ended", pid: process.pid })
+    return 0
+  }
+  const why = messageOf(exit.cause)
+  screen.json({ event: "failed", why })
+  process.stderr.write(`${why}\n`)
+  return 1
+}
