@@ -106,7 +106,8 @@ export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) 
   const opened = world.writers.delete(link.id)
   const rejection = Result.isFailure(ended) && ended.failure instanceof Refused ? ended.failure.rejection : null
   if (rejection !== null) yield* sayClearly(link, rejection)
-  yield* link.abort
+  // Our own hang-up ends the reading while the last words are still under way: closing lets them out, aborting not.
+  yield* rejection === null ? link.close : link.abort
   if (opened) return yield* world.offer({ _tag: "Closed", connection: link.id, rejection })
   if (rejection !== null) yield* world.offer({ _tag: "LinkRefused", rejection, swarmKey, topics })
 })
