@@ -1,0 +1,196 @@
+/**
+ * Makes a small image out of this machine's own shell and a few commands, and gives it to the engine: no registry.
+ * It must never reach the network, nor put anything in the image but the commands, their libraries and the given texts.
+ * The archive is the same for the same content, so that its hash, kept as a label, tells that nothing is to be done.
+ */
+import { execFile } from "node:child_process"
+import { createHash } from "node:crypto"
+import { access, readFile, realpath } from "node:fs/promises"
+import { posix } from "node:path"
+import { Readable } from "node:stream"
+import { buffer } from "node:stream/consumers"
+import { promisify } from "node:util"
+import type Docker from "dockerode"
+import { Data, Effect, Predicate } from "effect"
+import { pack } from "tar-stream"
+import { connect, defaultSocketPath, faultOf } from "./Engine.ts"
+import { user } from "./isolation.ts"
+
+/** A text of the image. `path` is absolute; `executable` makes it 0755 instead of 0644. */
+export interface TextFile {
+  readonly path: string
+  readonly text: string
+  readonly executable?: boolean
+}
+
+export interface Recipe {
+  /** `name:tag` under which the engine will hold it. */
+  readonly tag: string
+  readonly files?: ReadonlyArray<TextFile>
+  /** Commands of this machine to take along beside `sh`; those it lacks are left out. */
+  readonly commands?: ReadonlyArray<string>
+  readonly socketPath?: string
+}
+
+export interface Assembled {
+  readonly imageId: string
+  /** False when the engine already held the same content under the tag. */
+  readonly imported: boolean
+}
+
+export class ImageError extends Data.TaggedError("ImageError")<{ readonly message: string }> {}
+
+type Entry =
+  | { readonly type: "file"; readonly bytes: Uint8Array; readonly mode: number }
+  | { readonly type: "symlink"; readonly target: string }
+  | { readonly type: "directory"; readonly mode: number }
+
+export const defaultCommands = "cat dd echo env grep head id ls mkdir od rm sed sleep tail tr true wc yes".split(" ")
+
+const contentLabel = "wopr-p2p.content"
+const folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"]
+const run = promisify(execFile)
+
+const located = async (command: string): Promise<string | undefined> => {
+  for (const folder of folders) {
+    const path = `${folder}/${command}`
+    const there = await access(path).then(
+      () => true,
+      () => false
+    )
+    if (there) return path
+  }
+  return undefined
+}
+
+/** The libraries a program is linked with, as the loader names them; none for a static one. */
+const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+  const listed = await Promise.all(
+    programs.map((program) =>
+      run("ldd", [program]).then(
+        ({ stdout }) => stdout,
+        (failure: unknown) => {
+          const text = Predicate.hasProperty(failure, "stderr") ? String(failure.stderr) : String(failure)
+          if (text.includes("not a dynamic executable")) return ""
+          throw new Error(`cannot list the libraries of ${program} (a Linux machine with ldd is needed): ${text}`)
+        }
+      )
+    )
+  )
+  const paths = listed.join("\n").matchAll(/(?:=>\s*|^\s*)(\/[^\s]+)\s+\(0x/gm)
+  return [...new Set([...paths].map(([, path]) => path!))]
+}
+
+/** `sh` and the commands as links in `/bin` to one copy of each program, which many of them may share. */
+const commandEntries = async (commands: ReadonlyArray<string>): Promise<ReadonlyMap<string, Entry>> => {
+  const entries = new Map<string, Entry>()
+  for (const command of ["sh", ...commands]) {
+    const path = await located(command)
+    if (path === undefined) continue
+    const program = await realpath(path)
+    entries.set(program, { type: "file", bytes: await readFile(program), mode: 0o755 })
+    if (program !== `/bin/${command}`) entries.set(`/bin/${command}`, { type: "symlink", target: program })
+  }
+  const programs = [...entries].flatMap(([path, entry]) => (entry.type === "file" ? [path] : []))
+  if (programs.length === 0) throw new Error("this machine has no /bin/sh to take along")
+  for (const library of await librariesOf(programs)) {
+    entries.set(library, { type: "file", bytes: await readFile(library), mode: 0o755 })
+  }
+  return entries
+}
+
+/** Adds the folders that the entries lie in; `/tmp` and `/proc` are there to be mounted on. */
+const withFolders = (entries: ReadonlyMap<string, Entry>): ReadonlyMap<string, Entry> => {
+  const all = new Map<string, Entry>([
+    ["/tmp", { type: "directory", mode: 0o1777 }],
+    ["/proc", { type: "directory", mode: 0o555 }],
+    ...entries
+  ])
+  for (const path of entries.keys()) {
+    for (let folder = posix.dirname(path); folder !== "/"; folder = posix.dirname(folder)) {
+      if (!all.has(folder)) all.set(folder, { type: "directory", mode: 0o755 })
+    }
+  }
+  return all
+}
+
+/** One archive for one content: sorted, owned by root, dated at the epoch. */
+const archive = async (entries: ReadonlyMap<string, Entry>): Promise<Buffer> => {
+  const tar = pack()
+  const common = { mtime: new Date(0), uid: 0, gid: 0 }
+  for (const [path, entry] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const name = path.slice(1)
+    if (entry.type === "file") tar.entry({ ...common, name, mode: entry.mode }, Buffer.from(entry.bytes))
+    else if (entry.type === "symlink")
+      tar.entry({ ...common, name, type: "symlink", linkname: entry.target, mode: 0o777 })
+    else tar.entry({ ...common, name: `${name}/`, type: "directory", mode: entry.mode })
+  }
+  tar.finalize()
+  return buffer(tar)
+}
+
+/** The id of the image the engine holds under `tag`, if its content is `content`; any content of ours unless told. */
+const heldId = async (docker: Docker, tag: string, content?: string): Promise<string | undefined> => {
+  try {
+    const image = await docker.getImage(tag).inspect()
+    const held: string | undefined = image.Config.Labels?.[contentLabel]
+    return held !== undefined && (content === undefined || held === content) ? image.Id : undefined
+  } catch (cause) {
+    if (faultOf(cause).status === 404) return undefined
+    throw cause
+  }
+}
+
+/** The engine answers an import with a stream of JSON lines, in which a failure is one more line. */
+const imported = async (docker: Docker, tag: string, content: string, tar: Buffer): Promise<void> => {
+  const at = tag.lastIndexOf(":")
+  const named = at > 0 ? { repo: tag.slice(0, at), tag: tag.slice(at + 1) } : { repo: tag, tag: "latest" }
+  const changes = [`LABEL ${contentLabel}=${content}`, `USER ${user}`, `ENTRYPOINT ["/bin/sh"]`]
+  const progress = await docker.importImage(Readable.from([tar]), { ...named, changes })
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(progress, (failure) => (failure ? reject(failure) : resolve()))
+  })
+}
+
+/** Removes an image that lost its tag to a newer one, unless something else still needs it. */
+const forgotten = (docker: Docker, imageId: string): Promise<void> =>
+  docker
+    .getImage(imageId)
+    .remove()
+    .then(
+      () => undefined,
+      () => undefined
+    )
+
+const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => {
+  const entries = new Map(await commandEntries(recipe.commands ?? defaultCommands))
+  for (const { path, text, executable } of recipe.files ?? []) {
+    entries.set(posix.resolve("/", path), {
+      type: "file",
+      bytes: Buffer.from(text),
+      mode: executable === true ? 0o755 : 0o644
+    })
+  }
+  const tar = await archive(withFolders(entries))
+  const content = createHash("sha256").update(tar).digest("hex")
+  const held = await heldId(docker, recipe.tag, content)
+  if (held !== undefined) return { imageId: held, imported: false }
+  const former = await heldId(docker, recipe.tag)
+  await imported(docker, recipe.tag, content, tar)
+  if (former !== undefined) await forgotten(docker, former)
+  const imageId = await heldId(docker, recipe.tag, content)
+  if (imageId === undefined) throw new Error(`the engine took the image ${recipe.tag} but does not show it`)
+  return { imageId, imported: true }
+}
+
+/**
+ * Sees to it that the engine holds the image of `recipe`: a shell, some commands and the given texts.
+ * Takes about half a second the first time and a tenth when nothing changed. Fails with the engine's or this machine's reason.
+ */
+export const assemble = (recipe: Recipe): Effect.Effect<Assembled, ImageError> =>
+  Effect.flatMap(connect(recipe.socketPath ?? defaultSocketPath), (docker) =>
+    Effect.tryPromise({
+      try: () => assembled(recipe, docker),
+      catch: (cause) => new ImageError({ message: `cannot assemble ${recipe.tag}: ${faultOf(cause).text}` })
+    })
+  )

@@ -1,0 +1,204 @@
+/**
+ * Runs each job in a Docker container of its own, under the flags of `isolation.ts`, and removes it whatever happens.
+ * It must never start a container whose confinement the engine has not confirmed, nor pull an image, nor mount anything.
+ * The engine's word is taken after creation and before the start, because an engine may drop a flag with a warning only.
+ */
+import type Docker from "dockerode"
+import { Effect, Layer, type Scope, Semaphore } from "effect"
+import {
+  type Answer,
+  type Confinement,
+  type Job,
+  Sandbox,
+  SandboxError,
+  type SandboxShape
+} from "../../ports/Sandbox.ts"
+import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent } from "./Engine.ts"
+import { notApplied, notEnforceable } from "./isolation.ts"
+import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
+import { collect, type Printed } from "./Output.ts"
+
+export interface Options {
+  /** An image the engine already holds. Its entry point, user and health check are not used. */
+  readonly image: string
+  /** What runs in it: an absolute path, then arguments. It reads the job's input from its standard input. */
+  readonly program: ReadonlyArray<string>
+  /** Names the data folder in the containers' labels. Leftovers with this label are removed when the layer starts. */
+  readonly ownerId: string
+  readonly socketPath?: string
+  /** Jobs at once, 4 unless told. A job's wait for its turn does not count in its time limit. */
+  readonly concurrency?: number
+  /** How long the engine may take over one answer, and over one start, before the job is given up. 10 seconds. */
+  readonly engineLimitMs?: number
+}
+
+/** Everything one run needs, settled once. */
+interface Setting {
+  readonly docker: Docker
+  readonly options: Options
+  readonly socketPath: string
+  readonly limitMs: number
+  readonly layerScope: Scope.Scope
+  readonly swept: Effect.Effect<void, SandboxError>
+}
+
+const statusLimitMs = 1_900
+const reasonCharactersMax = 300
+const jobIdPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,99}$/
+
+/** The sandbox over the engine at `socketPath`. Building it never fails; without an engine every run is refused. */
+export const layer = (options: Options): Layer.Layer<Sandbox> => Layer.effect(Sandbox, make(options))
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const socketPath = options.socketPath ?? defaultSocketPath
+  const docker = yield* connect(socketPath)
+  const limitMs = options.engineLimitMs ?? 10_000
+  const swept = yield* sweeper(docker, socketPath, options.ownerId, limitMs)
+  const layerScope = yield* Effect.scope
+  const slots = yield* Semaphore.make(options.concurrency ?? 4)
+  const setting: Setting = { docker, options, socketPath, limitMs, layerScope, swept }
+  yield* Effect.ignore(swept)
+  const shape: SandboxShape = {
+    status: status(setting),
+    run: (job) =>
+      jobIdPattern.test(job.id)
+        ? slots.withPermits(1)(Effect.scoped(confined(setting, job)))
+        : Effect.fail(refusal("create-refused", "a job's id is 1 to 100 letters, digits and hyphens"))
+  }
+  return shape
+})
+
+const refusal = (code: SandboxError["code"], message: string): SandboxError => new SandboxError({ code, message })
+
+const loose = (differences: ReadonlyArray<string>): SandboxError =>
+  refusal("flags-not-applied", `the engine does not confine as asked, so nothing was run: ${differences.join("; ")}`)
+
+const status = ({ docker, options, socketPath }: Setting): SandboxShape["status"] =>
+  Effect.gen(function* () {
+    const { engine, info } = yield* facts(docker, socketPath, statusLimitMs)
+    const lacking = notEnforceable(info)
+    if (lacking.length > 0) return { ready: false, engine, reason: loose(lacking).message }
+    yield* imagePresent(docker, socketPath, options.image, statusLimitMs)
+    return { ready: true, engine, reason: `runs ${options.image}, confined` }
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: statusLimitMs,
+      orElse: () =>
+        Effect.fail(refusal("engine-failed", `the engine did not answer within ${statusLimitMs} milliseconds`))
+    }),
+    Effect.catch(({ code, message }) =>
+      Effect.succeed({ ready: false, engine: code === "no-engine" ? "none" : "docker", reason: message })
+    )
+  )
+
+const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
+  const { docker, options, socketPath, limitMs, layerScope } = setting
+  const { engine, info } = yield* facts(docker, socketPath, limitMs)
+  const lacking = notEnforceable(info)
+  if (lacking.length > 0) return yield* Effect.fail(loose(lacking))
+  yield* setting.swept
+  const definition = {
+    name: `wopr-p2p-${job.id}`,
+    image: options.image,
+    program: options.program,
+    labels: { [ownerLabel]: options.ownerId, [jobLabel]: job.id }
+  }
+  const container = yield* created(docker, socketPath, definition, limitMs, layerScope)
+  const confinement = yield* confirmed(container, options.program, engine, limitMs)
+  const printed = yield* started(container, job, limitMs).pipe(
+    Effect.flatMap((outputs) => finished(outputs, container, job))
+  )
+  const answer: Answer = { output: printed.output, confinement }
+  return answer
+})
+
+/** What the engine says is in force on the created container; anything looser than asked fails with its name. */
+const confirmed = Effect.fnUntraced(function* (
+  container: Docker.Container,
+  program: ReadonlyArray<string>,
+  engine: string,
+  limitMs: number
+) {
+  const found = yield* inspected(container, limitMs)
+  const differences = notApplied(found, program)
+  if (differences.length > 0) return yield* Effect.fail(loose(differences))
+  const confinement: Confinement = {
+    engine,
+    containerId: found.Id,
+    user: found.Config.User,
+    network: found.HostConfig.NetworkMode ?? "",
+    readOnlyRoot: found.HostConfig.ReadonlyRootfs === true,
+    memoryBytes: found.HostConfig.Memory ?? 0,
+    pids: found.HostConfig.PidsLimit ?? 0,
+    cpus: (found.HostConfig.NanoCpus ?? 0) / 1e9
+  }
+  return confinement
+})
+
+const inspected = (container: Docker.Container, limitMs: number) =>
+  ask("describe the container", limitMs, (abortSignal) => container.inspect({ abortSignal }), failedBy("engine-failed"))
+
+/** Connects both ends, starts the program, gives it its input and closes it. Gives the connection of its outputs. */
+const started = Effect.fnUntraced(function* (container: Docker.Container, job: Job, limitMs: number) {
+  const outputs = yield* attached(container, "outputs", limitMs)
+  const input = yield* attached(container, "input", limitMs)
+  yield* ask(
+    "start the container",
+    limitMs,
+    (abortSignal) => container.start({ abortSignal }),
+    failedBy("start-failed"),
+    "start-failed"
+  )
+  // A program may stop reading whenever it likes: how much of the input it took is nobody's business.
+  yield* Effect.sync(() => void input.end(job.input))
+  return outputs
+})
+
+/** The program's answer once it ended well within its limits. */
+const finished = (
+  outputs: Parameters<typeof collect>[0],
+  container: Docker.Container,
+  job: Job
+): Effect.Effect<Printed, SandboxError> =>
+  Effect.gen(function* () {
+    const printed = yield* collect(outputs, job.outputBytesMax)
+    const exit = yield* ask(
+      "tell how the program ended",
+      job.timeLimitMs,
+      (abortSignal) => container.wait({ abortSignal }) as Promise<{ readonly StatusCode: number }>,
+      failedBy("engine-failed"),
+      "timed-out"
+    )
+    if (exit.StatusCode === 0) return printed
+    const { State } = yield* inspected(container, job.timeLimitMs)
+    return yield* Effect.fail(failure(exit.StatusCode, State.OOMKilled, printed))
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: job.timeLimitMs,
+      orElse: () => Effect.fail(refusal("timed-out", `the program did not end within ${job.timeLimitMs} milliseconds`))
+    })
+  )
+
+/** 128 + SIGKILL: what the kernel does for want of memory, and nobody else does before a limit of ours ends the job. */
+const killedCode = 137
+
+/**
+ * What a non-zero exit means. An engine that cannot watch every control group misses the kernel's report of an
+ * exhausted memory; a kill that was not ours is then taken for one, and the message says that it is a guess.
+ */
+const failure = (exitCode: number, outOfMemory: boolean, { error }: Printed): SandboxError => {
+  if (outOfMemory) return refusal("out-of-memory", "the program needed more memory than it may use")
+  return exitCode === killedCode
+    ? refusal("out-of-memory", `the program was killed (code 137), most likely for want of memory${reason(error)}`)
+    : refusal("exit-code", `the program ended with code ${exitCode}${reason(error)}`)
+}
+
+/** The end of what it printed as errors, fit for a person's screen: no control or invisible characters. */
+const reason = (error: Uint8Array): string => {
+  const text = new TextDecoder()
+    .decode(error)
+    .replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+    .trim()
+  const end = Array.from(text).slice(-reasonCharactersMax).join("")
+  return end === "" ? "" : `: ${end}`
+}
