@@ -1,0 +1,276 @@
+/// <reference path="../../adapters/hyperswarm/hyperswarm.d.ts" />
+/**
+ * The table: every adapter of the Transport port, run through the acceptance suite, and what only one of them promises.
+ * Nothing here leaves the machine: every DHT is a loopback one of the test's own.
+ * Real processes are used where the claim is about processes: a kill -9 cannot be played inside one.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { Context, Effect, Fiber, Layer, Queue, Redacted, Schedule, type Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import HyperDHT, { type NoiseSocket } from "hyperdht"
+import { describe, expect, it } from "vitest"
+import { type DhtAddress, localTiming, testnet } from "../../adapters/hyperswarm/LocalDht.ts"
+import { layer as hyperswarm } from "../../adapters/hyperswarm/Transport.ts"
+import { makeNetwork, layer as memory } from "../../adapters/memory/Transport.ts"
+import { type Link, Transport } from "../../ports/Transport.ts"
+import { read, start, suite, topic } from "./Transport.suite.ts"
+
+suite(
+  "memory",
+  Effect.sync(() => {
+    const network = makeNetwork()
+    return { node: (n) => memory(network, topic(n)) }
+  }),
+  { settleMs: 3_000, quietMs: 30, unreadBytesMax: 512 * 1024, dialLimitMs: 1_000 }
+)
+
+suite(
+  "memory, 5 ms away",
+  Effect.sync(() => {
+    const network = makeNetwork({ latencyMs: 5 })
+    return { node: (n) => memory(network, topic(n)) }
+  }),
+  { settleMs: 3_000, quietMs: 40, unreadBytesMax: 512 * 1024, dialLimitMs: 1_000 }
+)
+
+suite(
+  "hyperswarm",
+  Effect.map(testnet, (bootstrap) => ({
+    node: (n) => hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap, ...localTiming })
+  })),
+  { settleMs: 8_000, quietMs: 250, unreadBytesMax: 2 * 1024 * 1024, dialLimitMs: 6_000 }
+)
+
+const run = (body: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(body))
+
+const within = <A, E>(limitMs: number, what: string, effect: Effect.Effect<A, E>) =>
+  effect.pipe(
+    Effect.timeoutOrElse({
+      duration: limitMs,
+      orElse: () => Effect.fail(new Error(`${what}: not within ${limitMs} ms`))
+    })
+  )
+
+describe("Transport: memory, alone", () => {
+  it("sheds new links when nobody takes them, at both ends", () =>
+    run(
+      Effect.gen(function* () {
+        const network = makeNetwork({ unclaimedLinksMax: 2 })
+        const lazy = Context.get(yield* Layer.build(memory(network, topic(1))), Transport)
+        const busy = { key: lazy.localKey, kind: "key" } as const
+        const diallers = yield* Effect.forEach([2, 3, 4, 5], (n) => start(memory(network, topic(n))))
+        yield* Effect.forEach(diallers, (node) => node.transport.dial(busy), { discard: true })
+        yield* Effect.sleep(20)
+        const alive = yield* Effect.filter(
+          diallers.flatMap((node) => node.seen),
+          (link: Link) => Effect.isSuccess(link.send(topic(1)))
+        )
+        expect(alive.length).toBe(2)
+        expect((yield* Stream.runCollect(Stream.take(lazy.links, 2))).length).toBe(2)
+      })
+    ))
+
+  it("knows no time but the Clock's: a second of latency passes when the test says so", () =>
+    run(
+      Effect.gen(function* () {
+        const network = makeNetwork({ latencyMs: 1_000 })
+        const [a, b] = [yield* start(memory(network, topic(1))), yield* start(memory(network, topic(2)))]
+        const dialling = yield* Effect.forkChild(a.transport.dial({ kind: "key", key: b.transport.localKey }))
+        yield* TestClock.adjust(999)
+        expect(a.seen.length).toBe(0)
+        yield* TestClock.adjust(1)
+        yield* Fiber.join(dialling)
+        const [ofA, ofB] = [yield* Queue.take(a.links), yield* Queue.take(b.links)]
+        yield* ofA.send(topic(3))
+        const reading = yield* Effect.forkChild(read(ofB, 32))
+        yield* TestClock.adjust(999)
+        expect(reading.pollUnsafe()).toBeUndefined()
+        yield* TestClock.adjust(1)
+        expect(yield* Fiber.join(reading)).toEqual(topic(3))
+      }).pipe(Effect.provide(TestClock.layer()))
+    ))
+})
+
+const poll = Schedule.spaced(20)
+
+const script = fileURLToPath(new URL("./Transport.process.ts", import.meta.url))
+
+/** A child process and the lines it said; killed with the scope. */
+const child = (...argv: ReadonlyArray<string | number>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const running: ChildProcess = spawn(process.execPath, [script, ...argv.map(String)], {
+        stdio: ["pipe", "pipe", "inherit"]
+      })
+      const lines: Array<string> = []
+      let exited = false
+      running.once("exit", () => {
+        exited = true
+      })
+      running.stdout?.setEncoding("utf8").on("data", (text: string) => lines.push(...text.split("\n").filter(Boolean)))
+      const says = (what: string, limitMs: number) =>
+        within(
+          limitMs,
+          `process ${argv.join(" ")} says ${what}`,
+          Effect.suspend(() =>
+            lines.some((line) => line.startsWith(what)) ? Effect.void : Effect.fail("not yet" as const)
+          ).pipe(Effect.retry({ schedule: poll }))
+        )
+      return { kill: () => running.kill("SIGKILL"), lines, says, hasExited: () => exited }
+    }),
+    (open) => Effect.sync(() => void open.kill())
+  )
+
+const node = (n: number, bootstrap: ReadonlyArray<DhtAddress>) =>
+  hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap, ...localTiming })
+
+/** A foreign node that speaks Noise and nothing else of ours; its socket to a key, open. */
+const rawSocket = (bootstrap: ReadonlyArray<DhtAddress>, key: Uint8Array) =>
+  Effect.gen(function* () {
+    const dht = yield* Effect.acquireRelease(
+      Effect.sync(() => new HyperDHT({ bootstrap, host: "127.0.0.1", ephemeral: true })),
+      (open) => Effect.promise(() => open.destroy())
+    )
+    return yield* Effect.callback<NoiseSocket, Error>((resume) => {
+      const socket = dht.connect(Buffer.from(key))
+      socket.on("error", (cause: Error) => resume(Effect.fail(cause)))
+      socket.once("open", () => {
+        // The hello of the adapter's own link rules, without which nothing else is listened to.
+        socket.write(Buffer.from([2, 1]))
+        resume(Effect.succeed(socket))
+      })
+    })
+  })
+
+const untilClosed = (socket: NoiseSocket) =>
+  Effect.callback<void>((resume) => {
+    if (socket.destroyed) resume(Effect.void)
+    socket.resume()
+    socket.once("close", () => resume(Effect.void))
+  })
+
+describe.concurrent("Transport: hyperswarm, alone", () => {
+  it("notices within 4 s that a peer was killed, and reaches it again when it is back", () =>
+    run(
+      Effect.gen(function* () {
+        const bootstrap = yield* testnet
+        const a = yield* start(node(1, bootstrap))
+        const peer = () => child("peer", bootstrap[0]!.port, 2, 7)
+        const first = yield* peer()
+        yield* first.says("ready", 5_000)
+        yield* a.transport.dial({ kind: "topic", topic: topic(7) })
+        const link = yield* within(2_000, "a link", Queue.take(a.links))
+        yield* link.send(topic(3))
+        expect(yield* within(2_000, "the echo", read(link, 32))).toEqual(topic(3))
+        first.kill()
+        yield* within(4_000, "the end of reading", Effect.exit(read(link, 1)))
+        expect((yield* Effect.flip(link.send(topic(1)))).code).toBe("closed")
+        const second = yield* peer()
+        yield* second.says("ready", 5_000)
+        yield* a.transport.dial({ kind: "topic", topic: topic(7) })
+        const again = yield* within(2_000, "the next link", Queue.take(a.links))
+        expect(again.remoteKey).toEqual(link.remoteKey)
+      })
+    ))
+
+  it("takes the new link of a peer that was killed and dials first, before the old one is known to be dead", () =>
+    run(
+      Effect.gen(function* () {
+        const bootstrap = yield* testnet
+        const key = (n: number) => new Uint8Array(HyperDHT.keyPair(Buffer.from(topic(n))).publicKey)
+        // Both orders of keys: who wins a crossing must not decide who may come back.
+        for (const [here, there] of [
+          [1, 2],
+          [2, 1]
+        ] as const) {
+          const a = yield* start(node(here, bootstrap))
+          yield* a.transport.announce(topic(8))
+          const peer = () => child("peer", bootstrap[0]!.port, there, 7, 8)
+          const dialled = yield* peer()
+          const link = yield* within(6_000, "a link", Queue.take(a.links))
+          expect(link.remoteKey).toEqual(key(there))
+          yield* Effect.sleep(500)
+          dialled.kill()
+          yield* peer()
+          const again = yield* within(4_500, "the link of the new process", Queue.take(a.links))
+          expect(again.remoteKey).toEqual(key(there))
+          yield* again.send(topic(5))
+          expect(yield* within(2_000, "its echo", read(again, 32))).toEqual(topic(5))
+          yield* a.stop
+        }
+      })
+    ))
+
+  it("leaves nothing behind: a process that closed its transport ends by itself", () =>
+    run(
+      Effect.gen(function* () {
+        const bootstrap = yield* testnet
+        const brief = yield* child("brief", bootstrap[0]!.port, 5)
+        yield* brief.says("closed", 8_000)
+        yield* within(
+          2_000,
+          "its exit",
+          Effect.suspend(() => (brief.hasExited() ? Effect.void : Effect.fail("running"))).pipe(
+            Effect.retry({ schedule: poll })
+          )
+        )
+      })
+    ))
+
+  it("drops whoever sends more than the window, speaks otherwise, or is silent without a sign of life", () =>
+    run(
+      Effect.gen(function* () {
+        const bootstrap = yield* testnet
+        const a = yield* start(node(1, bootstrap))
+        const flood = yield* rawSocket(bootstrap, a.transport.localKey)
+        const piece = Buffer.alloc(64 * 1024)
+        const pour = () => {
+          while (!flood.destroying && flood.write(piece)) {}
+        }
+        flood.on("drain", pour)
+        pour()
+        yield* within(2_000, "the end of a flood", untilClosed(flood))
+        const tiny = yield* rawSocket(bootstrap, a.transport.localKey)
+        for (let count = 0; count < 20_000; count++) tiny.write(Buffer.from([0]))
+        yield* within(2_000, "the end of a flood of nothing", untilClosed(tiny))
+        const foreign = yield* rawSocket(bootstrap, a.transport.localKey)
+        foreign.write(Buffer.from("GET / HTTP/1.1"))
+        yield* within(2_000, "the end of a foreign tongue", untilClosed(foreign))
+        const silent = yield* rawSocket(bootstrap, a.transport.localKey)
+        yield* within(4_500, "the end of silence", untilClosed(silent))
+        // What was accepted before the flood was noticed is at most a window.
+        const lengths = yield* Effect.forEach(a.seen, (link) =>
+          Effect.map(read(link, Number.POSITIVE_INFINITY), (bytes) => bytes.length)
+        )
+        expect(lengths.length).toBe(4)
+        expect(Math.max(...lengths)).toBeGreaterThan(0)
+        expect(Math.max(...lengths)).toBeLessThanOrEqual(512 * 1024)
+      })
+    ))
+})
+
+describe.concurrent("Transport: hyperswarm, a DHT shared by the processes of one machine", () => {
+  it("is taken over within 5 s of the death of its host, and newcomers and old-timers meet on it", () =>
+    run(
+      Effect.gen(function* () {
+        const port = 20_000 + (process.pid % 10_000)
+        const probe = yield* Effect.acquireRelease(
+          Effect.sync(() => new HyperDHT({ bootstrap: [], host: "127.0.0.1", ephemeral: true })),
+          (open) => Effect.promise(() => open.destroy())
+        )
+        const hosted = Effect.tryPromise(() => probe.ping({ host: "127.0.0.1", port }, { retry: false }))
+        const host = yield* child("local", port, 1, 11)
+        yield* host.says("ready", 5_000)
+        const [old, other] = [yield* child("local", port, 2, 12, 11), yield* child("local", port, 3, 13)]
+        yield* Effect.all([old.says("link", 5_000), other.says("ready", 5_000)], { concurrency: 2 })
+        host.kill()
+        yield* within(5_000, "the take-over", Effect.retry(hosted, { schedule: poll }))
+        const fresh = [yield* child("local", port, 4, 14, 15), yield* child("local", port, 5, 15, 14)]
+        const finder = yield* child("local", port, 6, 16, 13)
+        yield* Effect.all([...fresh.map((one) => one.says("link", 5_000)), finder.says("link", 5_000)], {
+          concurrency: 3
+        })
+      })
+    ))
+})
