@@ -1,0 +1,21 @@
+/**
+ * The functions of sodium-native that this adapter uses; the package ships no types.
+ * Nothing here is a promise of that package: it was checked against version 5.1 by the tests.
+ * Output buffers come first and are allocated by the caller.
+ */
+declare module "sodium-native" {
+  interface Sodium {
+    randombytes_buf(output: Uint8Array): void
+    sodium_memcmp(a: Uint8Array, b: Uint8Array): boolean
+    sodium_memzero(bytes: Uint8Array): void
+    crypto_hash_sha256(output: Uint8Array, message: Uint8Array): void
+    crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void
+    crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void
+    crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+    crypto_core_ed25519_is_valid_point(point: Uint8Array): boolean
+    crypto_scalarmult(secret: Uint8Array, scalar: Uint8Array, publicKey: Uint8Array): void
+    crypto_scalarmult_base(publicKey: Uint8Array, scalar: Uint8Array): void
+  }
+  const sodium: Sodium
+  export default sodium
+}
