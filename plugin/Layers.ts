@@ -16,6 +16,7 @@ import * as LocalDht from "../adapters/hyperswarm/LocalDht.ts"
 import * as Hyperswarm from "../adapters/hyperswarm/Transport.ts"
 import * as Sodium from "../adapters/sodium/Crypto.ts"
 import * as Terminal from "../adapters/terminal/ChatChannel.ts"
+import type * as RateLimit from "../core/admission/RateLimit.ts"
 import * as Node from "../core/node/Node.ts"
 import { ChatChannel } from "../ports/ChatChannel.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
@@ -85,8 +86,8 @@ export const layers = (settings: Settings) => {
 }
 
 /** A node on these settings, in the current scope. */
-export const start = Effect.fnUntraced(function* (name: string) {
-  return yield* Node.make({ name, keys: yield* Node.loadKeys })
+export const start = Effect.fnUntraced(function* (name: string, rates: Partial<RateLimit.Rates> = {}) {
+  return yield* Node.make({ name, keys: yield* Node.loadKeys, rates })
 })
 
 /** Where a room's file lies unless it is named. */

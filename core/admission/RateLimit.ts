@@ -19,7 +19,7 @@ export interface Bucket {
 /** The budgets of one peer; a budget that was never used is full. */
 export type Budgets = Readonly<Partial<Record<keyof typeof rates, ReadonlyArray<Bucket>>>>
 
-/** What is counted, and by which buckets together. */
+/** What is counted, and by which buckets together, unless a node is configured otherwise. */
 export const rates = {
   message: [
     { capacity: Limits.messagesPerMinute, windowMs: 60_000 },
@@ -35,6 +35,7 @@ export const rates = {
   violation: [{ capacity: Limits.violationsMax, windowMs: Limits.violationWindowMs }]
 } satisfies Record<string, ReadonlyArray<Rate>>
 export type Budget = keyof typeof rates
+export type Rates = Readonly<Record<Budget, ReadonlyArray<Rate>>>
 
 const refill = (rate: Rate, bucket: Bucket | undefined, nowMs: number): number => {
   if (bucket === undefined) return rate.capacity
@@ -47,9 +48,10 @@ const refill = (rate: Rate, bucket: Bucket | undefined, nowMs: number): number =
 export const draw = (
   budgets: Budgets,
   budget: Budget,
-  nowMs: number
+  nowMs: number,
+  configured: Rates = rates
 ): { readonly budgets: Budgets; readonly waitMs: number } => {
-  const limits: ReadonlyArray<Rate> = rates[budget]
+  const limits = configured[budget]
   const levels = limits.map((rate, index) => refill(rate, budgets[budget]?.[index], nowMs))
   const waits = limits.map((rate, index) => {
     const missing = 1 - levels[index]!

@@ -79,7 +79,7 @@ export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVau
   return keys
 })
 
-const loadState = Effect.fnUntraced(function* (self: State.Self) {
+const loadState = Effect.fnUntraced(function* (self: State.Self, rates: RateLimit.Rates) {
   const store = yield* RecordStore
   const records = yield* store.load.pipe(
     Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
@@ -97,7 +97,7 @@ const loadState = Effect.fnUntraced(function* (self: State.Self) {
       "the records in the data folder belong to another identity; restore the identity file that made them"
     return yield* new StartError({ code: "owner", message })
   }
-  return State.start(self, { ...durable, owner: Table.set(durable.owner, "identity", self.identityKey) })
+  return State.start(self, { ...durable, owner: Table.set(durable.owner, "identity", self.identityKey) }, rates)
 })
 
 const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, StartError> =>
@@ -112,12 +112,18 @@ const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, S
   })
 
 /** Starts a node on the ports in context; it ends with the scope. */
-export const make = Effect.fnUntraced(function* (options: { readonly name: string; readonly keys: Keys.LocalKeys }) {
+export const make = Effect.fnUntraced(function* (options: {
+  readonly name: string
+  readonly keys: Keys.LocalKeys
+  /** Budgets other than the protocol's defaults. */
+  readonly rates?: Partial<RateLimit.Rates>
+}) {
   const crypto = yield* Crypto
   const transport = yield* Transport
   const store = yield* RecordStore
   const ports = { channel: yield* ChatChannel, log: yield* ConversationLog, sandbox: yield* Sandbox }
-  let state = yield* loadState(yield* Effect.fromResult(selfOf(options.name, options.keys)))
+  const self = yield* Effect.fromResult(selfOf(options.name, options.keys))
+  let state = yield* loadState(self, { ...RateLimit.rates, ...options.rates })
   const inputs = yield* Queue.bounded<Input>(Limits.inputsWaitingMax)
   const offer = (input: Input) => Queue.offer(inputs, input).pipe(Effect.asVoid)
   let strangers: RateLimit.Budgets = {}

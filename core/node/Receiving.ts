@@ -86,7 +86,7 @@ const onControl = (
 
 const draw = (state: State.State, peerId: PeerId, budget: RateLimit.Budget, turn: Turn) => {
   const before = Option.getOrElse(HashMap.get(state.passing.budgets, peerId), (): RateLimit.Budgets => ({}))
-  const { budgets, waitMs } = RateLimit.draw(before, budget, turn.nowMs)
+  const { budgets, waitMs } = RateLimit.draw(before, budget, turn.nowMs, state.passing.rates)
   return {
     state: State.withPassing(state, { budgets: HashMap.set(state.passing.budgets, peerId, budgets) }),
     waitMs

@@ -6,7 +6,8 @@
 import { HashMap, Option, Schema } from "effect"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Grants } from "../admission/Grants.ts"
-import type { Budgets } from "../admission/RateLimit.ts"
+import type { Budgets, Rates } from "../admission/RateLimit.ts"
+import * as RateLimit from "../admission/RateLimit.ts"
 import type { ReplayWindow } from "../admission/ReplayWindow.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
@@ -71,6 +72,8 @@ export interface Passing {
   readonly contacts: HashMap.HashMap<string, Contact>
   readonly budgets: HashMap.HashMap<string, Budgets>
   readonly lineBudget: Budgets
+  /** The rates in force; an operator may configure others than the protocol's defaults. */
+  readonly rates: Rates
   readonly pieces: Calls.Pieces
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
 }
@@ -95,7 +98,7 @@ export const emptyDurable: Durable = {
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
-export const start = (self: Self, durable: Durable): State => ({
+export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rates): State => ({
   self,
   durable,
   passing: {
@@ -104,6 +107,7 @@ export const start = (self: Self, durable: Durable): State => ({
     contacts: HashMap.empty(),
     budgets: HashMap.empty(),
     lineBudget: {},
+    rates,
     pieces: HashMap.empty(),
     sandbox: { ready: false, reason: "the sandbox has not reported yet" }
   }

@@ -105,7 +105,10 @@ const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
 }
 
 const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
-  if (reply.ok) return screen.json({ event: "reply", line: typed, ok: true, id: reply.id })
+  if (reply.ok) {
+    screen.json({ event: "reply", line: typed, ok: true, id: reply.id })
+    return
+  }
   const why = Rejection.sentence(reply.rejection)
   screen.json({ event: "reply", line: typed, ok: false, code: reply.rejection.code, why })
   screen.line({ tone: "bad", text: why })
