@@ -192,6 +192,38 @@ describe("3 · encryption keeps others out", () => {
   })
 })
 
+describe("14 · a ban needs repeated violations", () => {
+  it("ten forged records within an hour shut a friend out; befriending anew lets it in at once", { timeout: 60_000 }, async () => {
+    let replay = true
+    const { alice, bob, world } = await pairOverSwarm((link) => ({
+      ...link,
+      send: (bytes) =>
+        replay && bytes[4] === 3 ? link.send(bytes).pipe(Effect.andThen(link.send(bytes))) : link.send(bytes)
+    }))
+    for (let index = 0; index < 12 && !bob.events.some((event) => event._tag === "Banned"); index++) {
+      const disconnections = () => bob.events.filter((event) => event._tag === "Disconnected").length
+      const before = disconnections()
+      await alice.command(says.message("bob", `m${index}`))
+      await until("the session broke", () => disconnections() > before, 15_000)
+    }
+    const banned = await bob.wait("Banned")
+    expect(banned.rejection.code).toBe("record-forged")
+    expect((await bob.describe()).friends[0]?.bannedUntilMs).toBeGreaterThan(Date.now())
+    replay = false
+    const during = await alice.command(says.message("bob", "let me in"))
+    await pause(1_500)
+    expect(alice.events.some((event) => event._tag === "Delivered" && during.ok && event.id === during.id)).toBe(false)
+    await bob.command(says.unfriend("alice"))
+    await alice.command(says.unfriend("bob"))
+    await alice.command(says.friend("bob"))
+    await until("asked anew", () => bob.events.filter((event) => event._tag === "RequestReceived").length === 2)
+    await bob.command(says.accept("alice"))
+    await until("friends anew", () => alice.events.filter((event) => event._tag === "FriendshipMade").length === 2)
+    await deliver(alice, bob, "back in")
+    await world.end()
+  })
+})
+
 describe("13 · size limits", () => {
   it("are checked before anything is buffered; half frames, silence and floods cost a bounded amount", { timeout: 40_000 }, async () => {
     const { alice, bob, world } = await pairOverSwarm()
