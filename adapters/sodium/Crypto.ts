@@ -3,7 +3,7 @@
  * The Crypto port over libsodium, with node:crypto for AES-256-GCM, HKDF and HMAC, which libsodium lacks.
  * It never accepts what its engine accepts without asking the written rule: keys are validated here, S is checked here.
  * libsodium's verify compares R byte for byte (cofactorless) and refuses small-order R; with a validated key that is
- * exactly the rule, at the engine's own speed. The differential law holds it to that.
+ * exactly the rule, at the engine's own speed, and the differential law holds it to that.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto"
 import { Layer, Redacted } from "effect"
@@ -13,6 +13,9 @@ import { Crypto, type CryptoShape, type SecretBytes, scalarIsCanonical } from ".
 /** Public keys whose validity is remembered, so that a peer's key is validated once and not for each message. */
 const validKeysMax = 4_096
 const tagBytes = 16
+const hashBytes = 32
+/** Node's `hkdfSync` throws for a longer `info`, and for an output of length 0. */
+const nodeInfoBytesMax = 1_024
 
 /** Remembers which keys are valid, within a bound; beyond it, it forgets everything and learns again. */
 const makeKeyCheck = () => {
@@ -28,17 +31,60 @@ const makeKeyCheck = () => {
   }
 }
 
-/** Expanded signing keys (seed ‖ public key), as long as their seed's `Redacted` lives. */
+interface SigningKey {
+  readonly publicKey: Uint8Array
+  /** Seed ‖ public key, as libsodium wants it: a copy of a secret, so it goes when the seed goes. */
+  readonly secretKey: Uint8Array
+}
+
+/**
+ * Expanded signing keys, found by the very array that holds the seed: expanding one costs as much as a signature.
+ * A seed that was overwritten is never signed with from memory: each use compares the copy with the seed.
+ */
 const makeSigningKeys = () => {
-  const expanded = new WeakMap<SecretBytes, { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }>()
-  return (seed: SecretBytes) => {
+  const expanded = new WeakMap<Uint8Array, SigningKey>()
+  const forget = (seed: Uint8Array): void => {
     const known = expanded.get(seed)
-    if (known !== undefined) return known
-    const pair = { publicKey: new Uint8Array(32), secretKey: new Uint8Array(64) }
-    sodium.crypto_sign_seed_keypair(pair.publicKey, pair.secretKey, Redacted.value(seed))
-    expanded.set(seed, pair)
-    return pair
+    if (known === undefined) return
+    sodium.sodium_memzero(known.secretKey)
+    expanded.delete(seed)
   }
+  const of = (secret: SecretBytes): SigningKey => {
+    const seed = Redacted.value(secret)
+    const known = expanded.get(seed)
+    if (known !== undefined && sodium.sodium_memcmp(known.secretKey.subarray(0, 32), seed)) return known
+    forget(seed)
+    const key = { publicKey: new Uint8Array(32), secretKey: new Uint8Array(64) }
+    sodium.crypto_sign_seed_keypair(key.publicKey, key.secretKey, seed)
+    expanded.set(seed, key)
+    return key
+  }
+  return { of, forget }
+}
+
+const hmac = (key: Uint8Array, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const keyed = createHmac("sha256", key)
+  for (const part of parts) keyed.update(part)
+  return new Uint8Array(keyed.digest())
+}
+
+/** RFC 5869 in its own words, for the inputs that Node's HKDF refuses although the RFC allows them. */
+const extractAndExpand = (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array => {
+  const pseudorandomKey = hmac(salt, ikm)
+  const output = new Uint8Array(length)
+  let block = new Uint8Array(0)
+  for (let offset = 0; offset < length; offset += hashBytes) {
+    block = new Uint8Array(hmac(pseudorandomKey, block, info, Uint8Array.of(offset / hashBytes + 1)))
+    output.set(block.subarray(0, length - offset), offset)
+  }
+  return output
+}
+
+const hkdf: CryptoShape["hkdfSha256"] = (ikm, salt, info, length) => {
+  if (!(Number.isInteger(length) && length >= 0)) throw new Error("the length of an HKDF output is a whole number")
+  if (length > 255 * hashBytes) return undefined
+  if (length === 0 || info.length > nodeInfoBytesMax) return extractAndExpand(ikm, salt, info, length)
+  return new Uint8Array(hkdfSync("sha256", ikm, salt, info, length))
 }
 
 const seal: CryptoShape["aes256GcmSeal"] = (key, nonce, associated, plaintext) => {
@@ -67,11 +113,13 @@ const open: CryptoShape["aes256GcmOpen"] = (key, nonce, associated, sealed) => {
 }
 
 const agree: CryptoShape["x25519"] = (scalar, publicKey) => {
+  const secret = Redacted.value(scalar)
+  if (secret.length !== 32) throw new Error("an X25519 scalar has 32 bytes")
   if (publicKey.length !== 32) return undefined
   const shared = new Uint8Array(32)
   try {
     // It throws for an all-zero secret; nothing else can go wrong with checked lengths.
-    sodium.crypto_scalarmult(shared, Redacted.value(scalar), publicKey)
+    sodium.crypto_scalarmult(shared, secret, publicKey)
   } catch {
     return undefined
   }
@@ -80,7 +128,7 @@ const agree: CryptoShape["x25519"] = (scalar, publicKey) => {
 
 const make = (): CryptoShape => {
   const validKey = makeKeyCheck()
-  const signingKey = makeSigningKeys()
+  const signingKeys = makeSigningKeys()
   return {
     engine: "sodium",
     randomBytes: (length) => {
@@ -93,14 +141,13 @@ const make = (): CryptoShape => {
       sodium.crypto_hash_sha256(digest, message)
       return digest
     },
-    hmacSha256: (key, message) => new Uint8Array(createHmac("sha256", key).update(message).digest()),
-    hkdfSha256: (ikm, salt, info, length) =>
-      length > 255 * 32 ? undefined : new Uint8Array(hkdfSync("sha256", ikm, salt, info, length)),
+    hmacSha256: (key, message) => hmac(key, message),
+    hkdfSha256: hkdf,
     equal: (a, b) => a.length === b.length && (a.length === 0 || sodium.sodium_memcmp(a, b)),
-    ed25519PublicKey: (seed) => signingKey(seed).publicKey.slice(),
+    ed25519PublicKey: (seed) => signingKeys.of(seed).publicKey.slice(),
     ed25519Sign: (seed, message) => {
       const signature = new Uint8Array(64)
-      sodium.crypto_sign_detached(signature, message, signingKey(seed).secretKey)
+      sodium.crypto_sign_detached(signature, message, signingKeys.of(seed).secretKey)
       return signature
     },
     ed25519ValidKey: validKey,
@@ -118,6 +165,7 @@ const make = (): CryptoShape => {
     aes256GcmSeal: seal,
     aes256GcmOpen: open,
     wipe: (bytes) => {
+      signingKeys.forget(bytes)
       if (bytes.length > 0) sodium.sodium_memzero(bytes)
     }
   }
