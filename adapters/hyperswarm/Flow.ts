@@ -16,7 +16,7 @@ const version = 1
 
 /**
  * The dialling end says hello as soon as its socket opens, the other end when it has decided to keep the link. An open
- * socket proves nothing: hyperdht opens one at the dialling end alone when its two ways to connect cross.
+ * socket proves nothing: hyperdht opens the dialling end by a short cut, and the other end may then still give up.
  */
 export const writeHello = (): Buffer => Buffer.from([kindHello, version])
 

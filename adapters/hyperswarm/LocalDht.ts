@@ -117,8 +117,8 @@ export const layerLocal = (options: {
 
 /**
  * What a loopback network allows: everything fast, and announcements often enough to survive a change of host.
- * `firewalled: false` because there is none, and because hyperdht's way through one often opens only the dialling end
- * when two processes of one machine try it (12 of 12 times, measured).
+ * `firewalled: false` because there is none, and because a DHT of so few nodes cannot tell what kind there is: the
+ * accepting end then gives up after the dialling end has opened (12 of 12 times between two processes, measured).
  */
 export const localTiming = {
   host: loopback,

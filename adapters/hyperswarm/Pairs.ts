@@ -20,8 +20,7 @@ export interface PairsOptions {
   readonly crossingMs: number
   /** An open socket whose far end does not say hello within this is not real. */
   readonly helloLimitMs: number
-  /** Dials. `localConnection` allows the short cut that hyperdht takes within one network. */
-  readonly connect: (key: Buffer, localConnection: boolean) => NoiseSocket
+  readonly connect: (key: Buffer) => NoiseSocket
   readonly blocked: (key: string) => boolean
   /** Makes a link of an open socket: from here on what arrives is bounded. */
   readonly wrap: (socket: NoiseSocket, topics: ReadonlyArray<Uint8Array>) => Link
@@ -32,7 +31,6 @@ export interface PairsOptions {
 interface Attempt {
   socket: NoiseSocket
   startedAtMs: number
-  localConnection: boolean
   readonly topics: Map<string, Uint8Array>
   readonly waiting: Set<() => void>
 }
@@ -149,9 +147,7 @@ export const makePairs = (options: PairsOptions): Pairs => {
     quiet(socket)
     const heard = (came: boolean) => {
       if (!isCurrent()) return void socket.destroy()
-      if (came) return endAttempt(key, pair, attempt, wrap(socket, [...attempt.topics.values()]))
-      if (!attempt.localConnection) return endAttempt(key, pair, attempt, undefined)
-      relaunch(key, pair, attempt, false)
+      endAttempt(key, pair, attempt, came ? wrap(socket, [...attempt.topics.values()]) : undefined)
     }
     let opened = false
     socket.once("open", () => {
@@ -164,11 +160,10 @@ export const makePairs = (options: PairsOptions): Pairs => {
       if (!opened && isCurrent()) endAttempt(key, pair, attempt, undefined)
     })
   }
-  const relaunch = (key: string, pair: Pair, attempt: Attempt, localConnection: boolean) => {
+  const relaunch = (key: string, pair: Pair, attempt: Attempt) => {
     const stale = attempt.socket
-    attempt.socket = options.connect(Buffer.from(key, "hex"), localConnection)
+    attempt.socket = options.connect(Buffer.from(key, "hex"))
     attempt.startedAtMs = performance.now()
-    attempt.localConnection = localConnection
     stale.destroy()
     launch(key, pair, attempt)
   }
@@ -209,15 +204,14 @@ export const makePairs = (options: PairsOptions): Pairs => {
     const now = performance.now()
     const running = pair.attempt
     if (running !== undefined) {
-      if (now - running.startedAtMs >= options.attemptFreshMs) relaunch(key, pair, running, true)
+      if (now - running.startedAtMs >= options.attemptFreshMs) relaunch(key, pair, running)
       return running
     }
     if (pairs.size > options.linksMax) return undefined
-    const socket = options.connect(Buffer.from(key, "hex"), true)
+    const socket = options.connect(Buffer.from(key, "hex"))
     const attempt = {
       socket,
       startedAtMs: now,
-      localConnection: true,
       topics: new Map(),
       waiting: new Set<() => void>()
     }

@@ -192,8 +192,7 @@ export const make = (options: HyperswarmOptions): Effect.Effect<TransportShape, 
       attemptFreshMs: 1_500,
       crossingMs: 3_000,
       helloLimitMs: 2_000,
-      connect: (key, localConnection) =>
-        swarm.dht.connect(key, { keyPair: swarm.keyPair, localConnection, relayAddresses: options.bootstrap ?? [] }),
+      connect: (key) => swarm.dht.connect(key, { keyPair: swarm.keyPair, relayAddresses: options.bootstrap ?? [] }),
       blocked: (key) => blocked.has(key),
       wrap,
       admit
@@ -221,11 +220,7 @@ export const make = (options: HyperswarmOptions): Effect.Effect<TransportShape, 
           blocked.add(hex(key))
           pairs.drop(hex(key))
         }),
-      unblock: (key) =>
-        Effect.sync(() => {
-          blocked.delete(hex(key))
-          swarm.peers.get(hex(key))?.ban(false)
-        })
+      unblock: (key) => Effect.sync(() => void blocked.delete(hex(key)))
     }
   })
 

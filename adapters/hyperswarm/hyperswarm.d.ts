@@ -63,7 +63,6 @@ declare module "hyperdht" {
       publicKey: Buffer,
       options?: {
         readonly keyPair?: KeyPair
-        readonly localConnection?: boolean
         readonly relayAddresses?: ReadonlyArray<Address>
       }
     ): NoiseSocket
@@ -105,7 +104,6 @@ declare module "hyperswarm" {
     readonly dht: HyperDHT
     readonly server: Server
     readonly keyPair: KeyPair
-    readonly peers: Map<string, PeerInfo>
     on(event: "connection", listener: (socket: NoiseSocket, peer: PeerInfo) => void): this
     on(event: "ban", listener: (peer: PeerInfo, reason: Error) => void): this
     join(topic: Buffer, options?: { readonly server?: boolean; readonly client?: boolean }): DiscoverySession

@@ -1,7 +1,8 @@
 /**
  * A Transport in a process of its own, for tests that kill processes: says on standard output what happens to it.
  * It must never outlive its parent: it ends when standard input does.
- * `peer <dht port> <n> <topic>`, `local <udp port> <n> <announced topic> <dialled topic>`, `brief <dht port> <n>`.
+ * `peer <dht port> <n> <announced topic> <dialled topic>`, `patient` likewise but slow to take a peer for dead,
+ * `local <udp port> <n> <announced topic> <dialled topic>`, `brief <dht port> <n>`.
  */
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { layerLocal, localTiming } from "../../adapters/hyperswarm/LocalDht.ts"
@@ -18,7 +19,12 @@ const swarmSeed = Redacted.make(bytes(n))
 const chosen =
   mode === "local"
     ? layerLocal({ swarmSeed, port: Number(port) })
-    : layer({ swarmSeed, bootstrap: [{ host: "127.0.0.1", port: Number(port) }], ...localTiming })
+    : layer({
+        swarmSeed,
+        bootstrap: [{ host: "127.0.0.1", port: Number(port) }],
+        ...localTiming,
+        ...(mode === "patient" ? { keepAliveMs: 5_000, deadAfterMs: 12_000 } : {})
+      })
 
 /** Announces, reports links, echoes what they bring, and goes on dialling if it has whom. */
 const stay = Effect.gen(function* () {

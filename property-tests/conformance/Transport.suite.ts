@@ -316,7 +316,10 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
         const whole = pattern(1024 * 1024, 5)
         const reading = yield* Effect.forkChild(read(ofA, Number.POSITIVE_INFINITY))
         yield* ofB.send(whole)
+        const startedAtMs = performance.now()
         yield* soon("close", Effect.all([ofB.close, ofB.close], { concurrency: 2 }))
+        // Answered by the far end, not cut off by the bound.
+        expect(performance.now() - startedAtMs).toBeLessThan(1_500)
         expect(digest(yield* soon("the end", Fiber.join(reading)))).toBe(digest(whole))
         expect((yield* Effect.flip(ofB.send(topic(1)))).code).toBe("closed")
         expect(yield* soon("our end", read(ofB, 1))).toEqual(new Uint8Array(0))
@@ -479,7 +482,7 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
       })
     )
 
-    pair("the sender may reuse its bytes as soon as send returned", (a, b) =>
+    pair("the sender may reuse its bytes as soon as send returned, or was interrupted", (a, b) =>
       Effect.gen(function* () {
         const [ofA, ofB] = yield* meet(a, b)
         const bytes = pattern(50_000, 1)
@@ -488,6 +491,11 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
         yield* ofB.send(bytes)
         bytes.fill(0)
         expect(digest(yield* soon("both", read(ofA, 100_000)))).toBe(expected)
+        const long = pattern(3 * 1024 * 1024, 2)
+        const whole = digest(long)
+        yield* ofB.send(long).pipe(Effect.timeoutOption(traits.quietMs))
+        long.fill(0)
+        expect(digest(yield* soon("the rest of an interrupted send", read(ofA, long.length)))).toBe(whole)
       })
     )
 
