@@ -81,7 +81,7 @@ const openPlace = async (file: string, backlogBytes: number): Promise<Place> => 
   // One byte earlier than asked, so that a line that starts exactly there is not taken for the end of another.
   const position = Math.max(0, about.size - backlogBytes - 1)
   const cutter = new LineCutter(heardBytesMax)
-  if (position > 0) cutter.skipToNewline()
+  if (backlogBytes < about.size) cutter.skipToNewline()
   return { file: `${about.dev}:${about.ino}`, position, cutter }
 }
 
