@@ -117,7 +117,9 @@ const answerAs = async (mallory: Attacker, seen: Attacker["links"][number], keys
 }
 
 describe("3 · encryption keeps others out", () => {
-  it("an impostor on a friend's topic reads nothing, forges no receipt, and is named", { timeout: 40_000 }, async () => {
+  it("an impostor on a friend's topic reads nothing, forges no receipt, and is named", {
+    timeout: 40_000
+  }, async () => {
     const { alice, bob, world } = await pairOverSwarm()
     const topic = await topicOf(bob)
     await bob.stop()
@@ -166,7 +168,9 @@ describe("3 · encryption keeps others out", () => {
     await world.end()
   })
 
-  it("a frame replayed in a live session ends the session; the friends go on and nothing is doubled", { timeout: 40_000 }, async () => {
+  it("a frame replayed in a live session ends the session; the friends go on and nothing is doubled", {
+    timeout: 40_000
+  }, async () => {
     let replay = false
     const { alice, bob, world } = await pairOverSwarm((link) => ({
       ...link,
@@ -193,7 +197,9 @@ describe("3 · encryption keeps others out", () => {
 })
 
 describe("14 · a ban needs repeated violations", () => {
-  it("ten forged records within an hour shut a friend out; befriending anew lets it in at once", { timeout: 60_000 }, async () => {
+  it("ten forged records within an hour shut a friend out; befriending anew lets it in at once", {
+    timeout: 60_000
+  }, async () => {
     let replay = true
     const { alice, bob, world } = await pairOverSwarm((link) => ({
       ...link,
@@ -225,7 +231,9 @@ describe("14 · a ban needs repeated violations", () => {
 })
 
 describe("13 · size limits", () => {
-  it("are checked before anything is buffered; half frames, silence and floods cost a bounded amount", { timeout: 40_000 }, async () => {
+  it("are checked before anything is buffered; half frames, silence and floods cost a bounded amount", {
+    timeout: 40_000
+  }, async () => {
     const { alice, bob, world } = await pairOverSwarm()
     await deliver(alice, bob, "before")
     const mallory = await attacker()
@@ -238,7 +246,8 @@ describe("13 · size limits", () => {
     await bob.wait("LinkRefused", (event) => event.rejection.code === "opening-timeout", 20_000)
     const flood = await mallory.dial(bob)
     const before = process.memoryUsage().rss
-    for (let sent = 0; sent < 200 && !flood.closed; sent++) await mallory.send(flood.link, new Uint8Array(65_536).fill(0xff))
+    for (let sent = 0; sent < 200 && !flood.closed; sent++)
+      await mallory.send(flood.link, new Uint8Array(65_536).fill(0xff))
     await until("the flood is cut off", () => flood.closed)
     expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000)
     await deliver(alice, bob, "after")
