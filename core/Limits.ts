@@ -42,7 +42,7 @@ export const askedByPerNameMax = 4
 export const askedMax = 100
 /** How long a request waits, either way (protocol §3). */
 export const requestAgeMs = 7 * 86_400_000
-/** Friends and former friends of one node. */
+/** Friends and former friends of one node; the oldest former one is forgotten for a new friend. */
 export const friendsMax = 10_000
 /** Auto-accept rules of one node. */
 export const autoAcceptRulesMax = 100
@@ -55,7 +55,7 @@ export const messagesPerHour = 300
 /** Injects of one peer per minute and hour (protocol §7). */
 export const injectsPerMinute = 30
 export const injectsPerHour = 300
-/** Receipts, chunks, pings of one peer per second: cheap, but not free. */
+/** Messages of any kind of one peer per second, before any other budget: cheap, but not free. */
 export const controlPerSecond = 2_000
 /** Protocol violations of one peer within an hour that end in a ban. Honest software commits none. */
 export const violationsMax = 10
@@ -94,6 +94,8 @@ export const chunkBytes = 16_384
 /** Injects of one peer that run at the same time, and of all peers together. */
 export const jobsPerPeerMax = 4
 export const jobsMax = 16
+/** Answers that wait for one caller to take them; while there are as many, its further injects are refused. */
+export const answersWaitingMax = 16
 /** Finished injects of one peer whose ids are remembered. */
 export const jobsRememberedMax = 64
 

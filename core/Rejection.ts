@@ -74,6 +74,7 @@ export const table = {
   "no-capability": toPeer("The friend has not granted this capability; they can with /grant."),
   "rate-limited": later("The friend's limit for messages is reached; the rest follows by itself."),
   "too-far-ahead": later("A message number is too far ahead of what arrived; it is tried again."),
+  flooding: breach("More messages arrived in a second than any honest peer sends; the link was dropped."),
   "sequence-conflict": breach("Two different messages came under one number."),
   "unsupported-kind": toPeer("The other side does not know this kind of message; it may need an upgrade."),
   "unknown-conversation": toPeer("The conversation is not one the friend has granted."),
@@ -102,6 +103,9 @@ export const table = {
   "rules-full": local("There are too many auto-accept rules; remove one first."),
   "unknown-rule": local("There is no auto-accept rule of that number; see /auto-accept list."),
   "own-name": local("That is your own name."),
+  "friends-full": local("There are as many friends as one node can have; /unfriend somebody first."),
+  "node-ended": local("The node has ended; start it again."),
+  "internal-error": later("Something in this program is broken; the log says what. Please report it."),
   "disk-full": local("The command was not carried out because it could not be stored; free some disk space.")
 } satisfies Record<string, Row>
 

@@ -109,7 +109,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
       `${harmless(event.name)} answers: ${harmless(event.text.trimEnd(), true)}` +
       (event.confinement === undefined
         ? ""
-        : ` (from container ${event.confinement.containerId.slice(0, 12)}, ${event.confinement.engine})`)
+        : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
   }),
   StorageFailed: (event) => ({ tone: "alarm", text: Rejection.sentence(event.rejection) })
 }

@@ -45,6 +45,8 @@ export type Question =
       readonly sandboxReason: string
       readonly jobsOfPeer: number
       readonly jobs: number
+      /** Answers of this peer's earlier requests that it has not taken yet. */
+      readonly answersWaiting: number
     }
 
 export type Verdict =
@@ -84,6 +86,8 @@ export const decide = (question: Question): Verdict => {
       if (!question.sandboxReady) return refuse("sandbox-unavailable", question.sandboxReason)
       if (question.jobsOfPeer >= Limits.jobsPerPeerMax || question.jobs >= Limits.jobsMax)
         return refuse("too-many-jobs")
+      if (question.answersWaiting >= Limits.answersWaitingMax)
+        return refuse("too-many-jobs", "answers wait to be taken")
       return admitted
   }
 }

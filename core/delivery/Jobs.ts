@@ -33,6 +33,10 @@ export const transitions: Readonly<Record<Job["state"], ReadonlyArray<Job["state
 
 export const running = (jobs: Jobs): ReadonlyArray<Job> => Table.values(jobs).filter((job) => job.state === "running")
 
+/** How many ends of a peer's requests it has not confirmed yet. Their answers are kept, so their number is bounded. */
+export const answersWaiting = (jobs: Jobs, peerId: PeerId): number =>
+  Table.values(jobs).filter((job) => job.peerId === peerId && job.state === "finished").length
+
 /** The caller has the answer: it is dropped, the id stays known among the newest of its peer. */
 export const settle = (jobs: Jobs, peerId: PeerId, id: string): Jobs => {
   const job = Table.get(jobs, keyOf(peerId, id))

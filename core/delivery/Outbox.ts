@@ -150,6 +150,10 @@ export const enqueue = (
   })
 }
 
+/** What sending an entry takes, in characters: its body, and for the end of an inject the answer that precedes it. */
+export const sendSize = (one: Entry): number =>
+  one.kind === "Done" ? one.body.length + Math.ceil((one.textBytes * 4) / 3) : one.body.length
+
 /** The next entries to send, in order, that are not under way and fit the rest of the window. */
 export const due = (
   outbox: Outbox,
@@ -163,10 +167,10 @@ export const due = (
     if (underWay.has(number)) continue
     const candidate = entry(outbox, peerId, number)
     if (candidate === undefined) continue
-    const fits = used === 0 || used + candidate.body.length <= Limits.sendWindowBytes
+    const fits = used === 0 || used + sendSize(candidate) <= Limits.sendWindowBytes
     if (!fits || underWay.size + found.length >= Limits.sendWindowEntries) break
     found.push(candidate)
-    used += candidate.body.length
+    used += sendSize(candidate)
   }
   return found
 }

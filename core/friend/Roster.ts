@@ -7,6 +7,7 @@ import { Result, Schema } from "effect"
 import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Rule } from "./AutoAccept.ts"
@@ -111,6 +112,18 @@ export const expectedAt = (
   Table.values(roster.friends)
     .filter((record) => record.standing === "Friend" && (topics.includes(record.topic) || record.swarmKey === swarmKey))
     .map((record) => record.identityKey)
+
+/**
+ * A roster with room for one more record, or undefined when every record is a friend's. The oldest former friend makes
+ * room: nothing hangs on its record but that it is told "not a friend", which a stranger is told as well.
+ */
+export const makeRoom = (roster: Roster, peerId: PeerId): Roster | undefined => {
+  if (Table.has(roster.friends, peerId) || Table.size(roster.friends) < Limits.friendsMax) return roster
+  const former = Table.values(roster.friends)
+    .filter((record) => record.standing === "Former")
+    .sort((a, b) => a.sinceMs - b.sinceMs)[0]
+  return former === undefined ? undefined : { ...roster, friends: Table.remove(roster.friends, former.peerId) }
+}
 
 const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
   found.length === 1

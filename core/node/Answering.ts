@@ -70,7 +70,8 @@ export const mayRun = (state: State.State, peerId: PeerId, id: string): Verdict.
     sandboxReady: state.passing.sandbox.ready,
     sandboxReason: state.passing.sandbox.reason,
     jobsOfPeer: running.filter((job) => job.peerId === peerId).length,
-    jobs: running.length
+    jobs: running.length,
+    answersWaiting: Jobs.answersWaiting(state.durable.jobs, peerId)
   })
 }
 

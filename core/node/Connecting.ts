@@ -4,7 +4,6 @@
  * One session per peer: of two, both sides keep the one whose initiator has the smaller identity key.
  */
 import { HashMap, Option } from "effect"
-import * as RateLimit from "../admission/RateLimit.ts"
 import * as Verdict from "../admission/Verdict.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Roster from "../friend/Roster.ts"
@@ -174,10 +173,8 @@ const countViolation = (
   rejection: Rejection.Rejection,
   turn: Turn
 ): State.Stepped => {
-  const before = Option.getOrElse(HashMap.get(state.passing.budgets, peerId), (): RateLimit.Budgets => ({}))
-  const { budgets, waitMs } = RateLimit.draw(before, "violation", turn.nowMs)
-  const counted = State.withPassing(state, { budgets: HashMap.set(state.passing.budgets, peerId, budgets) })
-  return waitMs === 0 ? [counted, []] : ban(counted, peerId, rejection, turn)
+  const counted = State.draw(state, peerId, "violation", turn.nowMs)
+  return counted.waitMs === 0 ? [counted.state, []] : ban(counted.state, peerId, rejection, turn)
 }
 
 /** Shuts a peer out for a while. The record survives a restart; running jobs end. */

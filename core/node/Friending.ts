@@ -113,11 +113,13 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
     expiresAtMs: turn.nowMs + Limits.requestAgeMs
   }
   const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
-  // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
-  if (known?.standing === "Friend") return accept(asked, key, request, "rule", turn)
   const facts = { key: signer.key, channel, author, evidence }
   const rule = Table.values(state.durable.roster.rules).find((one) => AutoAccept.matches(one, facts))
-  if (rule !== undefined) return accept(asked, key, request, "rule", turn)
+  // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
+  if (known?.standing === "Friend" || rule !== undefined) {
+    const accepted = accept(asked, key, request, "rule", turn)
+    if (Result.isSuccess(accepted)) return accepted.success
+  }
   const rivals = Table.values(asked.durable.roster.askedBy).filter(
     (other) => other.channel === channel && other.peerId !== peerId && Name.fold(other.name) === Name.fold(value.from)
   ).length
@@ -149,7 +151,10 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   }
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
+  const room = Roster.makeRoom(roster, peerId)
+  if (room === undefined) return [state, [refused(input, Rejection.make("friends-full"))]]
   const answered = State.withRoster(state, {
+    ...room,
     asked: Table.remove(roster.asked, key),
     askedBy: Table.remove(roster.askedBy, Roster.askedByKey(channel, peerId))
   })
@@ -196,7 +201,12 @@ const befriend = (
   const { peerId } = friend
   const before = Table.get(state.durable.roster.friends, peerId)
   const swarmKey = before?.swarmKey
-  const record = swarmKey === undefined ? friend : { ...friend, swarmKey }
+  // Asking again is no way to another name, nor out of an alarm: both are the operator's to change.
+  const kept =
+    before?.standing === "Friend" && by === "rule"
+      ? { name: before.name, channel: before.channel, evidence: before.evidence, alarmed: before.alarmed }
+      : {}
+  const record = { ...friend, ...kept, ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
@@ -210,10 +220,10 @@ const befriend = (
       event: {
         _tag: "FriendshipMade",
         peerId,
-        name: friend.name,
-        channel: friend.channel,
-        identityKey: friend.identityKey,
-        evidence: friend.evidence,
+        name: record.name,
+        channel: record.channel,
+        identityKey: record.identityKey,
+        evidence: record.evidence,
         by
       }
     }
@@ -225,19 +235,22 @@ const befriend = (
   return [made, outputs]
 }
 
-/** The request a name means is accepted: the friend is recorded, and the line that says so is wanted. */
+/** A request is accepted: the friend is recorded, and the line that says so is wanted. Refused with `friends-full`. */
 export const accept = (
   state: State.State,
   key: string,
   request: Roster.AskedBy,
   by: "operator" | "rule",
   turn: Turn
-): State.Stepped => {
+): Result.Result<State.Stepped, Rejection.Rejection> => {
+  const room = Roster.makeRoom(state.durable.roster, request.peerId)
+  if (room === undefined) return Result.fail(Rejection.make("friends-full"))
   const standing = Roster.friend(state.durable.roster, request.peerId) === undefined ? "AskedBy" : "Friend"
   if (Friendship.next(standing, "weAccept") !== "Friend") throw new Error("an acceptance has no place here")
   const accepted = { ...request, acceptedAtMs: turn.nowMs }
-  return State.chain(
-    State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, accepted) }),
+  const chosen = State.withRoster(state, { ...room, askedBy: Table.set(room.askedBy, key, accepted) })
+  const made = State.chain(
+    chosen,
     (current) =>
       befriend(
         current,
@@ -258,6 +271,7 @@ export const accept = (
       ),
     (current) => [current, [postAccept(key, accepted)]]
   )
+  return Result.succeed(made)
 }
 
 const postAccept = (key: string, request: Roster.AskedBy & { readonly acceptedAtMs: number }): Output => ({

@@ -4,6 +4,7 @@
  * One fiber owns the state; everything else talks to it through a bounded queue of inputs.
  */
 import {
+  Cause,
   Clock,
   Data,
   Deferred,
@@ -22,7 +23,7 @@ import { ChatChannel } from "../../ports/ChatChannel.ts"
 import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
 import { Crypto } from "../../ports/Crypto.ts"
 import { KeyVault } from "../../ports/KeyVault.ts"
-import { RecordStore, type StoreError } from "../../ports/RecordStore.ts"
+import { RecordStore, StoreError } from "../../ports/RecordStore.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
 import { type Link, Transport } from "../../ports/Transport.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
@@ -31,6 +32,7 @@ import type { Fingerprint } from "../identity/Fingerprint.ts"
 import * as Keys from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import * as Limits from "../Limits.ts"
+import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Describe from "./Describe.ts"
 import * as Egress from "./Egress.ts"
@@ -111,6 +113,16 @@ const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, S
     })
   })
 
+/** Work that lasts as long as the node. Should it break, the log says so: silence would look like peace. */
+const supervise = <A>(what: string, work: Effect.Effect<A>) =>
+  Effect.forkScoped(
+    work.pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${what} broke`, cause)
+      )
+    )
+  )
+
 /** Starts a node on the ports in context; it ends with the scope. */
 export const make = Effect.fnUntraced(function* (options: {
   readonly name: string
@@ -171,7 +183,14 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 
   const perform = (outputs: ReadonlyArray<Output>) =>
-    Effect.forEach(outputs, (output) => Egress.perform(outside, output), { discard: true })
+    Effect.forEach(
+      outputs,
+      (output) =>
+        Egress.perform(outside, output).pipe(
+          Effect.catchDefect((defect) => Effect.logError(`an output of kind ${output._tag} broke`, defect))
+        ),
+      { discard: true }
+    )
 
   /** One input whose turn cannot be stored: its consequences without the turn. */
   const withoutStorage = (input: Input, error: StoreError) => {
@@ -180,27 +199,35 @@ export const make = Effect.fnUntraced(function* (options: {
     return perform(outputs).pipe(Effect.andThen(again ? FiberSet.run(outside.work, later) : Effect.void), Effect.asVoid)
   }
 
-  /** A batch that could not be stored is tried input by input, so that one large one does not take others with it. */
-  const oneByOne = (batch: ReadonlyArray<Input>, error: StoreError) =>
-    error.code === "closed"
-      ? Effect.fail(error)
-      : Effect.forEach(
-          batch,
-          (input) =>
-            turn([input]).pipe(
-              Effect.flatMap(perform),
-              Effect.catch((failure) => withoutStorage(input, failure))
-            ),
-          { discard: true }
-        )
+  /** One input whose turn broke: it has not happened, and the log says which. */
+  const withoutTurn = (input: Input, defect: unknown) =>
+    Effect.logError(`a turn broke on an input of kind ${input._tag}; it is given up`, defect).pipe(
+      Effect.andThen(perform(StorageFailure.broken(input).outputs))
+    )
+
+  /** A batch that could not be stored, or broke, is tried input by input, so that one does not take others with it. */
+  const oneByOne = (batch: ReadonlyArray<Input>) =>
+    Effect.forEach(
+      batch,
+      (input) =>
+        turn([input]).pipe(
+          Effect.catch((error) =>
+            error.code === "closed" ? Effect.fail(error) : Effect.as(withoutStorage(input, error), [])
+          ),
+          Effect.catchDefect((defect) => Effect.as(withoutTurn(input, defect), [])),
+          Effect.flatMap(perform)
+        ),
+      { discard: true }
+    )
 
   const loop = Effect.gen(function* () {
     for (;;) {
       const batch = yield* Queue.takeBetween(inputs, 1, Limits.batchMax)
-      yield* turn(batch).pipe(
-        Effect.flatMap(perform),
-        Effect.catch((error) => oneByOne(batch, error))
+      const outputs = yield* turn(batch).pipe(
+        Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : Effect.succeed(undefined))),
+        Effect.catchDefect(() => Effect.succeed(undefined))
       )
+      yield* outputs === undefined ? oneByOne(batch) : perform(outputs)
       const nowMs = yield* Clock.currentTimeMillis
       const wakeMs = Step.nextWakeMs(state, nowMs)
       yield* FiberHandle.run(
@@ -226,13 +253,20 @@ export const make = Effect.fnUntraced(function* (options: {
     )
   )
   const ended = yield* Deferred.make<never, StoreError>()
-  yield* Effect.forkScoped(loop.pipe(Effect.catch((error) => Deferred.fail(ended, error))))
-  yield* Effect.forkScoped(Egress.showing(outside))
-  yield* Effect.forkScoped(Egress.watchSandbox(outside))
-  yield* Effect.forkScoped(
+  yield* Effect.addFinalizer(() =>
+    Deferred.fail(ended, new StoreError({ code: "closed", message: "the node has ended" }))
+  )
+  yield* Effect.forkScoped(loop.pipe(Effect.catchCause((cause) => Deferred.failCause(ended, cause))))
+  yield* supervise("the conversation log", Egress.showing(outside))
+  yield* supervise("the sandbox's watch", Egress.watchSandbox(outside))
+  yield* supervise(
+    "accepting links",
     Stream.runForEach(transport.links, (link) => FiberSet.run(outside.work, serve(link)).pipe(Effect.asVoid))
   )
-  yield* Effect.forkScoped(Stream.runForEach(ports.channel.lines, (line) => Ingress.onLine(outside.world, line)))
+  yield* supervise(
+    "reading channels",
+    Stream.runForEach(ports.channel.lines, (line) => Ingress.onLine(outside.world, line))
+  )
 
   let refs = 0
   const node: Node = {
@@ -241,8 +275,12 @@ export const make = Effect.fnUntraced(function* (options: {
         const ref = String(++refs)
         const deferred = yield* Deferred.make<Reply>()
         outside.replies.set(ref, deferred)
-        yield* offer({ _tag: "Operator", ref, command })
-        return yield* Deferred.await(deferred)
+        yield* Effect.forkChild(offer({ _tag: "Operator", ref, command }))
+        const over: Reply = { ok: false, rejection: Rejection.make("node-ended") }
+        return yield* Effect.raceFirst(
+          Deferred.await(deferred),
+          Deferred.await(ended).pipe(Effect.catchCause(() => Effect.succeed(over)))
+        )
       }),
     events: PubSub.subscribe(outside.events),
     describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state, nowMs)),

@@ -5,7 +5,6 @@
  */
 import { HashMap, Option, Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
-import * as RateLimit from "../admission/RateLimit.ts"
 import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import * as Calls from "../delivery/Calls.ts"
@@ -46,19 +45,24 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
   const friend = peerId === undefined ? undefined : Roster.friend(state.durable.roster, peerId)
   if (peerId === undefined || friend === undefined) return [state, []]
   const message = input.message.value
+  // Everything a peer sends draws from the cheap budget first: who exceeds it ignores every refusal and is not honest.
+  const drawn = State.drawControl(state, peerId, turn.nowMs)
+  if (drawn.waitMs > 0) {
+    return Connecting.violated(state, input.connection, Rejection.make("flooding"), turn)
+  }
   switch (message.kind) {
     case "Log":
     case "Inject":
     case "Done":
     case "Skip":
     case "Unknown":
-      return onNumbered(state, { ...input, peerId, friend, message }, turn)
+      return onNumbered(drawn.state, { ...input, peerId, friend, message }, turn)
     default:
-      return onControl(state, peerId, input.connection, message, turn)
+      return onControl(drawn.state, peerId, input.connection, message, turn)
   }
 }
 
-/** Session messages have a cheap budget of their own; a peer that exceeds it is too fast to be honest. */
+/** A message of the session: it is acted on at once and remembered nowhere. */
 const onControl = (
   state: State.State,
   peerId: PeerId,
@@ -66,30 +70,19 @@ const onControl = (
   message: Exclude<Message.Message, Message.Durable>,
   turn: Turn
 ): State.Stepped => {
-  const drawn = draw(state, peerId, "control", turn)
-  if (drawn.waitMs > 0) return Connecting.violated(state, connection, Rejection.make("rate-limited", "control"), turn)
   switch (message.kind) {
     case "Receipt":
-      return Sending.onReceipt(drawn.state, peerId, message, turn)
+      return Sending.onReceipt(state, peerId, message, turn)
     case "Reject":
-      return onReject(drawn.state, peerId, connection, message, turn)
+      return onReject(state, peerId, connection, message, turn)
     case "Chunk":
-      return [addChunk(drawn.state, peerId, message), []]
+      return [addChunk(state, peerId, message), []]
     case "Ping":
-      return [drawn.state, [say(connection, { kind: "Pong", nonce: message.nonce })]]
+      return [state, [say(connection, { kind: "Pong", nonce: message.nonce })]]
     case "Pong":
-      return [drawn.state, []]
+      return [state, []]
     case "Close":
-      return [drawn.state, [{ _tag: "HangUp", connection, code: null }]]
-  }
-}
-
-const draw = (state: State.State, peerId: PeerId, budget: RateLimit.Budget, turn: Turn) => {
-  const before = Option.getOrElse(HashMap.get(state.passing.budgets, peerId), (): RateLimit.Budgets => ({}))
-  const { budgets, waitMs } = RateLimit.draw(before, budget, turn.nowMs, state.passing.rates)
-  return {
-    state: State.withPassing(state, { budgets: HashMap.set(state.passing.budgets, peerId, budgets) }),
-    waitMs
+      return [state, [{ _tag: "HangUp", connection, code: null }]]
   }
 }
 
@@ -225,7 +218,7 @@ const gate = (
   const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, waitMs: 0 }
   const free = Verdict.decide(question)
   if (!free.admitted) return { state, verdict: free }
-  const drawn = draw(state, peerId, needs, turn)
+  const drawn = State.draw(state, peerId, needs, turn.nowMs)
   return { state: drawn.state, verdict: Verdict.decide({ ...question, waitMs: drawn.waitMs }) }
 }
 

@@ -13,7 +13,7 @@ import * as Outbox from "../delivery/Outbox.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
-import { Ban, type Durable } from "./State.ts"
+import { Ban, Budget, type Durable } from "./State.ts"
 
 const Entry = Schema.Struct({
   id: Schema.String,
@@ -34,6 +34,7 @@ const shapes = {
   replay: Schema.Finite,
   grants: Grants.Grant,
   bans: Ban,
+  budgets: Budget,
   lanes: Outbox.Lane,
   outbox: Outbox.Entry,
   streams: Inbox.Stream,
@@ -64,6 +65,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   replay: durable.replay,
   grants: durable.grants,
   bans: durable.bans,
+  budgets: durable.budgets,
   lanes: durable.outbox.lanes,
   outbox: durable.outbox.entries,
   streams: durable.inbox.streams,
@@ -82,6 +84,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     replay: table("replay"),
     grants: table("grants"),
     bans: table("bans"),
+    budgets: table("budgets"),
     outbox: Outbox.load(table("lanes"), table("outbox")),
     inbox: { streams: table("streams"), outcomes: table("outcomes") },
     jobs: table("jobs"),
@@ -116,6 +119,7 @@ export const settled = (durable: Durable): Durable => {
     replay: Table.settled(durable.replay),
     grants: Table.settled(durable.grants),
     bans: Table.settled(durable.bans),
+    budgets: Table.settled(durable.budgets),
     outbox: { ...outbox, lanes: Table.settled(outbox.lanes), entries: Table.settled(outbox.entries) },
     inbox: { streams: Table.settled(inbox.streams), outcomes: Table.settled(inbox.outcomes) },
     jobs: Table.settled(durable.jobs),

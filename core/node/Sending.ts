@@ -47,7 +47,7 @@ const transmit = (state: State.State, peerId: PeerId, session: State.Session): S
   const next = {
     ...session,
     underWay: new Set([...session.underWay, ...due.map((entry) => entry.number)]),
-    underWayBytes: due.reduce((bytes, entry) => bytes + entry.body.length, session.underWayBytes)
+    underWayBytes: due.reduce((bytes, entry) => bytes + Outbox.sendSize(entry), session.underWayBytes)
   }
   const messages = due.flatMap((entry) => outgoing(state, peerId, entry))
   return [State.withSession(state, peerId, next), [{ _tag: "Transmit", connection: session.connection, messages }]]
@@ -93,7 +93,7 @@ const settled = (state: State.State, peerId: PeerId, entries: ReadonlyArray<Outb
   if (session === undefined) return state
   const underWay = new Set(session.underWay)
   let underWayBytes = session.underWayBytes
-  for (const entry of entries) if (underWay.delete(entry.number)) underWayBytes -= entry.body.length
+  for (const entry of entries) if (underWay.delete(entry.number)) underWayBytes -= Outbox.sendSize(entry)
   return State.withSession(state, peerId, { ...session, underWay, underWayBytes: Math.max(0, underWayBytes) })
 }
 

@@ -30,6 +30,14 @@ export interface Self {
 export const Ban = Schema.Struct({ peerId: Schema.String, code: Schema.String, untilMs: Schema.Int })
 export type Ban = typeof Ban.Type
 
+const buckets = Schema.optionalKey(Schema.Array(Schema.Struct({ level: Schema.Finite, atMs: Schema.Int })))
+/** What of a peer's budgets survives a restart: a restart must not be a way to more. */
+export const Budget = Schema.Struct({
+  peerId: Schema.String,
+  budgets: Schema.Struct({ message: buckets, inject: buckets, violation: buckets })
+})
+export type Budget = typeof Budget.Type
+
 export interface Durable {
   /** One entry, `identity`: the identity key whose records these are. */
   readonly owner: Table.Table<string>
@@ -37,6 +45,7 @@ export interface Durable {
   readonly replay: ReplayWindow
   readonly grants: Grants
   readonly bans: Table.Table<Ban>
+  readonly budgets: Table.Table<Budget>
   readonly outbox: Outbox.Outbox
   readonly inbox: Inbox.Inbox
   readonly jobs: Jobs
@@ -70,7 +79,8 @@ export interface Passing {
   readonly sessions: HashMap.HashMap<string, Session>
   readonly connections: HashMap.HashMap<string, PeerId>
   readonly contacts: HashMap.HashMap<string, Contact>
-  readonly budgets: HashMap.HashMap<string, Budgets>
+  /** What each peer has left of the cheap budget that every message draws from. */
+  readonly controlBudgets: HashMap.HashMap<string, Budgets>
   readonly lineBudget: Budgets
   /** The rates in force; an operator may configure others than the protocol's defaults. */
   readonly rates: Rates
@@ -90,6 +100,7 @@ export const emptyDurable: Durable = {
   replay: Table.empty(),
   grants: Table.empty(),
   bans: Table.empty(),
+  budgets: Table.empty(),
   outbox: Outbox.empty,
   inbox: Inbox.empty,
   jobs: Table.empty(),
@@ -105,7 +116,7 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
     sessions: HashMap.empty(),
     connections: HashMap.empty(),
     contacts: HashMap.empty(),
-    budgets: HashMap.empty(),
+    controlBudgets: HashMap.empty(),
     lineBudget: {},
     rates,
     pieces: HashMap.empty(),
@@ -144,6 +155,25 @@ export const withContact = (state: State, peerId: PeerId, change: Partial<Contac
   withPassing(state, {
     contacts: HashMap.set(state.passing.contacts, peerId, { ...contact(state, peerId), ...change })
   })
+
+/** Draws one from a peer's lasting budget: the state after it, and how long to wait if there was none left. */
+export const draw = (state: State, peerId: PeerId, budget: keyof Budget["budgets"], nowMs: number) => {
+  const before = Table.get(state.durable.budgets, peerId)?.budgets ?? {}
+  const { budgets, waitMs } = RateLimit.draw(before, budget, nowMs, state.passing.rates)
+  if (waitMs > 0) return { state, waitMs }
+  return {
+    state: withDurable(state, { budgets: Table.set(state.durable.budgets, peerId, { peerId, budgets }) }),
+    waitMs
+  }
+}
+
+/** Draws one from the cheap budget that every message of a peer draws from; it is not kept over a restart. */
+export const drawControl = (state: State, peerId: PeerId, nowMs: number) => {
+  const before = Option.getOrElse(HashMap.get(state.passing.controlBudgets, peerId), (): Budgets => ({}))
+  const { budgets, waitMs } = RateLimit.draw(before, "control", nowMs, state.passing.rates)
+  const controlBudgets = HashMap.set(state.passing.controlBudgets, peerId, budgets)
+  return { state: withPassing(state, { controlBudgets }), waitMs }
+}
 
 /** Runs turns one after the other on the state, and joins their outputs. */
 export const chain = (state: State, ...turns: ReadonlyArray<(state: State) => Stepped>): Stepped => {

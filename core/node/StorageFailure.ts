@@ -1,7 +1,7 @@
 /**
- * What a full or broken disk means for each input: nothing is done, nobody is told that it was, and what must not be
- * lost is tried again.
- * It never changes durable state; the turn that could not be stored has not happened.
+ * What it means for each input when its turn cannot be stored, or breaks: nothing is done, nobody is told that it was,
+ * and what must not be lost is tried again.
+ * It never changes durable state; the turn has not happened.
  * It is a table of its own because forgetting one case here would be a lie on a bad day.
  */
 import type { StoreError } from "../../ports/RecordStore.ts"
@@ -17,8 +17,19 @@ export interface Instead {
 }
 
 /** The consequence of an input whose turn could not be stored. */
-export const instead = (input: Input, error: StoreError): Instead => {
-  const rejection = Rejection.make("disk-full", error.message)
+export const instead = (input: Input, error: StoreError): Instead =>
+  without(input, Rejection.make("disk-full", error.message))
+
+/**
+ * The consequence of an input whose turn broke a promise of this program. The input is given up: it would break the
+ * next turn too, and a node that a single input can stop is a node that anybody can stop.
+ */
+export const broken = (input: Input): Instead => ({
+  ...without(input, Rejection.make("internal-error")),
+  again: false
+})
+
+const without = (input: Input, rejection: Rejection.Rejection): Instead => {
   switch (input._tag) {
     case "Operator":
       return { outputs: [{ _tag: "Reply", ref: input.ref, reply: { ok: false, rejection } }], again: false }
@@ -30,7 +41,7 @@ export const instead = (input: Input, error: StoreError): Instead => {
       const { number, stream } = message
       const reject = {
         kind: "Reject" as const,
-        code: "storage-failed",
+        code: rejection.code === "disk-full" ? "storage-failed" : rejection.code,
         stream,
         number,
         retryAfterMs: Limits.retryPauseMs
@@ -46,7 +57,7 @@ export const instead = (input: Input, error: StoreError): Instead => {
       return { outputs: [{ _tag: "Tell", event }], again: false }
     }
     case "Opened":
-      return { outputs: [{ _tag: "HangUp", connection: input.connection, code: "storage-failed" }], again: false }
+      return { outputs: [{ _tag: "HangUp", connection: input.connection, code: rejection.code }], again: false }
     case "Tick":
     case "LineRefused":
     case "LinkRefused":
