@@ -66,6 +66,8 @@ export const banMs = 3_600_000
 /** Messages that wait for one peer, and their bodies in bytes; more is refused, never dropped. */
 export const outboxEntriesMax = 1_000
 export const outboxBytesMax = 16_777_216
+/** Characters of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
+export const outboxTotalBytesMax = 268_435_456
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000
 /** Unacknowledged messages and bytes under way on one session. */
@@ -80,6 +82,8 @@ export const streamsPerPeer = 2
 /** First and longest pause between two dials of a peer, milliseconds; doubled each time, with jitter. */
 export const dialPauseFirstMs = 250
 export const dialPauseMaxMs = 60_000
+/** Friends that are dialled once after a start, to fetch what waits for us. */
+export const helloDialsMax = 64
 /** Pause before a transient refusal is tried again when the peer names none. */
 export const retryPauseMs = 2_000
 
@@ -88,9 +92,11 @@ export const injectTimeMs = 60_000
 /** How long a caller waits for an answer in all, the dial included. */
 export const injectWaitMs = 300_000
 /** Largest answer in bytes. */
-export const answerBytesMax = 524_288
+export const answerBytesMax = 1_048_576
 /** Bytes of an answer in one chunk. */
 export const chunkBytes = 16_384
+/** Bytes of one answer that its caller asks for at a time: a short message waits behind no more of it. */
+export const answerCreditBytes = 65_536
 /** Injects of one peer that run at the same time, and of all peers together. */
 export const jobsPerPeerMax = 4
 export const jobsMax = 16
@@ -119,7 +125,11 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },
   { holds: sendWindowBytes >= bodyBytesMax, why: "the largest message fits the window" },
   { holds: linkQueueBytesMax >= sendWindowBytes + frameBytesMax, why: "a full window fits the write queue of a link" },
-  { holds: answerBytesMax * (4 / 3) < linkQueueBytesMax, why: "an answer in base64url chunks fits the write queue" },
+  {
+    holds: answersWaitingMax * answerCreditBytes * (4 / 3) + sendWindowBytes <= linkQueueBytesMax,
+    why: "the credit of all answers that wait for one caller fits the write queue beside a full window"
+  },
+  { holds: answerCreditBytes % chunkBytes === 0, why: "credit is whole chunks" },
   { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
   { holds: injectTimeMs < injectWaitMs, why: "the caller outwaits the run" },
   { holds: recordsPerEpoch < 2 ** 32, why: "AES-GCM with counter nonces stays far from its limit" },

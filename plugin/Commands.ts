@@ -7,7 +7,7 @@
 import { Result } from "effect"
 import { Capability, type Input, Limits, Name } from "../core/index.ts"
 
-export type Question = "friends" | "requests" | "status" | "fingerprint" | "rules" | "help"
+export type Question = "friends" | "requests" | "queue" | "status" | "fingerprint" | "rules" | "help"
 
 export type Parsed =
   | { readonly kind: "command"; readonly command: Input.Command }
@@ -141,6 +141,16 @@ const autoAccept: Row = {
   }
 }
 
+const cancel: Row = {
+  name: "cancel",
+  usage: "/cancel ID",
+  help: "give up a message or inject of yours; /queue lists their ids",
+  parse: (rest) => {
+    const id = rest.trim().toLowerCase()
+    return /^[0-9a-f]{4,32}$/.test(id) ? command({ _tag: "Cancel", id }) : mistake("usage: /cancel ID, see /queue")
+  }
+}
+
 /** Every command, in the order in which help lists them. */
 export const table: ReadonlyArray<Row> = [
   friend,
@@ -148,6 +158,8 @@ export const table: ReadonlyArray<Row> = [
   aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
   message,
   inject,
+  { name: "queue", usage: "/queue", help: "what waits to be delivered or answered", parse: question("queue") },
+  cancel,
   aboutCapability("grant", "Grant", "allow a friend more (default: inject)"),
   aboutCapability("revoke", "Revoke", "withdraw a capability at once (default: inject)"),
   aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),

@@ -65,7 +65,25 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     text: `a friend line from "${harmless(event.claimed)}" was refused: ${harmless(Rejection.sentence(event.rejection))}`
   }),
   FriendshipMade: (event) => ({ tone: "good", text: `${harmless(event.name)} is your friend now` }),
-  FriendshipEnded: (event) => ({ tone: "bad", text: `${harmless(event.name)} is no longer your friend` }),
+  FriendshipEnded: (event) => ({
+    tone: "bad",
+    text:
+      event.by === "operator"
+        ? `${harmless(event.name)} is no longer your friend`
+        : `${harmless(event.name)} has ended the friendship`
+  }),
+  GrantChanged: (event) => ({
+    tone: "good",
+    text: `${harmless(event.name)} lets you: ${event.capabilities.map((one) => harmless(one)).join(", ") || "nothing"}`
+  }),
+  DiskOlder: (event) => ({
+    tone: "alarm",
+    text:
+      event.whose === "ours"
+        ? `this data folder is older than what ${harmless(event.name)} has seen of us (restored from a copy?); ` +
+          "messages in between are missing here, numbering begins anew"
+        : `${harmless(event.name)} has lost what it had confirmed (restored from a copy?)`
+  }),
   Alarm: (event) => ({ tone: "alarm", text: `${harmless(event.name)}: ${Rejection.sentence(event.rejection)}` }),
   Connected: (event) => ({
     tone: "quiet",
@@ -137,6 +155,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
     : node.friends.map(
         (friend) =>
           `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
+          `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; unverified` +
           `${friend.alarmed ? "; ALARM: two keys answered one request" : ""}`
       )
@@ -162,6 +181,22 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
   ])
 }
 
+const states = {
+  waiting: "waits for them to appear",
+  sent: "sent, not confirmed yet",
+  "given-up": "given up after it was sent; they will be asked whether it arrived",
+  running: "arrived, not answered yet"
+} as const
+
+const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
+  node.queue.length === 0
+    ? ["nothing waits"]
+    : node.queue.map(
+        ({ bytes: size, id, kind, name, state }) =>
+          `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
+          `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
+      )
+
 const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.rules.length === 0
     ? ["no auto-accept rules: every request asks you"]
@@ -185,6 +220,8 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
       return requestLines(node)
     case "fingerprint":
       return fingerprintLines(node, name)
+    case "queue":
+      return queueLines(node)
     case "rules":
       return ruleLines(node)
     case "status":

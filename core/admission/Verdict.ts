@@ -26,6 +26,8 @@ export type Question =
       readonly kind: "session"
       readonly standing: "friend" | "former" | "stranger"
       readonly banned: boolean
+      /** Whether a former friend has still to be told that it is one. */
+      readonly farewell: boolean
       /** Whether we have asked somebody and wait for the acceptance: the stranger may be them. */
       readonly awaitingAcceptance: boolean
     }
@@ -71,7 +73,7 @@ export const decide = (question: Question): Verdict => {
       return admitted
     case "session":
       if (question.banned) return refuse("banned")
-      if (question.standing === "friend") return admitted
+      if (question.standing === "friend" || (question.standing === "former" && question.farewell)) return admitted
       if (question.standing === "stranger" && question.awaitingAcceptance) {
         return refuse("friendship-pending", "", Limits.retryPauseMs)
       }

@@ -56,6 +56,39 @@ export const look = (
   return Result.succeed({ kind: "known", code: outcome?.code })
 }
 
+/** What became of a number, whatever its body: for a sender that has given it up and asks. */
+export const whatBecameOf = (inbox: Inbox, peerId: PeerId, stream: string, number: number): Sighting => {
+  const { mark, sparse } = streamOf(inbox, peerId, stream, 0)
+  if (number > mark && !sparse.includes(number)) return { kind: "new" }
+  return { kind: "known", code: Table.get(inbox.outcomes, outcomeKey(peerId, stream, number))?.code }
+}
+
+/**
+ * Closes numbers right above the mark that the sender says were settled before: we have forgotten them, which means
+ * that our disk is older than it was. Gives undefined when they are not right above the mark or all known.
+ */
+export const closeForgotten = (
+  inbox: Inbox,
+  peerId: PeerId,
+  stream: string,
+  from: number,
+  to: number,
+  nowMs: number
+): Inbox | undefined => {
+  const before = streamOf(inbox, peerId, stream, nowMs)
+  if (from > before.mark + 1 || to <= before.mark) return undefined
+  return { ...inbox, streams: Table.set(inbox.streams, streamKey(peerId, stream), absorb({ ...before, mark: to })) }
+}
+
+/** The marks of a peer's streams that we remember, for the greeting of a session. */
+export const marks = (
+  inbox: Inbox,
+  peerId: PeerId
+): ReadonlyArray<{ readonly stream: string; readonly mark: number }> =>
+  Table.values(inbox.streams)
+    .filter((stream) => stream.peerId === peerId)
+    .map(({ mark, stream }) => ({ stream, mark }))
+
 /** Remembers that a number took effect, or was finally refused with a code. */
 export const record = (
   inbox: Inbox,
@@ -66,10 +99,8 @@ export const record = (
   nowMs: number
 ): Inbox => {
   const before = streamOf(inbox, peerId, stream, nowMs)
-  const above = new Set([...before.sparse, number])
-  let mark = before.mark
-  while (above.delete(mark + 1)) mark++
-  const after = { ...before, mark, sparse: [...above].filter((one) => one > mark).sort((a, b) => a - b) }
+  const after = absorb({ ...before, sparse: [...before.sparse, number] })
+  const { mark } = after
   const streams = Table.set(inbox.streams, streamKey(peerId, stream), after)
   let outcomes = Table.set(inbox.outcomes, outcomeKey(peerId, stream, number), outcome)
   for (let old = before.mark + 1; old <= mark; old++) {
@@ -77,6 +108,14 @@ export const record = (
   }
   const recorded = { streams, outcomes }
   return before.mark === 0 && before.sparse.length === 0 ? forgetOldStreams(recorded, peerId) : recorded
+}
+
+/** Moves the mark over the numbers that follow it without a gap. */
+const absorb = (stream: Stream): Stream => {
+  const above = new Set(stream.sparse)
+  let { mark } = stream
+  while (above.delete(mark + 1)) mark++
+  return { ...stream, mark, sparse: [...above].filter((one) => one > mark).sort((a, b) => a - b) }
 }
 
 /** Keeps the newest streams of a peer (protocol §6: two). */

@@ -4,10 +4,11 @@
  * `running` is committed before the sandbox starts, so a job found running after a crash was interrupted, for good.
  */
 import { Schema } from "effect"
+import * as Base64url from "../bytes/Base64url.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
-import { Confinement } from "../wire/Message.ts"
+import { type Chunk, Confinement } from "../wire/Message.ts"
 
 export const Job = Schema.Struct({
   peerId: Schema.String,
@@ -32,6 +33,27 @@ export const transitions: Readonly<Record<Job["state"], ReadonlyArray<Job["state
 }
 
 export const running = (jobs: Jobs): ReadonlyArray<Job> => Table.values(jobs).filter((job) => job.state === "running")
+
+/**
+ * The bytes of a kept answer from `offset` up to (not with) `upTo`, as chunks; at least one chunk if there are any.
+ * Nothing for an answer that is not kept or a range beyond its end.
+ */
+export const chunks = (
+  jobs: Jobs,
+  peerId: PeerId,
+  id: string,
+  offset: number,
+  upTo: number
+): ReadonlyArray<{ readonly message: Chunk }> => {
+  const answer = Base64url.decode(Table.get(jobs, keyOf(peerId, id))?.answer ?? "") ?? new Uint8Array(0)
+  const end = Math.min(answer.length, upTo)
+  const count = Math.ceil(Math.max(0, end - offset) / Limits.chunkBytes)
+  return Array.from({ length: count }, (_, index) => {
+    const from = offset + index * Limits.chunkBytes
+    const bytes = Base64url.encode(answer.subarray(from, from + Limits.chunkBytes))
+    return { message: { kind: "Chunk", id, offset: from, bytes } }
+  })
+}
 
 /** How many ends of a peer's requests it has not confirmed yet. Their answers are kept, so their number is bounded. */
 export const answersWaiting = (jobs: Jobs, peerId: PeerId): number =>

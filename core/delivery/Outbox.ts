@@ -1,7 +1,8 @@
 /**
- * What waits for each peer: numbered, bounded, in order, until the peer's inbox says that it took effect.
+ * What waits for each peer: bounded, in order, until the peer's inbox says that it took effect.
  * It never sends and never dials; it says what is due and forgets only what has a final outcome.
- * Stream and number are part of the body, so the bytes a peer remembers are the same at every attempt.
+ * A message gets its stream and number when it is first sent, not when it is queued: what was never sent can be given up
+ * without a trace, and what was sent is the same bytes at every attempt.
  */
 import { HashMap, Option, Result, Schema } from "effect"
 import { text, utf8 } from "../bytes/Bytes.ts"
@@ -12,110 +13,177 @@ import * as Table from "../Table.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Durable } from "../wire/Message.ts"
 
-/** The stream we send a peer, and the next number in it. */
-export const Lane = Schema.Struct({ peerId: Schema.String, stream: Schema.String, next: Schema.Int })
+/** The stream we send a peer now and the one before it, the next number in it, and the next place in the queue. */
+export const Lane = Schema.Struct({
+  peerId: Schema.String,
+  stream: Schema.String,
+  next: Schema.Int,
+  previous: Schema.optionalKey(Schema.String),
+  order: Schema.Int
+})
 export type Lane = typeof Lane.Type
 
 export const Entry = Schema.Struct({
   peerId: Schema.String,
-  stream: Schema.String,
-  number: Schema.Int,
+  /** Place in the queue: order of acceptance. */
+  order: Schema.Int,
   /** The message's id for our operator and tools; for an inject and its end, the inject's id. */
   id: Schema.String,
-  kind: Schema.Literals(["Log", "Inject", "Done", "Skip"]),
-  /** The body as it is sent, JSON text. */
+  kind: Schema.Literals(["Log", "Inject", "Cancel", "Done", "GrantChanged", "Unfriend"]),
+  /** The body, JSON text: as it is sent once it has a place, with an empty place before. */
   body: Schema.String,
   /** UTF-8 bytes of what the operator wrote. */
   textBytes: Schema.Int,
-  expiresAtMs: Schema.Int
+  expiresAtMs: Schema.Int,
+  /** Given at the first attempt. */
+  place: Schema.optionalKey(Schema.Struct({ stream: Schema.String, number: Schema.Int })),
+  /** Given up by us after an attempt: the peer is asked whether it had taken effect. */
+  withdrawn: Schema.optionalKey(Schema.Literals(["expired", "cancelled"]))
 })
 export type Entry = typeof Entry.Type
 
-/** What waits for one peer: numbers ascending, and their bodies' characters together. Derived from the entries. */
+/** What waits for one peer: places in the queue ascending, and their bodies' characters together. */
 export interface Waiting {
-  readonly numbers: ReadonlyArray<number>
+  readonly orders: ReadonlyArray<number>
   readonly size: number
 }
 
 export interface Outbox {
   readonly lanes: Table.Table<Lane>
   readonly entries: Table.Table<Entry>
+  /** Derived from the entries. */
   readonly waiting: HashMap.HashMap<string, Waiting>
+  /** Derived: characters of all bodies together, and no entry expires before this time. */
+  readonly size: number
+  readonly soonestMs: number
 }
 
-export const empty: Outbox = { lanes: Table.empty(), entries: Table.empty(), waiting: HashMap.empty() }
+export const empty: Outbox = {
+  lanes: Table.empty(),
+  entries: Table.empty(),
+  waiting: HashMap.empty(),
+  size: 0,
+  soonestMs: Number.POSITIVE_INFINITY
+}
 
-const none: Waiting = { numbers: [], size: 0 }
+const none: Waiting = { orders: [], size: 0 }
 
-/** The record key of an entry; numbers are padded so that keys sort like numbers. */
-export const entryKey = (peerId: string, number: number): string => `${peerId}/${String(number).padStart(16, "0")}`
+/** The place of a message that has none yet. It is as long as any, so that a body never grows when it is placed. */
+export const unplaced = { stream: "0".repeat(32), number: Number.MAX_SAFE_INTEGER }
+
+/** The record key of an entry; orders are padded so that keys sort like numbers. */
+export const entryKey = (peerId: string, order: number): string => `${peerId}/${String(order).padStart(16, "0")}`
 
 /** An outbox from its stored tables. */
-export const load = (lanes: Table.Table<Lane>, entries: Table.Table<Entry>): Outbox => {
-  let waiting = HashMap.empty<string, Waiting>()
-  for (const [, entry] of Table.pairs(entries)) waiting = add(waiting, entry)
-  return { lanes, entries, waiting }
-}
+export const load = (lanes: Table.Table<Lane>, entries: Table.Table<Entry>): Outbox =>
+  Table.values(entries).reduce(count, { ...empty, lanes, entries })
 
-const add = (waiting: Outbox["waiting"], entry: Entry): Outbox["waiting"] => {
-  const before = Option.getOrElse(HashMap.get(waiting, entry.peerId), () => none)
-  return HashMap.set(waiting, entry.peerId, {
-    numbers: [...before.numbers, entry.number],
-    size: before.size + entry.body.length
-  })
+/** Counts an entry that is in the table. */
+const count = (outbox: Outbox, entry: Entry): Outbox => {
+  const before = waitingFor(outbox, entry.peerId as PeerId)
+  return {
+    ...outbox,
+    waiting: HashMap.set(outbox.waiting, entry.peerId, {
+      orders: [...before.orders, entry.order],
+      size: before.size + entry.body.length
+    }),
+    size: outbox.size + entry.body.length,
+    soonestMs: Math.min(outbox.soonestMs, entry.expiresAtMs)
+  }
 }
 
 /** What waits for a peer. */
 export const waitingFor = (outbox: Outbox, peerId: PeerId): Waiting =>
   Option.getOrElse(HashMap.get(outbox.waiting, peerId), () => none)
 
-export const entry = (outbox: Outbox, peerId: PeerId, number: number): Entry | undefined =>
-  Table.get(outbox.entries, entryKey(peerId, number))
+/** The entries that wait for a peer, in order. */
+export const entriesFor = (outbox: Outbox, peerId: PeerId): ReadonlyArray<Entry> =>
+  waitingFor(outbox, peerId).orders.flatMap((order) => Table.get(outbox.entries, entryKey(peerId, order)) ?? [])
 
-/** Begins a new stream to a peer. What waited in an older one is numbered anew, in order; what was given up is gone. */
-export const open = (outbox: Outbox, peerId: PeerId, stream: string): Outbox => {
-  const cleared = clear(outbox, peerId)
-  const begun = { ...cleared.outbox, lanes: Table.set(cleared.outbox.lanes, peerId, { peerId, stream, next: 1 }) }
-  return cleared.dropped.filter((one) => one.kind !== "Skip").reduce(append, begun)
+/** The entry with a message's id, of any peer. */
+export const byId = (outbox: Outbox, id: string): Entry | undefined => {
+  for (const [, entry] of outbox.entries.entries) if (entry.id === id && entry.kind !== "Cancel") return entry
+  return undefined
 }
 
-/** Puts an entry of an older stream at the end of the lane's new one. */
-const append = (outbox: Outbox, old: Entry): Outbox => {
-  const lane = Table.get(outbox.lanes, old.peerId)
-  const message = Codec.decode(utf8(old.body))
-  if (lane === undefined || Result.isFailure(message) || message.success === undefined) return outbox
-  if (!("number" in message.success) || message.success.kind === "Unknown") return outbox
-  const moved = { ...message.success, stream: lane.stream, number: lane.next } as Durable
-  const entry = { ...old, stream: lane.stream, number: lane.next, body: text(Codec.encode(moved)) ?? "" }
+/** Replaces an entry by another in its place in the queue. */
+const replace = (outbox: Outbox, old: Entry, entry: Entry): Outbox => {
+  const before = waitingFor(outbox, old.peerId as PeerId)
+  const grown = entry.body.length - old.body.length
   return {
-    lanes: Table.set(outbox.lanes, old.peerId, { ...lane, next: lane.next + 1 }),
-    entries: Table.set(outbox.entries, entryKey(old.peerId, entry.number), entry),
-    waiting: add(outbox.waiting, entry)
+    ...outbox,
+    entries: Table.set(outbox.entries, entryKey(entry.peerId, entry.order), entry),
+    waiting: HashMap.set(outbox.waiting, old.peerId, { orders: before.orders, size: before.size + grown }),
+    size: outbox.size + grown
   }
 }
 
-/** Takes everything that waits for a peer out. */
-export const clear = (
-  outbox: Outbox,
-  peerId: PeerId
-): { readonly outbox: Outbox; readonly dropped: ReadonlyArray<Entry> } => {
-  const dropped = waitingFor(outbox, peerId).numbers.flatMap((number) => entry(outbox, peerId, number) ?? [])
+/** Takes entries of one peer out, in one pass over what waits for it. */
+const takeOut = (outbox: Outbox, peerId: PeerId, gone: ReadonlyArray<Entry>): Outbox => {
+  if (gone.length === 0) return outbox
+  const orders = new Set(gone.map((entry) => entry.order))
+  const freed = gone.reduce((size, entry) => size + entry.body.length, 0)
+  const before = waitingFor(outbox, peerId)
   let entries = outbox.entries
-  for (const { number } of dropped) entries = Table.remove(entries, entryKey(peerId, number))
-  return { outbox: { ...outbox, entries, waiting: HashMap.remove(outbox.waiting, peerId) }, dropped }
+  for (const order of orders) entries = Table.remove(entries, entryKey(peerId, order))
+  const left = { orders: before.orders.filter((order) => !orders.has(order)), size: before.size - freed }
+  return {
+    ...outbox,
+    entries,
+    waiting:
+      left.orders.length === 0 ? HashMap.remove(outbox.waiting, peerId) : HashMap.set(outbox.waiting, peerId, left),
+    size: outbox.size - freed
+  }
 }
 
-/** A message without its place: the outbox gives it stream and number. */
+/** An outbox with some entries gone, and which. */
+export interface Taken {
+  readonly outbox: Outbox
+  readonly gone: ReadonlyArray<Entry>
+}
+
+/**
+ * Begins a new stream to a peer. What was sent in the stream before keeps its place there, for the peer remembers two
+ * streams; what was sent in a still older one can be told apart no more and is gone, its arrival unknown.
+ */
+export const open = (outbox: Outbox, peerId: PeerId, stream: string): Taken => {
+  const lane = Table.get(outbox.lanes, peerId)
+  const gone = entriesFor(outbox, peerId).filter(
+    (entry) => entry.place !== undefined && entry.place.stream !== lane?.stream
+  )
+  const previous = lane === undefined ? {} : { previous: lane.stream }
+  const begun = { peerId, stream, next: 1, order: lane?.order ?? 1, ...previous }
+  return { outbox: { ...takeOut(outbox, peerId, gone), lanes: Table.set(outbox.lanes, peerId, begun) }, gone }
+}
+
+/** Takes everything that waits for a peer out. */
+export const clear = (outbox: Outbox, peerId: PeerId): Taken => {
+  const gone = entriesFor(outbox, peerId)
+  return { outbox: takeOut(outbox, peerId, gone), gone }
+}
+
+/** A message without its place: the outbox gives it one when it is first sent. */
 export interface Draft {
   readonly id: string
   readonly textBytes: number
   readonly expiresAtMs: number
-  readonly make: (stream: string, number: number) => Durable
+  readonly make: (place: { readonly stream: string; readonly number: number }) => Durable
+}
+
+/** What is always taken, however full the outbox is: it is bounded by what it ends or changes. */
+const neverRefused = (kind: Durable["kind"]): boolean => kind !== "Log" && kind !== "Inject"
+
+const full = (outbox: Outbox, peerId: PeerId, bytes: number): boolean => {
+  const before = waitingFor(outbox, peerId)
+  return (
+    before.orders.length >= Limits.outboxEntriesMax ||
+    before.size + bytes > Limits.outboxBytesMax ||
+    outbox.size + bytes > Limits.outboxTotalBytesMax
+  )
 }
 
 /**
  * Queues a message. Refused with `outbox-full` or `body-too-large`; `unknown-peer` where there is no stream to the peer.
- * An inject's end (`Done`) is always taken: it is bounded by the jobs it ends.
  */
 export const enqueue = (
   outbox: Outbox,
@@ -124,38 +192,34 @@ export const enqueue = (
 ): Result.Result<{ readonly outbox: Outbox; readonly entry: Entry }, Rejection.Rejection> => {
   const lane = Table.get(outbox.lanes, peerId)
   if (lane === undefined) return Result.fail(Rejection.make("unknown-peer"))
-  const message = draft.make(lane.stream, lane.next)
+  const message = draft.make(unplaced)
   const bytes = Codec.encode(message)
   if (bytes.length > Limits.bodyBytesMax) return Result.fail(Rejection.make("body-too-large", `${bytes.length} bytes`))
-  const before = waitingFor(outbox, peerId)
-  const full = before.numbers.length >= Limits.outboxEntriesMax || before.size + bytes.length > Limits.outboxBytesMax
-  if (full && message.kind !== "Done") return Result.fail(Rejection.make("outbox-full"))
-  const queued: Entry = {
+  if (!neverRefused(message.kind) && full(outbox, peerId, bytes.length)) {
+    return Result.fail(Rejection.make("outbox-full"))
+  }
+  const entry: Entry = {
     peerId,
-    stream: lane.stream,
-    number: lane.next,
+    order: lane.order,
     id: draft.id,
     kind: message.kind,
     body: text(bytes) ?? "",
     textBytes: draft.textBytes,
     expiresAtMs: draft.expiresAtMs
   }
-  return Result.succeed({
-    outbox: {
-      lanes: Table.set(outbox.lanes, peerId, { ...lane, next: lane.next + 1 }),
-      entries: Table.set(outbox.entries, entryKey(peerId, queued.number), queued),
-      waiting: add(outbox.waiting, queued)
-    },
-    entry: queued
-  })
+  const queued = {
+    ...outbox,
+    lanes: Table.set(outbox.lanes, peerId, { ...lane, order: lane.order + 1 }),
+    entries: Table.set(outbox.entries, entryKey(peerId, entry.order), entry)
+  }
+  return Result.succeed({ outbox: count(queued, entry), entry })
 }
 
-/** What sending an entry takes, in characters: its body, and for the end of an inject the answer that precedes it. */
-export const sendSize = (one: Entry): number =>
-  one.kind === "Done" ? one.body.length + Math.ceil((one.textBytes * 4) / 3) : one.body.length
+/** What sending an entry takes of the window, in characters. */
+export const sendSize = (entry: Entry): number => (entry.withdrawn === undefined ? entry.body.length : 128)
 
 /** The next entries to send, in order, that are not under way and fit the rest of the window. */
-export const due = (
+const next = (
   outbox: Outbox,
   peerId: PeerId,
   underWay: ReadonlySet<number>,
@@ -163,9 +227,9 @@ export const due = (
 ): ReadonlyArray<Entry> => {
   const found: Array<Entry> = []
   let used = windowBytesUsed
-  for (const number of waitingFor(outbox, peerId).numbers) {
-    if (underWay.has(number)) continue
-    const candidate = entry(outbox, peerId, number)
+  for (const order of waitingFor(outbox, peerId).orders) {
+    if (underWay.has(order)) continue
+    const candidate = Table.get(outbox.entries, entryKey(peerId, order))
     if (candidate === undefined) continue
     const fits = used === 0 || used + sendSize(candidate) <= Limits.sendWindowBytes
     if (!fits || underWay.size + found.length >= Limits.sendWindowEntries) break
@@ -175,74 +239,130 @@ export const due = (
   return found
 }
 
-/** Takes one entry out, whatever its outcome was. */
-export const take = (
-  outbox: Outbox,
-  peerId: PeerId,
-  stream: string,
-  number: number
-): { readonly outbox: Outbox; readonly entry: Entry | undefined } => {
-  const found = entry(outbox, peerId, number)
-  if (found === undefined || found.stream !== stream) return { outbox, entry: undefined }
-  const before = waitingFor(outbox, peerId)
-  const left = {
-    numbers: before.numbers.filter((other) => other !== number),
-    size: before.size - found.body.length
-  }
-  return {
-    outbox: {
-      ...outbox,
-      entries: Table.remove(outbox.entries, entryKey(peerId, number)),
-      waiting: HashMap.set(outbox.waiting, peerId, left)
-    },
-    entry: found
-  }
+/** Gives an entry its place; an inject learns how long its caller still waits. */
+const place = (entry: Entry, lane: Lane, nowMs: number): Entry => {
+  const draft = Codec.decode(utf8(entry.body))
+  if (Result.isFailure(draft) || draft.success === undefined) throw new Error("a queued message does not parse")
+  const at = { stream: lane.stream, number: lane.next }
+  const message = { ...(draft.success as Durable), ...at }
+  const timed =
+    message.kind === "Inject" ? { ...message, timeLimitMs: Math.max(1, entry.expiresAtMs - nowMs) } : message
+  return { ...entry, place: at, body: text(Codec.encode(timed)) ?? "" }
 }
 
-/** Takes out everything a receipt confirms: numbers up to the mark and those beyond it. */
+/** An entry that has been sent at least once. */
+export type Placed = Entry & { readonly place: { readonly stream: string; readonly number: number } }
+
+/**
+ * The next entries to send to a peer, each with its place: `underWay` are those sent on this session already, with
+ * their size. To be committed before the first byte of them leaves.
+ */
+export const due = (
+  outbox: Outbox,
+  peerId: PeerId,
+  underWay: ReadonlySet<number>,
+  windowBytesUsed: number,
+  nowMs: number
+): { readonly outbox: Outbox; readonly entries: ReadonlyArray<Placed> } => {
+  let placed = outbox
+  const entries = next(outbox, peerId, underWay, windowBytesUsed).flatMap((entry): ReadonlyArray<Placed> => {
+    if (entry.place !== undefined) return [entry as Placed]
+    const lane = Table.get(placed.lanes, peerId)
+    if (lane === undefined) return []
+    const sent = place(entry, lane, nowMs)
+    placed = {
+      ...replace(placed, entry, sent),
+      lanes: Table.set(placed.lanes, peerId, { ...lane, next: lane.next + 1 })
+    }
+    return [sent as Placed]
+  })
+  return { outbox: placed, entries }
+}
+
+/** Takes one sent entry out, whatever its outcome was. */
+export const take = (outbox: Outbox, peerId: PeerId, stream: string, number: number): Taken => {
+  const gone = entriesFor(outbox, peerId)
+    .filter((entry) => entry.place?.stream === stream && entry.place.number === number)
+    .slice(0, 1)
+  return { outbox: takeOut(outbox, peerId, gone), gone }
+}
+
+/** Takes out everything a receipt confirms: sent entries with numbers up to the mark, and those in `also`. */
 export const settle = (
   outbox: Outbox,
   peerId: PeerId,
   stream: string,
   mark: number,
   also: ReadonlyArray<number>
-): { readonly outbox: Outbox; readonly settled: ReadonlyArray<Entry> } => {
+): Taken => {
   const confirmed = new Set(also)
-  const numbers = waitingFor(outbox, peerId).numbers.filter((number) => number <= mark || confirmed.has(number))
-  let left = outbox
-  const settled: Array<Entry> = []
-  for (const number of numbers) {
-    const taken = take(left, peerId, stream, number)
-    left = taken.outbox
-    if (taken.entry !== undefined) settled.push(taken.entry)
+  const gone: Array<Entry> = []
+  for (const order of waitingFor(outbox, peerId).orders) {
+    const entry = Table.get(outbox.entries, entryKey(peerId, order))
+    if (entry?.place === undefined) continue
+    if (entry.place.stream === stream && (entry.place.number <= mark || confirmed.has(entry.place.number))) {
+      gone.push(entry)
+    }
   }
-  return { outbox: left, settled }
+  return { outbox: takeOut(outbox, peerId, gone), gone }
+}
+
+/** The place an entry of an older disk gets anew, because the peer knows another message under its number. */
+export const displace = (outbox: Outbox, entry: Entry): Outbox => {
+  const draft = Codec.decode(utf8(entry.body))
+  if (Result.isFailure(draft) || draft.success === undefined) throw new Error("a queued message does not parse")
+  const { place: _, ...rest } = entry
+  const body = text(Codec.encode({ ...(draft.success as Durable), ...unplaced })) ?? ""
+  return replace(outbox, entry, { ...rest, body })
 }
 
 /**
- * Gives up what waited too long: the entry becomes a `Skip` under the same number, so that the peer's mark can pass it.
- * Gives the entries that expired; the end of an inject does not (its answer has its own bound).
+ * Gives a message up. One that was never sent is gone at once. One that was keeps its place, without its text, until the
+ * peer has said whether it had taken effect: only then is its outcome known.
  */
-export const expire = (
-  outbox: Outbox,
-  nowMs: number
-): { readonly outbox: Outbox; readonly expired: ReadonlyArray<Entry> } => {
-  const expired = Table.values(outbox.entries).filter((one) => one.expiresAtMs <= nowMs && one.kind !== "Skip")
-  return { outbox: expired.reduce(skip, outbox), expired }
+export const withdraw = (outbox: Outbox, entry: Entry, reason: "expired" | "cancelled", nowMs: number): Taken => {
+  if (entry.place === undefined) return { outbox: takeOut(outbox, entry.peerId as PeerId, [entry]), gone: [entry] }
+  const asked = { ...entry, body: "", withdrawn: reason, expiresAtMs: nowMs + Limits.outboxAgeMs }
+  return { outbox: replace(outbox, entry, asked), gone: [] }
 }
 
-const skip = (outbox: Outbox, given: Entry): Outbox => {
-  const body = text(Codec.encode({ kind: "Skip", stream: given.stream, number: given.number })) ?? ""
-  const before = Option.getOrElse(HashMap.get(outbox.waiting, given.peerId), () => none)
-  return {
-    ...outbox,
-    entries: Table.set(outbox.entries, entryKey(given.peerId, given.number), { ...given, kind: "Skip", body }),
-    waiting: HashMap.set(outbox.waiting, given.peerId, {
-      numbers: before.numbers,
-      size: before.size - given.body.length + body.length
-    })
+/**
+ * Gives up what waited too long: `gone` was never sent, or the peer was asked what became of it and did not come back
+ * in time; what became of `asked` has to be asked of the peer.
+ */
+export const expire = (outbox: Outbox, nowMs: number): Taken & { readonly asked: ReadonlyArray<Entry> } => {
+  if (nowMs < outbox.soonestMs) return { outbox, gone: [], asked: [] }
+  let left: Outbox = outbox
+  const gone: Array<Entry> = []
+  const asked: Array<Entry> = []
+  let soonestMs = Number.POSITIVE_INFINITY
+  for (const entry of Table.values(outbox.entries)) {
+    if (entry.expiresAtMs > nowMs) {
+      soonestMs = Math.min(soonestMs, entry.expiresAtMs)
+    } else if (entry.withdrawn !== undefined || entry.place === undefined) {
+      left = takeOut(left, entry.peerId as PeerId, [entry])
+      gone.push(entry)
+    } else {
+      left = withdraw(left, entry, "expired", nowMs).outbox
+      asked.push(entry)
+      soonestMs = Math.min(soonestMs, nowMs + Limits.outboxAgeMs)
+    }
   }
+  return { outbox: { ...left, soonestMs }, gone, asked }
+}
+
+/** The numbers of a stream that the peer has settled and that lie above the mark it names: it has forgotten them. */
+export const forgottenBy = (
+  outbox: Outbox,
+  peerId: PeerId,
+  mark: number
+): { readonly from: number; readonly to: number } | undefined => {
+  const lane = Table.get(outbox.lanes, peerId)
+  if (lane === undefined) return undefined
+  const lowest = entriesFor(outbox, peerId).find((entry) => entry.place?.stream === lane.stream)?.place?.number
+  const to = (lowest ?? lane.next) - 1
+  return mark < to ? { from: mark + 1, to } : undefined
 }
 
 /** The body's bytes, exactly as they were hashed when first sent. */
-export const bodyBytes = (one: Entry): Uint8Array => utf8(one.body)
+export const bodyBytes = (entry: Entry): Uint8Array => utf8(entry.body)

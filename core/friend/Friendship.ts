@@ -6,15 +6,15 @@
 
 export type Standing = "Stranger" | "Asked" | "AskedBy" | "Friend" | "Former"
 
-/** `we…` comes from our operator or rules, `they…` from an authentic line of theirs. */
-export type Event = "weAsk" | "theyAsk" | "weAccept" | "theyAccept" | "weEnd" | "weDeny" | "expire"
+/** `we…` comes from our operator or rules, `they…` from an authentic line or message of theirs. */
+export type Event = "weAsk" | "theyAsk" | "weAccept" | "theyAccept" | "weEnd" | "theyEnd" | "weDeny" | "expire"
 
 /** state → event → next state. The diagram in the room's README is generated from this. */
 export const transitions: Readonly<Record<Standing, Readonly<Partial<Record<Event, Standing>>>>> = {
   Stranger: { weAsk: "Asked", theyAsk: "AskedBy" },
   Asked: { weAsk: "Asked", theyAsk: "AskedBy", theyAccept: "Friend", expire: "Stranger", weEnd: "Stranger" },
   AskedBy: { theyAsk: "AskedBy", weAccept: "Friend", theyAccept: "Friend", weDeny: "Stranger", expire: "Stranger" },
-  Friend: { theyAsk: "Friend", weAccept: "Friend", weEnd: "Former" },
+  Friend: { theyAsk: "Friend", weAccept: "Friend", weEnd: "Former", theyEnd: "Former" },
   Former: { weAsk: "Asked", theyAsk: "AskedBy" }
 }
 

@@ -33,6 +33,8 @@ export const Friend = Schema.Struct({
   acceptSignature: optional(text),
   /** Our request that this friendship answered. */
   requestSignature: optional(text),
+  /** What the friend has told us we may do; `message` until it says otherwise. */
+  allowsUs: optional(Schema.Array(text)),
   /** Set when a second, different acceptance was seen: inject stops until the operator looks. */
   alarmed: Schema.Boolean
 })
@@ -107,10 +109,13 @@ export const byKey = (roster: Roster, key: RemoteIdentityKey): Friend | undefine
 export const expectedAt = (
   roster: Roster,
   topics: ReadonlyArray<string>,
-  swarmKey: string
+  swarmKey: string,
+  /** A former friend is only reached by a dial of ours, to be told that it is one. */
+  dialled: boolean
 ): ReadonlyArray<RemoteIdentityKey> =>
   Table.values(roster.friends)
-    .filter((record) => record.standing === "Friend" && (topics.includes(record.topic) || record.swarmKey === swarmKey))
+    .filter((record) => dialled || record.standing === "Friend")
+    .filter((record) => topics.includes(record.topic) || record.swarmKey === swarmKey)
     .map((record) => record.identityKey)
 
 /**
@@ -130,21 +135,20 @@ const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejecti
     ? Result.succeed(found[0]!)
     : Result.fail(Rejection.make(found.length === 0 ? "unknown-peer" : "ambiguous-name", name))
 
-/** The friend an operator means: by name, or by name and the first characters of the key. */
+/** The friend an operator means, by name and perhaps the first characters of the key; `not-a-friend` for a former one. */
 export const findFriend = (
   roster: Roster,
   name: string,
   keyPrefix: string
-): Result.Result<Friend, Rejection.Rejection> =>
-  one(
-    Table.values(roster.friends).filter(
-      (record) =>
-        record.standing === "Friend" &&
-        Name.fold(record.name) === Name.fold(name) &&
-        record.identityKey.startsWith(keyPrefix)
-    ),
-    name
+): Result.Result<Friend, Rejection.Rejection> => {
+  const named = Table.values(roster.friends).filter(
+    (record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)
   )
+  const friends = named.filter((record) => record.standing === "Friend")
+  return friends.length === 0 && named.length > 0
+    ? Result.fail(Rejection.make("not-a-friend", name))
+    : one(friends, name)
+}
 
 /** The request an operator means: by claimed name, or by name and the first characters of the key. */
 export const findAskedBy = (

@@ -9,12 +9,13 @@ import * as Base64url from "../bytes/Base64url.ts"
 import { text, utf8 } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
+import * as Outbox from "../delivery/Outbox.ts"
 import type * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
-import type { Done, Inject } from "../wire/Message.ts"
+import type { Done, Inject, Resume } from "../wire/Message.ts"
 import type { Input, JobResult, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
@@ -57,9 +58,22 @@ export const show = (
   ]
 }
 
-/** The conversation log has the entry; or it could not take it, and is asked again at the next start or tick. */
-export const onShown = (state: State.State, id: string, failed: boolean): State.Stepped =>
-  failed ? [state, []] : [State.withDurable(state, { unshown: Table.remove(state.durable.unshown, id) }), []]
+/** The conversation log has the entry; or it could not take it, and is asked again later. */
+export const onShown = (state: State.State, id: string, failed: boolean, turn: Turn): State.Stepped =>
+  failed
+    ? [State.withPassing(state, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
+    : [State.withDurable(state, { unshown: Table.remove(state.durable.unshown, id) }), []]
+
+/** Asks the conversation log again for everything it has not confirmed, when that is due. */
+export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
+  const { showAgainAtMs } = state.passing
+  if (showAgainAtMs === undefined || showAgainAtMs > turn.nowMs) return [state, []]
+  const entries = Table.values(state.durable.unshown)
+  return [
+    State.withPassing(state, { showAgainAtMs: undefined }),
+    entries.map((entry): Output => ({ _tag: "Show", entry }))
+  ]
+}
 
 /** Whether a run may begin. An id that is known was run before: its repetition is admitted and runs nothing. */
 export const mayRun = (state: State.State, peerId: PeerId, id: string): Verdict.Verdict => {
@@ -78,7 +92,8 @@ export const mayRun = (state: State.State, peerId: PeerId, id: string): Verdict.
 /** Begins the run of a friend's inject: recorded as running in this very turn, started after the commit. */
 export const begin = (state: State.State, friend: Roster.Friend, inject: Inject, turn: Turn): State.Stepped => {
   const key = Jobs.keyOf(friend.peerId, inject.id)
-  if (Table.has(state.durable.jobs, key)) return [state, []]
+  const known = Table.get(state.durable.jobs, key)
+  if (known !== undefined) return repeatEnd(state, known, turn)
   const job: Jobs.Job = { peerId: friend.peerId, id: inject.id, state: "running", startedAtMs: turn.nowMs }
   const begun = State.withDurable(state, { jobs: Table.set(state.durable.jobs, key, job) })
   const outputs: ReadonlyArray<Output> = [
@@ -129,10 +144,9 @@ export const finish = (state: State.State, job: Jobs.Job, result: JobResult, tur
 
 const queueEnd = (state: State.State, job: Jobs.Job, result: JobResult, turn: Turn): State.Stepped => {
   const answer = result.ok ? result.answer.output : new Uint8Array(0)
-  const make = (stream: string, number: number): Done => ({
+  const make = (place: { readonly stream: string; readonly number: number }): Done => ({
     kind: "Done",
-    stream,
-    number,
+    ...place,
     id: job.id,
     outcome: result.ok ? "answered" : "failed",
     length: answer.length,
@@ -142,6 +156,43 @@ const queueEnd = (state: State.State, job: Jobs.Job, result: JobResult, turn: Tu
   const draft = { id: job.id, textBytes: answer.length, expiresAtMs: turn.nowMs + Limits.outboxAgeMs, make }
   const queued = Sending.enqueue(state, job.peerId, draft, turn)
   return queued._tag === "Success" ? queued.success : [state, []]
+}
+
+/** The caller wants no answer any more: a job that runs is stopped, and its caller told so; any other is left alone. */
+export const cancel = (state: State.State, peerId: PeerId, id: string, turn: Turn): State.Stepped => {
+  const job = Table.get(state.durable.jobs, Jobs.keyOf(peerId, id))
+  if (job === undefined || job.state !== "running") return [state, []]
+  return State.chain(
+    state,
+    (current) => [current, [{ _tag: "Stop", job: Jobs.keyOf(peerId, id) }]],
+    (current) => finish(current, job, { ok: false, code: "cancelled", detail: "" }, turn)
+  )
+}
+
+/** The caller asks for bytes of an answer: they go out at once, as many as one credit allows. */
+export const resume = (
+  state: State.State,
+  peerId: PeerId,
+  connection: string,
+  { id, offset, upTo }: Resume
+): ReadonlyArray<Output> => {
+  const messages = Jobs.chunks(
+    state.durable.jobs,
+    peerId,
+    id,
+    offset,
+    Math.min(upTo, offset + Limits.answerCreditBytes)
+  )
+  return messages.length === 0 ? [] : [{ _tag: "Transmit", connection, messages }]
+}
+
+/** An inject that is known: what there is of its end is told again, unless it waits to be told or runs still. */
+const repeatEnd = (state: State.State, job: Jobs.Job, turn: Turn): State.Stepped => {
+  const waits = Outbox.entriesFor(state.durable.outbox, job.peerId).some(
+    (entry) => entry.kind === "Done" && entry.id === job.id
+  )
+  if (job.state === "running" || waits) return [state, []]
+  return queueEnd(state, job, { ok: false, code: "answer-gone", detail: "" }, turn)
 }
 
 /** Every job of a peer that runs now is stopped, with a code its caller may see. */

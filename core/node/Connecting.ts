@@ -5,6 +5,7 @@
  */
 import { HashMap, Option } from "effect"
 import * as Verdict from "../admission/Verdict.ts"
+import * as Inbox from "../delivery/Inbox.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -32,6 +33,7 @@ export const opened = (state: State.State, input: Opened, turn: Turn): State.Ste
   const verdict = Verdict.decide({
     kind: "session",
     standing: known === undefined ? "stranger" : known.standing === "Friend" ? "friend" : "former",
+    farewell: Outbox.waitingFor(state.durable.outbox, peerId).orders.length > 0,
     banned: (Table.get(state.durable.bans, peerId)?.untilMs ?? 0) > turn.nowMs,
     awaitingAcceptance: Table.size(roster.asked) > 0
   })
@@ -77,6 +79,7 @@ const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: T
     connection: input.connection,
     initiator: input.initiator,
     swarmKey: input.peer.value.swarmKey,
+    greeted: false,
     underWay: new Set(),
     underWayBytes: 0,
     heldAt: undefined
@@ -96,10 +99,19 @@ const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: T
   }
   return State.chain(
     quiet,
-    (current) => [current, [...replaced, { _tag: "Tell", event }]],
+    (current) => [current, [...replaced, greet(current, input.connection, peerId), { _tag: "Tell", event }]],
     (current) => Sending.flush(current, peerId, turn)
   )
 }
+
+/** The first thing said in a session: how far our memory of the peer's streams reaches. */
+const greet = (state: State.State, connection: string, peerId: PeerId): Output => ({
+  _tag: "Transmit",
+  connection,
+  messages: [
+    { message: { kind: "Greeting", streams: Inbox.marks(state.durable.inbox, peerId), run: state.passing.run } }
+  ]
+})
 
 /** The proof replaces the line's agreement key and tells the transport key (protocol §4). */
 const learn = (state: State.State, input: Opened, friend: Roster.Friend): State.State => {
@@ -232,22 +244,15 @@ export const linkRefused = (state: State.State, input: Extract<Input, { _tag: "L
   return [state, [{ _tag: "Tell", event: { _tag: "LinkRefused", names, swarmKey, rejection } }]]
 }
 
-/** Ends every session and link of a peer, saying why. */
-export const endSession = (state: State.State, peerId: PeerId, code: Rejection.Code): ReadonlyArray<Output> => {
-  const session = State.session(state, peerId)
-  if (session === undefined) return []
-  const reject: Reject = { kind: "Reject", code }
-  return [
-    { _tag: "Transmit", connection: session.connection, messages: [{ message: reject }] },
-    { _tag: "HangUp", connection: session.connection, code: null }
-  ]
-}
-
 /** When the next turn is due without any input, milliseconds since the epoch. At most a minute away. */
 export const nextWakeMs = (state: State.State, nowMs: number): number => {
-  let next = nowMs + 60_000
+  let next = Math.min(
+    nowMs + 60_000,
+    state.durable.outbox.soonestMs,
+    state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY
+  )
   for (const [peerId, contact] of state.passing.contacts) {
-    const waits = Outbox.waitingFor(state.durable.outbox, peerId as PeerId).numbers.length > 0
+    const waits = Outbox.waitingFor(state.durable.outbox, peerId as PeerId).orders.length > 0
     if (!waits || contact.dialing) continue
     const open = HashMap.has(state.passing.sessions, peerId)
     // With a session only the end of a pause is worth a turn; without one, the next dial.

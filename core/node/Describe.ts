@@ -27,6 +27,8 @@ export interface FriendView {
   readonly evidence: string
   readonly alarmed: boolean
   readonly capabilities: ReadonlyArray<Capability>
+  /** What the friend has told us we may do. */
+  readonly allowsUs: ReadonlyArray<string>
   readonly connected: boolean
   readonly waiting: number
   readonly bannedUntilMs: number | null
@@ -43,6 +45,34 @@ export interface RequestView {
   readonly receivedAtMs: number
 }
 
+export interface QueueView {
+  readonly id: string
+  readonly name: string
+  readonly kind: "Log" | "Inject"
+  /** `waiting`: never sent. `sent`: its arrival is not confirmed. `given-up`: the peer is asked what became of it. */
+  readonly state: "waiting" | "sent" | "given-up" | "running"
+  readonly bytes: number
+}
+
+const queueViewsMax = 1_000
+
+/** What has no outcome yet: what waits in the outbox, then injects that arrived and are not answered. */
+const queueOf = ({ durable }: State): ReadonlyArray<QueueView> => {
+  const nameOf = (peerId: string) =>
+    Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
+  const waiting = Table.values(durable.outbox.entries).flatMap((entry): ReadonlyArray<QueueView> => {
+    const { id, kind, peerId, place, textBytes, withdrawn } = entry
+    if (kind !== "Log" && kind !== "Inject") return []
+    const state = withdrawn !== undefined ? "given-up" : place === undefined ? "waiting" : "sent"
+    return [{ id, name: nameOf(peerId), kind, state, bytes: textBytes }]
+  })
+  const ids = new Set(waiting.map((one) => one.id))
+  const running = Table.values(durable.calls)
+    .filter((call) => !ids.has(call.id))
+    .map((call) => ({ id: call.id, name: nameOf(call.peerId), kind: "Inject", state: "running", bytes: 0 }) as const)
+  return [...waiting, ...running].slice(0, queueViewsMax)
+}
+
 export interface Description {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
@@ -51,6 +81,8 @@ export interface Description {
   readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
   readonly rules: ReadonlyArray<Rule>
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
+  /** Messages and injects of ours that have no outcome yet, in order, at most a thousand. */
+  readonly queue: ReadonlyArray<QueueView>
   readonly jobsRunning: number
   readonly callsWaiting: number
 }
@@ -79,8 +111,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         evidence: friend.evidence,
         alarmed: friend.alarmed,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
+        allowsUs: friend.allowsUs ?? ["message"],
         connected: HashMap.has(passing.sessions, friend.peerId),
-        waiting: Outbox.waitingFor(durable.outbox, friend.peerId).numbers.length,
+        waiting: Outbox.waitingFor(durable.outbox, friend.peerId).orders.length,
         bannedUntilMs: Table.get(durable.bans, friend.peerId)?.untilMs ?? null,
         sinceMs: friend.sinceMs
       })),
@@ -97,6 +130,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
       })),
     asked: Table.values(roster.asked).map(({ channel, posted, to }) => ({ to, channel, posted })),
     rules: Table.values(roster.rules),
+    queue: queueOf(state),
     sandbox: passing.sandbox,
     jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
     callsWaiting: Table.size(durable.calls)

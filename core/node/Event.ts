@@ -47,7 +47,11 @@ export type Event =
       readonly evidence: AuthorEvidence
       readonly by: "operator" | "rule" | "peer"
     })
-  | (Peer & { readonly _tag: "FriendshipEnded" })
+  | (Peer & { readonly _tag: "FriendshipEnded"; readonly by: "operator" | "peer" })
+  /** What a friend allows us has changed. */
+  | (Peer & { readonly _tag: "GrantChanged"; readonly capabilities: ReadonlyArray<string> })
+  /** A disk is older than it was: ours (a new stream begins), or the friend's (it may show something twice). */
+  | (Peer & { readonly _tag: "DiskOlder"; readonly whose: "ours" | "theirs" })
   | (Peer & { readonly _tag: "Alarm"; readonly rejection: Rejection })
   | (Peer & { readonly _tag: "Connected"; readonly initiator: boolean; readonly version: number })
   | (Peer & { readonly _tag: "Disconnected"; readonly code: Code | null })

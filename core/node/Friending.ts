@@ -18,6 +18,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
+import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
@@ -212,7 +213,10 @@ const befriend = (
     before?.standing === "Friend"
       ? state.durable.grants
       : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message")
-  const outbox = Outbox.open(state.durable.outbox, peerId, Sending.streamId(turn))
+  // Nothing that waited for a former friend is meant for the new one, least of all the end of the old friendship.
+  const cleared =
+    before?.standing === "Friend" ? state.durable.outbox : Outbox.clear(state.durable.outbox, peerId).outbox
+  const { gone, outbox } = Outbox.open(cleared, peerId, Sending.streamId(turn))
   const outputs: ReadonlyArray<Output> = [
     ...(swarmKey === undefined ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
     {
@@ -232,7 +236,13 @@ const befriend = (
     State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
     { grants, outbox, bans: Table.remove(state.durable.bans, peerId) }
   )
-  return [made, outputs]
+  return State.chain(
+    made,
+    (current) => [current, outputs],
+    ...gone.map(
+      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("unresolved"))
+    )
+  )
 }
 
 /** A request is accepted: the friend is recorded, and the line that says so is wanted. Refused with `friends-full`. */
@@ -360,8 +370,31 @@ export const repost = (state: State.State, turn: Turn): State.Stepped => {
   return [state, [...requests, ...accepts]]
 }
 
-/** The friendship ends here and now: grants, queue, session and running jobs go with it; the record stays as Former. */
-export const end = (state: State.State, friend: Roster.Friend): State.State => {
+/**
+ * The friendship ends here and now, with everything granted, waiting and running. A friend of whom we have to take leave
+ * still gets the word: the session stays for it, and lets nothing else in.
+ */
+export const part = (state: State.State, friend: Roster.Friend, by: "operator" | "peer", turn: Turn): State.Stepped => {
+  const { name, peerId } = friend
+  const rejection =
+    by === "operator" ? Rejection.make("cancelled", "unfriended") : Rejection.make("not-a-friend", "said by the peer")
+  const calls = (current: State.State) => Table.values(current.durable.calls).filter((call) => call.peerId === peerId)
+  return State.chain(
+    state,
+    (current) => Answering.stopAll(current, peerId, "revoked", turn),
+    (current) => [end(current, friend), []],
+    (current) => Sending.onTurnedAway(current, peerId, rejection),
+    (current) =>
+      State.chain(
+        current,
+        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection))
+      ),
+    (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
+  )
+}
+
+/** The record stays as that of a former friend; grants and open requests go. */
+const end = (state: State.State, friend: Roster.Friend): State.State => {
   const { peerId } = friend
   if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
   const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })

@@ -86,7 +86,7 @@ const orRefuse = <A>(result: Result.Result<A, Rejection.Rejection>): Effect.Effe
 export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) {
   const swarmKey = Base64url.encode(link.remoteKey)
   const topics = link.topics.map(Base64url.encode)
-  const expected = Roster.expectedAt(world.state().durable.roster, topics, swarmKey)
+  const expected = Roster.expectedAt(world.state().durable.roster, topics, swarmKey, link.initiator)
   const known = expected.length > 0
   // We dial friends only: a link we dialled that leads to none must not learn who we are.
   if (link.initiator && !known) return yield* link.abort

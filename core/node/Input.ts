@@ -33,6 +33,8 @@ export type Command =
       readonly text: string
       readonly waitMs: number
     }
+  /** A message or inject of ours, by its id or the beginning of it. */
+  | { readonly _tag: "Cancel"; readonly id: string }
   | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }
   | { readonly _tag: "RemoveRule"; readonly id: string }
 

@@ -9,14 +9,13 @@ import { utf8 } from "../bytes/Bytes.ts"
 import type * as Outbox from "../delivery/Outbox.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
+import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
-import * as Connecting from "./Connecting.ts"
 import * as Friending from "./Friending.ts"
 import type { Command, Turn } from "./Input.ts"
-import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -49,6 +48,8 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return message(state, command, turn)
     case "Inject":
       return inject(state, command, turn)
+    case "Cancel":
+      return cancel(state, command.id, turn)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":
@@ -73,24 +74,31 @@ const deny = (state: State.State, name: string, keyPrefix: string): Outcome =>
   })
 
 const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
-  Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), (friend) => {
-    const { peerId } = friend
-    const told: Output = { _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name: friend.name } }
-    return State.chain(
+  Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), (friend) =>
+    State.chain(
       state,
-      (current) => Answering.stopAll(current, peerId, "revoked", turn),
-      (current) => [Friending.end(current, friend), Connecting.endSession(current, peerId, "not-a-friend")],
-      (current) => Sending.onTurnedAway(current, peerId, Rejection.make("cancelled", "unfriended")),
-      (current) =>
-        State.chain(
-          current,
-          ...Table.values(current.durable.calls)
-            .filter((call) => call.peerId === peerId)
-            .map((call) => (before: State.State) => Sending.endCall(before, call, Rejection.make("cancelled")))
-        ),
-      (current) => [current, [told]]
+      (current) => Friending.part(current, friend, "operator", turn),
+      (current) => Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place }), turn)
     )
-  })
+  )
+
+/** A message or inject of ours, by its id or the beginning of it: given up, or its run at the peer stopped. */
+const cancel = (state: State.State, id: string, turn: Turn): Outcome => {
+  const entries = Table.values(state.durable.outbox.entries).filter(
+    (entry) => (entry.kind === "Log" || entry.kind === "Inject") && entry.id.startsWith(id)
+  )
+  const calls = Table.values(state.durable.calls).filter((call) => call.id.startsWith(id))
+  const ids = new Set([...entries, ...calls].map((one) => one.id))
+  if (id === "" || ids.size !== 1) return Result.fail(Rejection.make("unknown-message", id))
+  const entry = entries[0]
+  if (entry !== undefined) {
+    return Result.succeed(entry.withdrawn === undefined ? Sending.withdraw(state, entry, turn) : [state, []])
+  }
+  const call = calls[0]!
+  const asked = (place: { readonly stream: string; readonly number: number }) =>
+    ({ kind: "Cancel", ...place, id: call.id }) as const
+  return Result.succeed(Sending.tell(state, call.peerId as PeerId, asked, turn))
+}
 
 const changeGrant = (
   state: State.State,
@@ -100,12 +108,17 @@ const changeGrant = (
   Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => {
     const { grants } = state.durable
     const { capability } = command
-    if (command._tag === "Grant") {
-      return [State.withDurable(state, { grants: Grants.allow(grants, peerId, Grants.own, capability) }), []]
-    }
-    // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running.
-    const left = Grants.withdraw(grants, peerId, Grants.own, capability)
-    return Answering.stopAll(State.withDurable(state, { grants: left }), peerId, "revoked", turn)
+    const granting = command._tag === "Grant"
+    const changed = granting
+      ? Grants.allow(grants, peerId, Grants.own, capability)
+      : Grants.withdraw(grants, peerId, Grants.own, capability)
+    const capabilities = Grants.held(changed, peerId, Grants.own, turn.nowMs)
+    return State.chain(
+      State.withDurable(state, { grants: changed }),
+      // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running.
+      (current) => (granting ? [current, []] : Answering.stopAll(current, peerId, "revoked", turn)),
+      (current) => Sending.tell(current, peerId, (place) => ({ kind: "GrantChanged", ...place, capabilities }), turn)
+    )
   })
 
 const message = (state: State.State, command: Extract<Command, { _tag: "Message" }>, turn: Turn): Outcome => {
@@ -117,7 +130,7 @@ const message = (state: State.State, command: Extract<Command, { _tag: "Message"
     id: Sending.messageId(turn),
     textBytes: utf8(text).length,
     expiresAtMs: turn.nowMs + Limits.outboxAgeMs,
-    make: (stream, number) => ({ kind: "Log", stream, number, text })
+    make: (place) => ({ kind: "Log", ...place, text })
   }
   return Sending.enqueue(state, friend.success.peerId, draft, turn)
 }
@@ -135,7 +148,7 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
     id,
     textBytes: utf8(text).length,
     expiresAtMs: deadlineMs,
-    make: (stream, number) => ({ kind: "Inject", stream, number, id, text, timeLimitMs: waitMs })
+    make: (place) => ({ kind: "Inject", ...place, id, text, timeLimitMs: waitMs })
   }
   const call = { id, peerId, askedAtMs: turn.nowMs, deadlineMs }
   const waiting = State.withDurable(state, { calls: Table.set(state.durable.calls, id, call) })

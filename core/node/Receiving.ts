@@ -17,6 +17,7 @@ import * as Table from "../Table.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Friending from "./Friending.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
@@ -42,7 +43,7 @@ const say = (connection: string, message: Message.Message): Output => ({
 /** One message of an open session. What arrives on a link that has no session any more is dropped. */
 export const receive = (state: State.State, input: Received, turn: Turn): State.Stepped => {
   const peerId = Option.getOrUndefined(HashMap.get(state.passing.connections, input.connection))
-  const friend = peerId === undefined ? undefined : Roster.friend(state.durable.roster, peerId)
+  const friend = peerId === undefined ? undefined : Table.get(state.durable.roster.friends, peerId)
   if (peerId === undefined || friend === undefined) return [state, []]
   const message = input.message.value
   // Everything a peer sends draws from the cheap budget first: who exceeds it ignores every refusal and is not honest.
@@ -53,8 +54,10 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
   switch (message.kind) {
     case "Log":
     case "Inject":
+    case "Cancel":
     case "Done":
-    case "Skip":
+    case "GrantChanged":
+    case "Unfriend":
     case "Unknown":
       return onNumbered(drawn.state, { ...input, peerId, friend, message }, turn)
     default:
@@ -75,8 +78,14 @@ const onControl = (
       return Sending.onReceipt(state, peerId, message, turn)
     case "Reject":
       return onReject(state, peerId, connection, message, turn)
+    case "Greeting":
+      return Sending.onGreeting(state, peerId, message, turn)
+    case "Skip":
+      return onSkip(state, peerId, connection, message, turn)
     case "Chunk":
-      return [addChunk(state, peerId, message), []]
+      return onChunk(state, peerId, connection, message, turn)
+    case "Resume":
+      return [state, Answering.resume(state, peerId, connection, message)]
     case "Ping":
       return [state, [say(connection, { kind: "Pong", nonce: message.nonce })]]
     case "Pong":
@@ -100,19 +109,70 @@ const onReject = (
   return Connecting.turnedAway(state, peerId, connection, reject, turn)
 }
 
-/** A piece of an answer we wait for; pieces nobody asked for are dropped. */
-const addChunk = (state: State.State, peerId: PeerId, chunk: Message.Chunk): State.State => {
+/**
+ * The sender has given numbers up. One: what became of it is answered, and unseen it never will take effect. A range:
+ * it was settled before, so we have forgotten it, and the operator is told that our disk is older than it was.
+ */
+const onSkip = (
+  state: State.State,
+  peerId: PeerId,
+  connection: string,
+  skip: Message.Skip,
+  turn: Turn
+): State.Stepped => {
+  const { from, stream, to } = skip
+  const { inbox } = state.durable
+  if (from === to && from > Inbox.receipt(inbox, peerId, stream).mark + 1 + Limits.inboxAheadMax) return [state, []]
+  if (from !== to) {
+    const closed = Inbox.closeForgotten(inbox, peerId, stream, from, to, turn.nowMs)
+    const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
+    const told: Output = { _tag: "Tell", event: { _tag: "DiskOlder", peerId, name, whose: "ours" } }
+    return closed === undefined ? [state, []] : [State.withDurable(state, { inbox: closed }), [told]]
+  }
+  const sighting = Inbox.whatBecameOf(inbox, peerId, stream, from)
+  if (sighting.kind === "known" && sighting.code === undefined) {
+    return [state, [say(connection, Inbox.receipt(inbox, peerId, stream))]]
+  }
+  const code = sighting.kind === "known" ? (sighting.code ?? "withdrawn") : "withdrawn"
+  const closed =
+    sighting.kind === "known" ? inbox : Inbox.record(inbox, peerId, stream, from, { hash: "", code }, turn.nowMs)
+  const reject: Message.Reject = { kind: "Reject", code, stream, number: from }
+  return [State.withDurable(state, { inbox: closed }), [say(connection, reject)]]
+}
+
+/** A piece of an answer we wait for; pieces nobody asked for are dropped. The last one lets the end take effect. */
+const onChunk = (
+  state: State.State,
+  peerId: PeerId,
+  connection: string,
+  chunk: Message.Chunk,
+  turn: Turn
+): State.Stepped => {
   const bytes = Base64url.decode(chunk.bytes)
-  if (Table.get(state.durable.calls, chunk.id)?.peerId !== peerId || bytes === undefined) return state
-  return State.withPassing(state, { pieces: Calls.addChunk(state.passing.pieces, chunk.id, chunk.offset, bytes) })
+  const friend = Roster.friend(state.durable.roster, peerId)
+  const call = Table.get(state.durable.calls, chunk.id)
+  if (call?.peerId !== peerId || friend === undefined || bytes === undefined) return [state, []]
+  const pieces = Calls.addChunk(state.passing.pieces, chunk.id, chunk.offset, bytes)
+  const added = State.withPassing(state, { pieces })
+  const end = Calls.endOf(pieces, chunk.id)
+  if (end === undefined) return [added, []]
+  if (Calls.lengthOf(pieces, chunk.id) < end.done.length) return askOn(added, connection, chunk.id)
+  return onDone(added, { ...end, peerId, friend, connection, message: end.done }, end.done, turn)
+}
+
+/** Asks for more of an answer: as soon as half of what was asked for has come, so that the peer need not wait. */
+const askOn = (state: State.State, connection: string, id: string): State.Stepped => {
+  const { pieces, resume } = Calls.askOn(state.passing.pieces, id)
+  return [
+    State.withPassing(state, { pieces }),
+    resume === undefined ? [] : [say(connection, { kind: "Resume", id, ...resume })]
+  ]
 }
 
 const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.Stepped => {
   const { connection, hash, message, peerId } = numbered
   const sighting = Inbox.look(state.durable.inbox, peerId, message.stream, message.number, hash)
   if (Result.isFailure(sighting)) {
-    // A number given up may have arrived before it was given up: that is no conflict, it is known.
-    if (sighting.failure.code === "sequence-conflict" && message.kind === "Skip") return confirm(state, numbered)
     return refuse(state, numbered, sighting.failure, turn)
   }
   if (sighting.success.kind === "known") {
@@ -124,6 +184,10 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
           [say(connection, rejectOf(numbered, Rejection.make(Rejection.isCode(code) ? code : "unsupported-kind")))]
         ]
   }
+  // A former friend is let in only to learn that it is one.
+  if (numbered.friend.standing !== "Friend" && message.kind !== "Unfriend") {
+    return refuse(state, numbered, Rejection.make("not-a-friend"), turn)
+  }
   switch (message.kind) {
     case "Log":
       return onLog(state, numbered, message, turn)
@@ -131,8 +195,16 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
       return onInject(state, numbered, message, turn)
     case "Done":
       return onDone(state, numbered, message, turn)
-    case "Skip":
-      return confirm(remember(state, numbered, undefined, turn), numbered)
+    case "Cancel":
+      return State.chain(
+        remember(state, numbered, undefined, turn),
+        (current) => Answering.cancel(current, peerId, message.id, turn),
+        (current) => confirm(current, numbered)
+      )
+    case "GrantChanged":
+      return onGrantChanged(remember(state, numbered, undefined, turn), numbered, message)
+    case "Unfriend":
+      return onUnfriend(remember(state, numbered, undefined, turn), numbered, turn)
     case "Unknown":
       return refuse(state, numbered, Rejection.make("unsupported-kind", message.name), turn)
   }
@@ -250,18 +322,50 @@ const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject
   )
 }
 
+/** What a friend allows us is news for the operator and nothing else: it is the friend's gate that decides. */
+const onGrantChanged = (state: State.State, numbered: Numbered, changed: Message.GrantChanged): State.Stepped => {
+  const { friend, peerId } = numbered
+  const capabilities = [...changed.capabilities].sort()
+  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, allowsUs: capabilities })
+  const event = { _tag: "GrantChanged" as const, peerId, name: friend.name, capabilities }
+  return State.chain(
+    State.withRoster(state, { friends }),
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => confirm(current, numbered)
+  )
+}
+
+/** The friend has ended the friendship: it is over here too, with everything granted and everything that waited. */
+const onUnfriend = (state: State.State, numbered: Numbered, turn: Turn): State.Stepped => {
+  const { connection, friend, peerId } = numbered
+  if (friend.standing !== "Friend") return confirm(state, numbered)
+  return State.chain(
+    state,
+    (current) => Friending.part(current, friend, "peer", turn),
+    (current) => confirm(current, { ...numbered, peerId }),
+    (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
+  )
+}
+
 /**
- * The end of an inject of ours. An answer whose pieces are missing or do not match is not confirmed: the peer sends
- * pieces and end again on the next session. An end nobody waits for is confirmed and forgotten.
+ * The end of an inject of ours. While its answer is not whole the end is kept, not confirmed, and the missing bytes are
+ * asked for; a whole answer of another hash begins anew. An end nobody waits for is confirmed and forgotten.
  */
 const onDone = (state: State.State, numbered: Numbered, done: Message.Done, turn: Turn): State.Stepped => {
-  const { connection, friend, peerId } = numbered
+  const { bytes, connection, friend, hash, peerId } = numbered
   const call = Table.get(state.durable.calls, done.id)
   if (call === undefined || call.peerId !== peerId) return confirm(remember(state, numbered, undefined, turn), numbered)
-  const answer = Calls.joined(state.passing.pieces, done.id)
-  const whole = answer.length === done.length && Base64url.encode(turn.sha256(answer)) === done.sha256
-  if (done.outcome === "answered" && !whole) {
-    return [state, [{ _tag: "HangUp", connection, code: "answer-damaged" }]]
+  const { pieces } = state.passing
+  const waited = State.withPassing(state, { pieces: Calls.expectEnd(pieces, done.id, { done, bytes, hash }) })
+  if (done.outcome === "answered" && Calls.lengthOf(pieces, done.id) < done.length) {
+    return askOn(waited, connection, done.id)
+  }
+  const answer = Calls.joined(pieces, done.id)
+  if (done.outcome === "answered" && Base64url.encode(turn.sha256(answer)) !== done.sha256) {
+    return [
+      State.withPassing(state, { pieces: Calls.drop(pieces, done.id) }),
+      [{ _tag: "HangUp", connection, code: "answer-damaged" }]
+    ]
   }
   return State.chain(
     remember(state, numbered, undefined, turn),

@@ -4,7 +4,6 @@
  * Online and away are one path: a dial is wanted where a session is missing, and the rest is the same.
  */
 import { HashMap, Result } from "effect"
-import * as Base64url from "../bytes/Base64url.ts"
 import { hex } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
@@ -14,7 +13,7 @@ import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
-import type { Chunk, Receipt, Reject } from "../wire/Message.ts"
+import type { Greeting, Receipt, Reject, Skip } from "../wire/Message.ts"
 import type { Turn } from "./Input.ts"
 import type { Outgoing, Output } from "./Output.ts"
 import * as State from "./State.ts"
@@ -28,52 +27,60 @@ const nameOf = (state: State.State, peerId: PeerId): string =>
 
 /** Sends what is due to a peer, or asks for a dial when there is no session and a dial is due. */
 export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
-  const friend = Roster.friend(state.durable.roster, peerId)
-  if (friend === undefined || Outbox.waitingFor(state.durable.outbox, peerId).numbers.length === 0) return [state, []]
+  const record = Table.get(state.durable.roster.friends, peerId)
+  if (record === undefined || Outbox.waitingFor(state.durable.outbox, peerId).orders.length === 0) return [state, []]
   const contact = State.contact(state, peerId)
   if (turn.nowMs < contact.pausedUntilMs) return [state, []]
   const session = State.session(state, peerId)
-  if (session !== undefined) return transmit(State.withContact(state, peerId, { pausedUntilMs: 0 }), peerId, session)
+  if (session !== undefined) {
+    return transmit(State.withContact(state, peerId, { pausedUntilMs: 0 }), peerId, session, turn)
+  }
+  return dial(state, record, turn)
+}
+
+/** Asks for a dial unless one is under way or not yet due. */
+export const dial = (state: State.State, record: Roster.Friend, turn: Turn): State.Stepped => {
+  const { identityKey, peerId, swarmKey } = record
+  const contact = State.contact(state, peerId)
   if (contact.dialing || turn.nowMs < contact.nextDialMs) return [state, []]
+  return [State.withContact(state, peerId, { dialing: true }), [{ _tag: "Dial", peerId, identityKey, swarmKey }]]
+}
+
+/** Nothing numbered leaves before the peer's greeting: only then is it known that our numbers are new to it. */
+const transmit = (state: State.State, peerId: PeerId, session: State.Session, turn: Turn): State.Stepped => {
+  if (!session.greeted) return [state, []]
+  const { underWay, underWayBytes } = session
+  const { entries, outbox } = Outbox.due(state.durable.outbox, peerId, underWay, underWayBytes, turn.nowMs)
+  if (entries.length === 0) return [state, []]
+  const next = {
+    ...session,
+    underWay: new Set([...underWay, ...entries.map((entry) => entry.order)]),
+    underWayBytes: entries.reduce((bytes, entry) => bytes + Outbox.sendSize(entry), underWayBytes)
+  }
+  const sent = State.withSession(State.withDurable(state, { outbox }), peerId, next)
   return [
-    State.withContact(state, peerId, { dialing: true }),
-    [{ _tag: "Dial", peerId, identityKey: friend.identityKey, swarmKey: friend.swarmKey }]
+    sent,
+    [
+      {
+        _tag: "Transmit",
+        connection: session.connection,
+        messages: entries.flatMap((entry) => outgoing(state, peerId, entry))
+      }
+    ]
   ]
 }
 
-const transmit = (state: State.State, peerId: PeerId, session: State.Session): State.Stepped => {
-  const due = Outbox.due(state.durable.outbox, peerId, session.underWay, session.underWayBytes)
-  if (due.length === 0) return [state, []]
-  const next = {
-    ...session,
-    underWay: new Set([...session.underWay, ...due.map((entry) => entry.number)]),
-    underWayBytes: due.reduce((bytes, entry) => bytes + Outbox.sendSize(entry), session.underWayBytes)
+/**
+ * An entry as it goes out: its body, or the question what became of it if we have given it up. An answer's first bytes
+ * go ahead of its end, so that a short one needs no asking.
+ */
+const outgoing = (state: State.State, peerId: PeerId, entry: Outbox.Placed): ReadonlyArray<Outgoing> => {
+  const { number, stream } = entry.place
+  if (entry.withdrawn !== undefined) {
+    return [{ message: { kind: "Skip", stream, from: number, to: number } satisfies Skip }]
   }
-  const messages = due.flatMap((entry) => outgoing(state, peerId, entry))
-  return [State.withSession(state, peerId, next), [{ _tag: "Transmit", connection: session.connection, messages }]]
-}
-
-/** An entry as it goes out; the end of an inject is preceded by its answer in chunks, each time it is sent. */
-const outgoing = (state: State.State, peerId: PeerId, entry: Outbox.Entry): ReadonlyArray<Outgoing> => {
-  const stored = {
-    stored: Outbox.bodyBytes(entry),
-    kind: entry.kind,
-    stream: entry.stream,
-    number: entry.number
-  }
-  if (entry.kind !== "Done") return [stored]
-  const job = Table.get(state.durable.jobs, Jobs.keyOf(peerId, entry.id))
-  return [...chunksOf(entry.id, Base64url.decode(job?.answer ?? "") ?? new Uint8Array(0)), stored]
-}
-
-const chunksOf = (id: string, answer: Uint8Array): ReadonlyArray<Outgoing> => {
-  const count = Math.ceil(answer.length / Limits.chunkBytes)
-  return Array.from({ length: count }, (_, index) => {
-    const offset = index * Limits.chunkBytes
-    const bytes = Base64url.encode(answer.subarray(offset, offset + Limits.chunkBytes))
-    const message: Chunk = { kind: "Chunk", id, offset, bytes }
-    return { message }
-  })
+  const body = { stored: Outbox.bodyBytes(entry), kind: entry.kind, stream, number }
+  return entry.kind === "Done" ? [...Jobs.chunks(state.durable.jobs, peerId, entry.id, 0, 1), body] : [body]
 }
 
 /** Queues a message and sends it if it can go now. */
@@ -87,49 +94,92 @@ export const enqueue = (
     flush(State.withDurable(state, { outbox }), peerId, turn)
   )
 
-/** Numbers that left the outbox are no longer under way. */
-const settled = (state: State.State, peerId: PeerId, entries: ReadonlyArray<Outbox.Entry>): State.State => {
+/** Queues a message that is never refused where there is a stream to the peer; without one there is nobody to tell. */
+export const tell = (state: State.State, peerId: PeerId, make: Outbox.Draft["make"], turn: Turn): State.Stepped => {
+  const draft = { id: messageId(turn), textBytes: 0, expiresAtMs: turn.nowMs + Limits.outboxAgeMs, make }
+  const queued = enqueue(state, peerId, draft, turn)
+  return Result.isSuccess(queued) ? queued.success : [state, []]
+}
+
+/** Entries that left the outbox are no longer under way. */
+const left = (state: State.State, peerId: PeerId, entries: ReadonlyArray<Outbox.Entry>): State.State => {
   const session = State.session(state, peerId)
-  if (session === undefined) return state
+  if (session === undefined || entries.length === 0) return state
   const underWay = new Set(session.underWay)
   let underWayBytes = session.underWayBytes
-  for (const entry of entries) if (underWay.delete(entry.number)) underWayBytes -= Outbox.sendSize(entry)
+  for (const entry of entries) if (underWay.delete(entry.order)) underWayBytes -= Outbox.sendSize(entry)
   return State.withSession(state, peerId, { ...session, underWay, underWayBytes: Math.max(0, underWayBytes) })
+}
+
+/**
+ * The peer's greeting: sending may begin. Should the peer remember more of our stream than we have sent, our disk is
+ * older than it was: a new stream begins. Should it have forgotten what it had confirmed, its disk is the older one.
+ */
+export const onGreeting = (state: State.State, peerId: PeerId, greeting: Greeting, turn: Turn): State.Stepped => {
+  const session = State.session(state, peerId)
+  if (session === undefined || session.greeted) return [state, []]
+  const lane = Table.get(state.durable.outbox.lanes, peerId)
+  const mark = greeting.streams.find(({ stream }) => stream === lane?.stream)?.mark ?? 0
+  const greeted = State.withSession(state, peerId, { ...session, greeted: true })
+  const older = lane !== undefined && mark >= lane.next
+  return State.chain(
+    greeted,
+    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, mark)),
+    (current) => flush(current, peerId, turn)
+  )
+}
+
+/** A new stream to a peer, because our own memory of the old one cannot be trusted; the operator is told. */
+export const beginStream = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
+  const { gone, outbox } = Outbox.open(state.durable.outbox, peerId, streamId(turn))
+  const told: Output = {
+    _tag: "Tell",
+    event: { _tag: "DiskOlder", peerId, name: nameOf(state, peerId), whose: "ours" }
+  }
+  return State.chain(
+    left(State.withDurable(state, { outbox }), peerId, gone),
+    (current) => [current, [told]],
+    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, Rejection.make("unresolved")))
+  )
+}
+
+/** Tells a peer which settled numbers it has forgotten, so that its mark can pass them. */
+const remind = (state: State.State, peerId: PeerId, session: State.Session, mark: number): State.Stepped => {
+  const lane = Table.get(state.durable.outbox.lanes, peerId)
+  const forgotten = Outbox.forgottenBy(state.durable.outbox, peerId, mark)
+  if (lane === undefined || forgotten === undefined) return [state, []]
+  const skip: Skip = { kind: "Skip", stream: lane.stream, ...forgotten }
+  return [state, [{ _tag: "Transmit", connection: session.connection, messages: [{ message: skip }] }]]
 }
 
 /** A receipt: everything it confirms has taken effect at the peer. */
 export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, turn: Turn): State.Stepped => {
-  const { outbox, settled: entries } = Outbox.settle(
-    state.durable.outbox,
-    peerId,
-    receipt.stream,
-    receipt.mark,
-    receipt.also
-  )
-  const jobs = entries
+  const { gone, outbox } = Outbox.settle(state.durable.outbox, peerId, receipt.stream, receipt.mark, receipt.also)
+  const jobs = gone
     .filter((entry) => entry.kind === "Done")
-    .reduce((left, entry) => Jobs.settle(left, peerId, entry.id), state.durable.jobs)
-  const told = entries
-    .filter((entry) => entry.kind === "Log" || entry.kind === "Inject")
-    .map(
-      (entry): Output => ({
-        _tag: "Tell",
-        event: {
-          _tag: "Delivered",
-          peerId,
-          name: nameOf(state, peerId),
-          id: entry.id,
-          kind: entry.kind,
-          bytes: entry.textBytes
-        }
-      })
-    )
-  const after = settled(State.withDurable(state, { outbox, jobs }), peerId, entries)
+    .reduce((before, entry) => Jobs.settle(before, peerId, entry.id), state.durable.jobs)
+  const told = gone
+    .filter(({ id, kind }) => kind === "Log" || (kind === "Inject" && Table.has(state.durable.calls, id)))
+    .map(({ id, kind, textBytes }): Output => {
+      const name = nameOf(state, peerId)
+      return { _tag: "Tell", event: { _tag: "Delivered", peerId, name, id, kind, bytes: textBytes } }
+    })
   return State.chain(
-    after,
+    left(State.withDurable(state, { outbox, jobs }), peerId, gone),
     (current) => [current, told],
-    (current) => flush(current, peerId, turn)
+    (current) => flush(current, peerId, turn),
+    (current) => partIfOver(current, peerId)
   )
+}
+
+/** A former friend who has confirmed the end has nothing more to say to us. */
+const partIfOver = (state: State.State, peerId: PeerId): State.Stepped => {
+  const session = State.session(state, peerId)
+  const over =
+    session !== undefined &&
+    Roster.friend(state.durable.roster, peerId) === undefined &&
+    Outbox.waitingFor(state.durable.outbox, peerId).orders.length === 0
+  return [state, over ? [{ _tag: "HangUp", connection: session.connection, code: null }] : []]
 }
 
 /** A final outcome of ours that is not delivery: told, and an inject's call ends with it. */
@@ -139,17 +189,13 @@ export const giveUp = (
   entry: Outbox.Entry,
   rejection: Rejection.Rejection
 ): State.Stepped => {
-  const calls = entry.kind === "Inject" ? Table.remove(state.durable.calls, entry.id) : state.durable.calls
-  const jobs = entry.kind === "Done" ? Jobs.settle(state.durable.jobs, peerId, entry.id) : state.durable.jobs
-  const event = {
-    _tag: "Refused" as const,
-    peerId,
-    name: nameOf(state, peerId),
-    id: entry.id,
-    kind: entry.kind,
-    rejection
-  }
-  const told: ReadonlyArray<Output> = entry.kind === "Log" || entry.kind === "Inject" ? [{ _tag: "Tell", event }] : []
+  const { id, kind } = entry
+  // The outcome of an inject is the outcome of its call: told once, whichever of the two ends first.
+  const untold = kind === "Log" || (kind === "Inject" && Table.has(state.durable.calls, id))
+  const calls = kind === "Inject" ? Table.remove(state.durable.calls, id) : state.durable.calls
+  const jobs = kind === "Done" ? Jobs.settle(state.durable.jobs, peerId, id) : state.durable.jobs
+  const event = { _tag: "Refused" as const, peerId, name: nameOf(state, peerId), id, kind, rejection }
+  const told: ReadonlyArray<Output> = untold ? [{ _tag: "Tell", event }] : []
   return [State.withDurable(state, { calls, jobs }), told]
 }
 
@@ -162,13 +208,28 @@ export const onReject = (
 ): State.Stepped => {
   const code = Rejection.isCode(reject.code) ? reject.code : "unsupported-kind"
   const detail = Rejection.isCode(reject.code) ? "said by the peer" : `the peer says ${reject.code}`
-  const rejection = Rejection.make(code, detail, reject.retryAfterMs ?? 0)
-  if (Rejection.isTransient(code)) return pause(state, peerId, rejection.retryAfterMs, turn)
-  const { entry, outbox } = Outbox.take(state.durable.outbox, peerId, reject.stream, reject.number)
+  if (Rejection.isTransient(code)) return pause(state, peerId, reject.retryAfterMs ?? 0, turn)
+  const { gone, outbox } = Outbox.take(state.durable.outbox, peerId, reject.stream, reject.number)
+  const entry = gone[0]
   if (entry === undefined) return [state, []]
+  // The peer knows another message under this number: ours was numbered by an older disk and never arrived.
+  if (code === "sequence-conflict" && entry.withdrawn === undefined) return displace(state, peerId, entry, turn)
+  const rejection = Rejection.make(entry.withdrawn ?? code, entry.withdrawn === undefined ? detail : "")
   return State.chain(
-    settled(State.withDurable(state, { outbox }), peerId, [entry]),
+    left(State.withDurable(state, { outbox }), peerId, gone),
     (current) => giveUp(current, peerId, entry, rejection),
+    (current) => flush(current, peerId, turn)
+  )
+}
+
+const displace = (state: State.State, peerId: PeerId, entry: Outbox.Entry, turn: Turn): State.Stepped => {
+  const lane = Table.get(state.durable.outbox.lanes, peerId)
+  const displaced = left(State.withDurable(state, { outbox: Outbox.displace(state.durable.outbox, entry) }), peerId, [
+    entry
+  ])
+  return State.chain(
+    displaced,
+    (current) => (entry.place?.stream === lane?.stream ? beginStream(current, peerId, turn) : [current, []]),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -189,28 +250,38 @@ export const pause = (state: State.State, peerId: PeerId, waitMs: number, turn: 
 
 /** The peer has told us that we are not friends: everything that waits for it is refused, and told. */
 export const onTurnedAway = (state: State.State, peerId: PeerId, rejection: Rejection.Rejection): State.Stepped => {
-  const { dropped, outbox } = Outbox.clear(state.durable.outbox, peerId)
+  const { gone, outbox } = Outbox.clear(state.durable.outbox, peerId)
   return State.chain(
-    settled(State.withDurable(state, { outbox }), peerId, dropped),
-    ...dropped.map((entry) => (current: State.State) => giveUp(current, peerId, entry, rejection))
+    left(State.withDurable(state, { outbox }), peerId, gone),
+    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, rejection))
+  )
+}
+
+/** Gives a message up on behalf of its sender: gone at once if it never left, else once the peer has answered. */
+export const withdraw = (state: State.State, entry: Outbox.Entry, turn: Turn): State.Stepped => {
+  const peerId = entry.peerId as PeerId
+  const { gone, outbox } = Outbox.withdraw(state.durable.outbox, entry, "cancelled", turn.nowMs)
+  // Not under way any more: what is sent next for this entry is the question what became of it.
+  return State.chain(
+    left(State.withDurable(state, { outbox }), peerId, [entry]),
+    ...gone.map((one) => (current: State.State) => giveUp(current, peerId, one, Rejection.make("cancelled"))),
+    (current) => flush(current, peerId, turn)
   )
 }
 
 /** Messages that waited too long and calls whose answer did not come: each gets its end. */
 export const expire = (state: State.State, turn: Turn): State.Stepped => {
-  const { expired, outbox } = Outbox.expire(state.durable.outbox, turn.nowMs)
+  const { asked, gone, outbox } = Outbox.expire(state.durable.outbox, turn.nowMs)
   const late = Table.values(state.durable.calls).filter((call) => call.deadlineMs <= turn.nowMs)
   return State.chain(
-    State.withDurable(state, { outbox }),
-    ...expired.map(
-      (entry) => (current: State.State) =>
-        giveUp(
-          current,
-          entry.peerId as PeerId,
-          entry,
-          Rejection.make(entry.kind === "Inject" ? "timed-out" : "expired")
-        )
+    asked.reduce(
+      (current, entry) => left(current, entry.peerId as PeerId, [entry]),
+      State.withDurable(state, { outbox })
     ),
+    ...gone.map((entry) => (current: State.State) => {
+      const code = entry.withdrawn !== undefined ? "unresolved" : entry.kind === "Inject" ? "timed-out" : "expired"
+      return giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code))
+    }),
     ...late.map((call) => (current: State.State) => endCall(current, call, Rejection.make("timed-out")))
   )
 }

@@ -59,7 +59,9 @@ export interface Session {
   readonly connection: string
   readonly initiator: boolean
   readonly swarmKey: RemoteSwarmKey
-  /** Numbers sent on this session and not settled, and their size. */
+  /** Whether the peer has said how far its memory reaches; before that nothing numbered is sent. */
+  readonly greeted: boolean
+  /** Places in the queue sent on this session and not settled, and their size. */
   readonly underWay: ReadonlySet<number>
   readonly underWayBytes: number
   /** Lowest number of theirs that was refused transiently: later ones wait behind it, or order would break. */
@@ -76,6 +78,8 @@ export interface Contact {
 }
 
 export interface Passing {
+  /** Random for each run of the process; all zeros until it has started. */
+  readonly run: string
   readonly sessions: HashMap.HashMap<string, Session>
   readonly connections: HashMap.HashMap<string, PeerId>
   readonly contacts: HashMap.HashMap<string, Contact>
@@ -85,6 +89,8 @@ export interface Passing {
   /** The rates in force; an operator may configure others than the protocol's defaults. */
   readonly rates: Rates
   readonly pieces: Calls.Pieces
+  /** When entries that the conversation log could not take are offered to it again; 0 after a start, absent if none. */
+  readonly showAgainAtMs: number | undefined
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
 }
 
@@ -113,6 +119,7 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
   self,
   durable,
   passing: {
+    run: "0".repeat(32),
     sessions: HashMap.empty(),
     connections: HashMap.empty(),
     contacts: HashMap.empty(),
@@ -120,6 +127,7 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
     lineBudget: {},
     rates,
     pieces: HashMap.empty(),
+    showAgainAtMs: 0,
     sandbox: { ready: false, reason: "the sandbox has not reported yet" }
   }
 })

@@ -7,6 +7,7 @@
 import * as ReplayWindow from "../admission/ReplayWindow.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
+import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
@@ -48,7 +49,7 @@ export const step = (state: State.State, input: Input, turn: Turn): State.Steppe
     case "DialEnded":
       return Connecting.dialEnded(state, input.peerId, turn)
     case "Shown":
-      return Answering.onShown(state, input.id, input.failed)
+      return Answering.onShown(state, input.id, input.failed, turn)
     case "Ran":
       return Answering.onRan(state, input, turn)
     case "SandboxStatus":
@@ -59,15 +60,23 @@ export const step = (state: State.State, input: Input, turn: Turn): State.Steppe
 /** After a start: what a crash may have cut off is taken up again. */
 const started = (state: State.State, turn: Turn): State.Stepped =>
   State.chain(
-    state,
+    State.withPassing(state, { run: Sending.streamId(turn) }),
     (current) => [current, [{ _tag: "Announce" }, ...blocked(current, turn)]],
     (current) => Answering.interruptAll(current, turn),
     (current) => Friending.repost(current, turn),
-    (current) => tick(current, turn)
+    (current) => Answering.showAgain(current, turn),
+    (current) => tick(current, turn),
+    (current) => sayHello(current, turn)
   )
 
-const showAgain = (state: State.State): ReadonlyArray<Output> =>
-  Table.values(state.durable.unshown).map((entry) => ({ _tag: "Show", entry }))
+/** Dials friends once after a start, so that what waits for us at them comes at once; the newest, within a bound. */
+const sayHello = (state: State.State, turn: Turn): State.Stepped => {
+  const friends = Table.values(state.durable.roster.friends)
+    .filter((friend) => friend.standing === "Friend" && friend.swarmKey !== undefined)
+    .sort((a, b) => b.sinceMs - a.sinceMs)
+    .slice(0, Limits.helloDialsMax)
+  return State.chain(state, ...friends.map((one) => (current: State.State) => Sending.dial(current, one, turn)))
+}
 
 const blocked = (state: State.State, turn: Turn): ReadonlyArray<Output> =>
   Table.values(state.durable.bans).flatMap(({ peerId, untilMs }): ReadonlyArray<Output> => {
@@ -82,12 +91,12 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     roster: Roster.expire(roster, turn.nowMs),
     replay: ReplayWindow.forget(replay, turn.nowMs)
   })
-  const waiting = [...outbox.waiting].filter(([, one]) => one.numbers.length > 0).map(([peerId]) => peerId as PeerId)
+  const waiting = [...outbox.waiting].filter(([, one]) => one.orders.length > 0).map(([peerId]) => peerId as PeerId)
   return State.chain(
     swept,
     (current) => Connecting.pardon(current, turn),
     (current) => Sending.expire(current, turn),
-    (current) => [current, showAgain(current)],
+    (current) => Answering.showAgain(current, turn),
     ...waiting.sort().map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))
   )
 }

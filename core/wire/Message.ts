@@ -73,15 +73,56 @@ export const Reject = Schema.Struct({
   number: Schema.optionalKey(positive),
   retryAfterMs: Schema.optionalKey(natural)
 })
-/** Numbers given up by the sender (expired, cancelled): they count as taken effect. */
-export const Skip = Schema.Struct({ kind: Schema.Literal("Skip"), ...durable })
+/**
+ * The sender has given numbers up. One number: it was sent, and the sender asks what became of it; unseen, it never will
+ * take effect. A range right above the receiver's mark: it was settled before, and the receiver has forgotten.
+ */
+export const Skip = Schema.Struct({ kind: Schema.Literal("Skip"), stream: Id, from: positive, to: positive })
+/** The caller of an inject wants no answer any more. */
+export const Cancel = Schema.Struct({ kind: Schema.Literal("Cancel"), ...durable, id: Id })
+/** What the sender allows the receiver from now on, in the receiver's own conversation with it. */
+export const GrantChanged = Schema.Struct({
+  kind: Schema.Literal("GrantChanged"),
+  ...durable,
+  capabilities: Schema.Array(Schema.String.check(Schema.isPattern(/^[a-z][a-z-]{0,19}$/))).check(
+    Schema.isMaxLength(16)
+  ),
+  expiresAtMs: Schema.optionalKey(natural)
+})
+/** The sender has ended the friendship. */
+export const Unfriend = Schema.Struct({ kind: Schema.Literal("Unfriend"), ...durable })
+/** First of each side in a session: how far the sender's memory of the receiver's streams reaches. */
+export const Greeting = Schema.Struct({
+  kind: Schema.Literal("Greeting"),
+  streams: Schema.Array(Schema.Struct({ stream: Id, mark: natural })).check(Schema.isMaxLength(8)),
+  /** Random for each run of the sender: two that take turns are one identity on two machines. */
+  run: Id
+})
+/** The caller wants the bytes of an answer from `offset` up to (not with) `upTo`: this is also its credit. */
+export const Resume = Schema.Struct({ kind: Schema.Literal("Resume"), id: Id, offset: natural, upTo: natural })
 export const Ping = Schema.Struct({ kind: Schema.Literal("Ping"), nonce: Id })
 export const Pong = Schema.Struct({ kind: Schema.Literal("Pong"), nonce: Id })
 /** The sender ends the session and says why. */
 export const Close = Schema.Struct({ kind: Schema.Literal("Close"), code })
 
 /** Every kind, by name. A new message kind is a new row here, and the compiler then lists the places to fill. */
-export const kinds = { Log, Inject, Done, Chunk, Receipt, Reject, Skip, Ping, Pong, Close } as const
+export const kinds = {
+  Log,
+  Inject,
+  Cancel,
+  Done,
+  GrantChanged,
+  Unfriend,
+  Greeting,
+  Chunk,
+  Resume,
+  Receipt,
+  Reject,
+  Skip,
+  Ping,
+  Pong,
+  Close
+} as const
 export const Message = Schema.Union(Object.values(kinds))
 export type Message = typeof Message.Type
 export type Log = typeof Log.Type
@@ -93,8 +134,13 @@ export type Reject = typeof Reject.Type
 export type Close = typeof Close.Type
 
 export type Skip = typeof Skip.Type
+export type Cancel = typeof Cancel.Type
+export type GrantChanged = typeof GrantChanged.Type
+export type Unfriend = typeof Unfriend.Type
+export type Greeting = typeof Greeting.Type
+export type Resume = typeof Resume.Type
 /** The kinds that wait in the outbox and have a number. */
-export type Durable = Log | Inject | Done | Skip
+export type Durable = Log | Inject | Cancel | Done | GrantChanged | Unfriend
 /** A durable message of a kind that this version does not know: it is answered, never guessed at. */
 export interface Unknown {
   readonly kind: "Unknown"

@@ -191,9 +191,12 @@ const answeredInject = async (stage: Stage): Promise<void> => {
 
 const part = async ({ alice, bob, tell }: Stage): Promise<void> => {
   bob.type("/unfriend @alice")
-  await bob.wait("the end of the friendship", (told) => told.event === "unfriended")
-  tell("unfriended", "bob ends the friendship", { by: "bob" })
-  const refused = await outcome(alice, "/message @bob are you still there?")
+  await Promise.all([alice, bob].map((node) => node.wait("the end", (told) => told.event === "unfriended")))
+  tell("unfriended", "bob ends the friendship; alice is told", { by: "bob" })
+  const after = alice.told.length
+  alice.type("/message @bob are you still there?")
+  const refused = await alice.wait("the reply", (told) => told.event === "reply", 5_000, after)
+  demand(refused["ok"] === false, "the message was taken")
   demand(refused["code"] === "not-a-friend", `the message was not refused: ${text(refused["code"])}`)
   tell("refused", `alice writes again: refused, ${text(refused["code"])}`, { what: "message", code: refused["code"] })
 }

@@ -145,11 +145,11 @@ describe("5 · revoke and unfriend take effect", () => {
     await bob.command(says.grant("alice", "inject"))
     await deliver(alice, bob, "before")
     await bob.command(says.unfriend("alice"))
-    const after = await alice.command(says.message("bob", "after"))
-    expect((await alice.wait("Refused", (event) => after.ok && event.id === after.id)).rejection.code).toBe(
-      "not-a-friend"
-    )
-    await alice.command(says.unfriend("bob"))
+    expect((await alice.wait("FriendshipEnded")).by).toBe("peer")
+    expect(await alice.command(says.message("bob", "after"))).toMatchObject({
+      ok: false,
+      rejection: { code: "not-a-friend" }
+    })
     await alice.command(says.friend("bob"))
     await until("asked anew", () => bob.events.filter((event) => event._tag === "RequestReceived").length === 2)
     await bob.command(says.accept("alice"))
@@ -157,6 +157,31 @@ describe("5 · revoke and unfriend take effect", () => {
     expect((await bob.describe()).friends[0]?.capabilities).toEqual(["message"])
     await deliver(alice, bob, "welcome back")
     expect(await bob.shown("alice")).toEqual(["before", "welcome back"])
+  })
+})
+
+describe("5 · revoke and unfriend reach who was away", () => {
+  it("a friend who was away learns the end at its return, and what it had queued is refused", async () => {
+    const [alice, bob, made] = await pair()
+    await deliver(alice, bob, "before")
+    await alice.stop()
+    await bob.command(says.unfriend("alice"))
+    const back = await made.start("alice", { remains: alice.remains })
+    await back.wait("FriendshipEnded", (event) => event.by === "peer", 20_000)
+    expect((await back.describe()).friends).toEqual([])
+    await until("bob has hung up", async () => !back.events.some((event) => event._tag === "Received"))
+  })
+  it("a friend who was away learns what it may do", async () => {
+    const [alice, bob, made] = await pair()
+    await deliver(alice, bob, "before")
+    await alice.stop()
+    await bob.command(says.grant("alice", "inject"))
+    await bob.command(says.revoke("alice", "inject"))
+    await bob.command(says.grant("alice", "inject"))
+    const back = await made.start("alice", { remains: alice.remains })
+    await until("all is told", () => back.events.filter((event) => event._tag === "GrantChanged").length === 3)
+    const told = back.events.flatMap((event) => (event._tag === "GrantChanged" ? [event.capabilities] : []))
+    expect(told).toEqual([["inject", "message"], ["message"], ["inject", "message"]])
   })
 })
 
