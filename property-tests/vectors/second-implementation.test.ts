@@ -1,5 +1,5 @@
 /**
- * The proof that PROTOCOL.md suffices: an implementation written from it alone reads, verifies and remakes the vectors.
+ * PROTOCOL.md put to the test: an implementation that follows it and shares no code reads, verifies and remakes the vectors.
  * Neither it nor this test imports anything of the project but the vectors' file; the first test sees to that.
  * Making the same bytes again is asserted beside reading them, because a lenient reader proves nothing.
  */

@@ -1,7 +1,7 @@
 /**
  * The second implementation's bytes: base64url, transcripts, hashes, and what follows from a key (PROTOCOL.md §1–§3).
- * It never imports from the project and was written from the page alone; a test holds it to that.
- * Where it and the core agree on the vectors, the page was enough.
+ * It follows the page and never imports from the project; a test holds it to the latter.
+ * Its author knew the core, so agreement shows that the page is right, and only a stranger can show that it is complete.
  */
 import { createHash, hkdfSync } from "node:crypto"
 
