@@ -216,6 +216,7 @@ const confirm = (state: State.State, { connection, message, peerId }: Numbered):
   [say(connection, Inbox.receipt(state.durable.inbox, peerId, message.stream))]
 ]
 
+/** Remembers what became of a number. Whatever it was, texts behind it have no reason to wait any more. */
 const remember = (
   state: State.State,
   numbered: Numbered,
@@ -224,9 +225,10 @@ const remember = (
 ): State.State => {
   const { hash, message, peerId } = numbered
   const outcome = code === undefined ? { hash } : { hash, code }
-  return State.withDurable(state, {
+  const recorded = State.withDurable(state, {
     inbox: Inbox.record(state.durable.inbox, peerId, message.stream, message.number, outcome, turn.nowMs)
   })
+  return releaseHold(recorded, numbered)
 }
 
 const rejectOf = ({ message }: Numbered, rejection: Rejection.Rejection): Message.Reject => ({
@@ -302,7 +304,7 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
   }
   const asked = gate(state, numbered, "message", log.conversation, turn)
   if (!asked.verdict.admitted) return refuse(asked.state, numbered, asked.verdict.rejection, turn)
-  const admitted = releaseHold(remember(asked.state, numbered, undefined, turn), numbered)
+  const admitted = remember(asked.state, numbered, undefined, turn)
   return State.chain(
     admitted,
     (current) => Answering.show(current, friend, log.stream, log.number, friend.name, log.text, turn),
