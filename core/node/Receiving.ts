@@ -137,7 +137,7 @@ const onSkip = (
   const closed =
     sighting.kind === "known" ? inbox : Inbox.record(inbox, peerId, stream, from, { hash: "", code }, turn.nowMs)
   const reject: Message.Reject = { kind: "Reject", code, stream, number: from }
-  return [State.withDurable(state, { inbox: closed }), [say(connection, reject)]]
+  return [releaseHold(State.withDurable(state, { inbox: closed }), peerId, from), [say(connection, reject)]]
 }
 
 /** A piece of an answer we wait for; pieces nobody asked for are dropped. The last one lets the end take effect. */
@@ -228,7 +228,7 @@ const remember = (
   const recorded = State.withDurable(state, {
     inbox: Inbox.record(state.durable.inbox, peerId, message.stream, message.number, outcome, turn.nowMs)
   })
-  return releaseHold(recorded, numbered)
+  return releaseHold(recorded, peerId, message.number)
 }
 
 const rejectOf = ({ message }: Numbered, rejection: Rejection.Rejection): Message.Reject => ({
@@ -269,11 +269,9 @@ const hold = (state: State.State, { message, peerId }: Numbered): State.State =>
   return State.withSession(state, peerId, { ...session, heldAt })
 }
 
-const releaseHold = (state: State.State, { message, peerId }: Numbered): State.State => {
+const releaseHold = (state: State.State, peerId: PeerId, number: number): State.State => {
   const session = State.session(state, peerId)
-  return session?.heldAt === message.number
-    ? State.withSession(state, peerId, { ...session, heldAt: undefined })
-    : state
+  return session?.heldAt === number ? State.withSession(state, peerId, { ...session, heldAt: undefined }) : state
 }
 
 /** The gate for texts: what the grants say, and the budget, which is drawn only if all else holds. */

@@ -105,7 +105,7 @@ describe("texts behind one that was refused for now", () => {
     const { hear } = makeNode()
     hear(textOf(1), 0)
     expect(hear(textOf(2), 0)).toEqual(["rate-limited"])
-    expect(hear({ kind: "Skip", stream, number: 2 }, hourMs)).toEqual(["Receipt"])
+    expect(hear({ kind: "Skip", stream, from: 2, to: 2 }, hourMs)).toEqual(["withdrawn"])
     expect(hear(textOf(3), hourMs)).toEqual(["Receipt"])
   })
 })
