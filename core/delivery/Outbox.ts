@@ -69,6 +69,7 @@ const add = (waiting: Outbox["waiting"], entry: Entry): Outbox["waiting"] => {
 export const waitingFor = (outbox: Outbox, peerId: PeerId): Waiting =>
   Option.getOrElse(HashMap.get(outbox.waiting, peerId), () => none)
 
+/** The entry under a number, as long as it waits. */
 export const entry = (outbox: Outbox, peerId: PeerId, number: number): Entry | undefined =>
   Table.get(outbox.entries, entryKey(peerId, number))
 

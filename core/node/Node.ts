@@ -63,6 +63,14 @@ export interface Node {
   readonly ended: Effect.Effect<never, StoreError>
 }
 
+/** What a node is made of besides its ports. */
+export interface Options {
+  readonly name: string
+  readonly keys: Keys.LocalKeys
+  /** Budgets other than the protocol's defaults. */
+  readonly rates?: Partial<RateLimit.Rates>
+}
+
 /** Our keys from the vault, made and stored on the first start. */
 export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVault> = Effect.gen(function* () {
   const crypto = yield* Crypto
@@ -111,13 +119,48 @@ const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, S
     })
   })
 
+/** What an embedder holds of a running node: commands go in as inputs, everything else only looks. */
+const nodeOf = (outside: Egress.Outside, ended: Node["ended"]): Node => {
+  const { crypto, offer, state } = outside.world
+  let refs = 0
+  return {
+    command: (command) =>
+      Effect.gen(function* () {
+        const ref = String(++refs)
+        const deferred = yield* Deferred.make<Reply>()
+        outside.replies.set(ref, deferred)
+        yield* offer({ _tag: "Operator", ref, command })
+        return yield* Deferred.await(deferred)
+      }),
+    events: PubSub.subscribe(outside.events),
+    describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state(), nowMs)),
+    fingerprint: (key) => Describe.fingerprint(crypto, state(), key),
+    ended
+  }
+}
+
+/** Lets the world in: links and lines become inputs, entries are shown, the sandbox is watched, until the scope ends. */
+const openDoors = Effect.fnUntraced(function* (outside: Egress.Outside) {
+  const serve = (link: Link) =>
+    Effect.suspend(() => {
+      outside.links.set(link.id, link.abort)
+      return Ingress.serveLink(outside.world, link)
+    }).pipe(
+      Effect.catchCause((cause) => Effect.logError("a link failed", cause)),
+      Effect.ensuring(Effect.sync(() => outside.links.delete(link.id)))
+    )
+  yield* Effect.forkScoped(Egress.showing(outside))
+  yield* Effect.forkScoped(Egress.watchSandbox(outside))
+  yield* Effect.forkScoped(
+    Stream.runForEach(outside.world.transport.links, (link) =>
+      FiberSet.run(outside.work, serve(link)).pipe(Effect.asVoid)
+    )
+  )
+  yield* Effect.forkScoped(Stream.runForEach(outside.channel.lines, (line) => Ingress.onLine(outside.world, line)))
+})
+
 /** Starts a node on the ports in context; it ends with the scope. */
-export const make = Effect.fnUntraced(function* (options: {
-  readonly name: string
-  readonly keys: Keys.LocalKeys
-  /** Budgets other than the protocol's defaults. */
-  readonly rates?: Partial<RateLimit.Rates>
-}) {
+export const make = Effect.fnUntraced(function* (options: Options) {
   const crypto = yield* Crypto
   const transport = yield* Transport
   const store = yield* RecordStore
@@ -210,15 +253,6 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   })
 
-  const serve = (link: Link) =>
-    Effect.suspend(() => {
-      outside.links.set(link.id, link.abort)
-      return Ingress.serveLink(outside.world, link)
-    }).pipe(
-      Effect.catchCause((cause) => Effect.logError("a link failed", cause)),
-      Effect.ensuring(Effect.sync(() => outside.links.delete(link.id)))
-    )
-
   const { ready, reason } = yield* ports.sandbox.status
   yield* perform(
     yield* turn([{ _tag: "SandboxStatus", ready, reason }, { _tag: "Started" }]).pipe(
@@ -227,27 +261,6 @@ export const make = Effect.fnUntraced(function* (options: {
   )
   const ended = yield* Deferred.make<never, StoreError>()
   yield* Effect.forkScoped(loop.pipe(Effect.catch((error) => Deferred.fail(ended, error))))
-  yield* Effect.forkScoped(Egress.showing(outside))
-  yield* Effect.forkScoped(Egress.watchSandbox(outside))
-  yield* Effect.forkScoped(
-    Stream.runForEach(transport.links, (link) => FiberSet.run(outside.work, serve(link)).pipe(Effect.asVoid))
-  )
-  yield* Effect.forkScoped(Stream.runForEach(ports.channel.lines, (line) => Ingress.onLine(outside.world, line)))
-
-  let refs = 0
-  const node: Node = {
-    command: (command) =>
-      Effect.gen(function* () {
-        const ref = String(++refs)
-        const deferred = yield* Deferred.make<Reply>()
-        outside.replies.set(ref, deferred)
-        yield* offer({ _tag: "Operator", ref, command })
-        return yield* Deferred.await(deferred)
-      }),
-    events: PubSub.subscribe(outside.events),
-    describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state, nowMs)),
-    fingerprint: (key) => Describe.fingerprint(crypto, state, key),
-    ended: Deferred.await(ended)
-  }
-  return node
+  yield* openDoors(outside)
+  return nodeOf(outside, Deferred.await(ended))
 })
