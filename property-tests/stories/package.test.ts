@@ -95,7 +95,8 @@ describe("a tarball", () => {
     expect(modules.length).toBeGreaterThan(60)
     const built = modules.flatMap((path) => [`dist/${path}.js`, `dist/${path}.d.ts`])
     const listed = (manifest.files as Array<string>).filter((path) => path !== "dist")
-    expect([...files].sort()).toEqual([...built, ...listed, "package.json"].sort())
+    // npm takes the README of every folder that it takes something from, asked or not.
+    expect([...files].sort()).toEqual([...built, ...listed, "plugin/README.md", "package.json"].sort())
   })
 
   it("installed with its dependencies alone, loads as a plugin, runs its program and gives its core", () => {

@@ -4,6 +4,7 @@
  * The innocent texts are as close to the guilty ones as they can be: a rule that cries at everything gets switched off.
  */
 import { describe, expect, it } from "vitest"
+import { authority } from "./Authority.ts"
 import { imports, undeclared } from "./Imports.ts"
 import { moduleState } from "./ModuleState.ts"
 import { codes, links, machines, namedTests } from "./Pages.ts"
@@ -97,6 +98,27 @@ judge(
       "plugin/cli.ts",
       `import "effect/testing"\nimport "@noble/curves/ed25519.js"\nimport "node:fs"\nimport "./index.ts"`
     ]
+  ]
+)
+
+judge(
+  "authority",
+  authority,
+  [
+    ["core/node/Ingress.ts", `import { type Authentic, prove } from "../identity/Authentic.ts"`],
+    ["core/node/Ingress.ts", `import { prove as believe } from "../identity/Authentic.ts"`],
+    [
+      "core/node/Ingress.ts",
+      `import * as Authentic from "../identity/Authentic.ts"\nconst x = Authentic.prove(s, v)`,
+      2
+    ],
+    ["core/index.ts", `export * as Authentic from "./identity/Authentic.ts"`],
+    ["plugin/index.ts", `export { prove } from "../core/identity/Authentic.ts"`]
+  ],
+  [
+    ["core/session/Seal.ts", `import { type Authentic, prove } from "../identity/Authentic.ts"`],
+    ["core/node/Ingress.ts", `import * as Authentic from "../identity/Authentic.ts"\nconst x = Authentic.map(a, f)`],
+    ["core/node/Input.ts", `import type { Authentic } from "../identity/Authentic.ts"`]
   ]
 )
 
