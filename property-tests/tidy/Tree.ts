@@ -3,7 +3,7 @@
  * It never reads what the project ignores, and never writes.
  * The test of a copy and the test of the package need the same answer to "what belongs to us", so it is given here once.
  */
-import { execFileSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { type Source, source } from "./Source.ts"
@@ -24,7 +24,10 @@ const walked = (root: string, below = ""): ReadonlyArray<string> =>
 export const paths = (root: string, others: boolean): ReadonlyArray<string> => {
   if (!existsSync(join(root, ".git"))) return walked(root)
   const which = others ? ["--cached", "--others", "--exclude-standard"] : ["--cached"]
-  return execFileSync("git", ["ls-files", "-z", ...which], { cwd: root, encoding: "utf8" })
+  const listed = spawnSync("git", ["ls-files", "-z", ...which], { cwd: root, encoding: "utf8" })
+  // No git, or one that does not trust the folder's owner, as in some containers: what is there is all we know.
+  if (listed.status !== 0) return walked(root)
+  return listed.stdout
     .split("\0")
     .filter((path) => path !== "" && existsSync(join(root, path)) && lstatSync(join(root, path)).isFile())
 }
