@@ -184,7 +184,7 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
 const states = {
   waiting: "waits for them to appear",
   sent: "sent, not confirmed yet",
-  "given-up": "given up after it was sent; they will be asked whether it arrived",
+  givenUp: "given up after it was sent; they will be asked whether it arrived",
   running: "arrived, not answered yet"
 } as const
 

@@ -42,6 +42,22 @@ export const Entry = Schema.Struct({
 })
 export type Entry = typeof Entry.Type
 
+/** What a message of ours can be before it has its outcome. */
+export type Standing = "waiting" | "sent" | "givenUp"
+/** The outcomes: delivered, or a code of the table of rejections; `refused` stands for those that the peer gives. */
+export type Outcome = "delivered" | "refused" | "expired" | "cancelled" | "unresolved"
+
+/** standing → what it can become. The diagram in the room's README is generated from this, and the model obeys it. */
+export const transitions: Readonly<Record<Standing, ReadonlyArray<Standing | Outcome>>> = {
+  waiting: ["sent", "expired", "cancelled", "refused"],
+  sent: ["delivered", "refused", "givenUp", "waiting", "unresolved"],
+  givenUp: ["delivered", "refused", "expired", "cancelled", "unresolved"]
+}
+
+/** Where an entry stands. */
+export const standing = (entry: Entry): Standing =>
+  entry.withdrawn !== undefined ? "givenUp" : entry.place === undefined ? "waiting" : "sent"
+
 /** What waits for one peer: places in the queue ascending, and their bodies' characters together. */
 export interface Waiting {
   readonly orders: ReadonlyArray<number>

@@ -91,8 +91,9 @@ export const empty: Roster = {
   rules: Table.empty()
 }
 
-/** Record keys. A newline cannot occur in a channel's name or a display name. */
+/** The key of a request of ours. A newline cannot occur in a channel's name or a display name. */
 export const askedKey = (channel: string, to: string): string => `${channel}\n${Name.fold(to)}`
+/** The key of a request of theirs: by who asked, not by the name they claim. */
 export const askedByKey = (channel: string, peerId: PeerId): string => `${channel}\n${peerId}`
 
 /** The record of a peer that is a friend now. */

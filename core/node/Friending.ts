@@ -18,7 +18,6 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
-import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
@@ -368,38 +367,4 @@ export const repost = (state: State.State, turn: Turn): State.Stepped => {
     return [postAccept(key, { ...request, acceptedAtMs: fresh(acceptedAtMs) ? acceptedAtMs : turn.nowMs })]
   })
   return [state, [...requests, ...accepts]]
-}
-
-/**
- * The friendship ends here and now, with everything granted, waiting and running. A friend of whom we have to take leave
- * still gets the word: the session stays for it, and lets nothing else in.
- */
-export const part = (state: State.State, friend: Roster.Friend, by: "operator" | "peer", turn: Turn): State.Stepped => {
-  const { name, peerId } = friend
-  const rejection =
-    by === "operator" ? Rejection.make("cancelled", "unfriended") : Rejection.make("not-a-friend", "said by the peer")
-  const calls = (current: State.State) => Table.values(current.durable.calls).filter((call) => call.peerId === peerId)
-  return State.chain(
-    state,
-    (current) => Answering.stopAll(current, peerId, "revoked", turn),
-    (current) => [end(current, friend), []],
-    (current) => Sending.onTurnedAway(current, peerId, rejection),
-    (current) =>
-      State.chain(
-        current,
-        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection))
-      ),
-    (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
-  )
-}
-
-/** The record stays as that of a former friend; grants and open requests go. */
-const end = (state: State.State, friend: Roster.Friend): State.State => {
-  const { peerId } = friend
-  if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
-  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
-  const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
-  return State.withDurable(State.withRoster(state, { friends, askedBy }), {
-    grants: Grants.withdrawAll(state.durable.grants, peerId)
-  })
 }

@@ -16,6 +16,7 @@ import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Friending from "./Friending.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Parting from "./Parting.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -77,7 +78,7 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
   Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), (friend) =>
     State.chain(
       state,
-      (current) => Friending.part(current, friend, "operator", turn),
+      (current) => Parting.part(current, friend, "operator", turn),
       (current) => Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place }), turn)
     )
   )

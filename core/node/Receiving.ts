@@ -17,9 +17,9 @@ import * as Table from "../Table.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
-import * as Friending from "./Friending.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Parting from "./Parting.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -341,7 +341,7 @@ const onUnfriend = (state: State.State, numbered: Numbered, turn: Turn): State.S
   if (friend.standing !== "Friend") return confirm(state, numbered)
   return State.chain(
     state,
-    (current) => Friending.part(current, friend, "peer", turn),
+    (current) => Parting.part(current, friend, "peer", turn),
     (current) => confirm(current, { ...numbered, peerId }),
     (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
   )
