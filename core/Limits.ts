@@ -71,7 +71,7 @@ export const outboxTotalBytesMax = 268_435_456
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000
 /** Unacknowledged messages and bytes under way on one session. */
-export const sendWindowEntries = 32
+export const sendWindowEntries = 256
 export const sendWindowBytes = 2_097_152
 /** How far above its mark an inbox accepts a number (protocol §6). */
 export const inboxAheadMax = 1_024

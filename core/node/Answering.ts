@@ -58,11 +58,18 @@ export const show = (
   ]
 }
 
-/** The conversation log has the entry; or it could not take it, and is asked again later. */
-export const onShown = (state: State.State, id: string, failed: boolean, turn: Turn): State.Stepped =>
-  failed
-    ? [State.withPassing(state, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
-    : [State.withDurable(state, { unshown: Table.remove(state.durable.unshown, id) }), []]
+/** The conversation log has entries; or it could not take them, and is asked again later. */
+export const onShown = (
+  state: State.State,
+  { shown }: Extract<Input, { _tag: "Shown" }>,
+  turn: Turn
+): State.Stepped => {
+  const confirmed = shown.filter(({ failed }) => !failed)
+  const unshown = confirmed.reduce((left, { id }) => Table.remove(left, id), state.durable.unshown)
+  const settled = State.withDurable(state, { unshown })
+  if (confirmed.length === shown.length) return [settled, []]
+  return [State.withPassing(settled, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
+}
 
 /** Asks the conversation log again for everything it has not confirmed, when that is due. */
 export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
