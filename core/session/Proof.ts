@@ -33,19 +33,25 @@ const Payload = Schema.Struct({
 })
 const decodePayload = Schema.decodeUnknownResult(Schema.fromJsonString(Payload))
 
-const historyHash = (crypto: CryptoShape, history: ReadonlyArray<unknown>): Uint8Array =>
-  crypto.sha256(Transcript.encode("wop/3 key history", [JSON.stringify(history)]))
+/** A history as text, or undefined where a stranger nested it deeper than the runtime can write (it can read it). */
+const historyText = (history: ReadonlyArray<unknown>): string | undefined => {
+  try {
+    return JSON.stringify(history)
+  } catch {
+    return undefined
+  }
+}
 
 const statement = (
   crypto: CryptoShape,
   role: Role,
   hash: Uint8Array,
   staticKey: Uint8Array,
-  proof: { readonly identityKey: Uint8Array; readonly swarmKey: Uint8Array; readonly history: ReadonlyArray<unknown> }
-): Statement.Statement => ({
-  purpose: "proof",
-  fields: [role, hash, staticKey, proof.identityKey, historyHash(crypto, proof.history), proof.swarmKey]
-})
+  proof: { readonly identityKey: Uint8Array; readonly swarmKey: Uint8Array; readonly history: string }
+): Statement.Statement => {
+  const historyHash = crypto.sha256(Transcript.encode("wop/3 key history", [proof.history]))
+  return { purpose: "proof", fields: [role, hash, staticKey, proof.identityKey, historyHash, proof.swarmKey] }
+}
 
 /** The responder repeats its versions and its choice, under the handshake's protection. */
 export interface VersionChoice {
@@ -65,7 +71,7 @@ export const write = (
   const signed = statement(crypto, role, hash, keys.agreementKey, {
     identityKey: keys.identityKey,
     swarmKey,
-    history: []
+    history: "[]"
   })
   return utf8(
     JSON.stringify({
@@ -103,10 +109,12 @@ export const read = (
   const signatureBytes = Base64url.decodeExact(signature, 64)
   if (Result.isFailure(swarmKey) || Result.isFailure(agreementKey) || signatureBytes === undefined)
     return invalid("key")
+  const historySigned = historyText(history)
+  if (historySigned === undefined) return invalid("history")
   const signed = statement(crypto, role, hash, remoteStatic, {
     identityKey: Keys.keyBytes(identityKey.success),
     swarmKey: Keys.keyBytes(swarmKey.success),
-    history
+    history: historySigned
   })
   const value = {
     identityKey: identityKey.success,
