@@ -46,7 +46,7 @@ export const byKind: Kinds = {
       kind: kind("Done"),
       ...numbered,
       id,
-      outcome: fc.constantFrom("answered" as const, "failed" as const),
+      outcome: fc.constantFrom("answered" as const, "failed" as const, "refused" as const),
       length: fc.integer({ min: 0, max: Limits.answerBytesMax }),
       sha256: base64url(43)
     }),
@@ -58,7 +58,19 @@ export const byKind: Kinds = {
     fc.record({ kind: kind("Reject"), code }),
     fc.record({ stream: id, number: positive, retryAfterMs: natural }, optional)
   ),
-  Skip: fc.record({ kind: kind("Skip"), ...numbered }),
+  Cancel: fc.record({ kind: kind("Cancel"), ...numbered, id }),
+  GrantChanged: joined(
+    fc.record({ kind: kind("GrantChanged"), ...numbered, capabilities: fc.subarray(["message", "inject", "sing"]) }),
+    fc.record({ expiresAtMs: natural }, optional)
+  ),
+  Unfriend: fc.record({ kind: kind("Unfriend"), ...numbered }),
+  Greeting: fc.record({
+    kind: kind("Greeting"),
+    streams: fc.array(fc.record({ stream: id, mark: natural }), { maxLength: 8 }),
+    run: id
+  }),
+  Resume: fc.record({ kind: kind("Resume"), id, offset: natural, upTo: natural }),
+  Skip: fc.record({ kind: kind("Skip"), stream: id, from: positive, to: positive }),
   Ping: fc.record({ kind: kind("Ping"), nonce: id }),
   Pong: fc.record({ kind: kind("Pong"), nonce: id }),
   Close: fc.record({ kind: kind("Close"), code })
