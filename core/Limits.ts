@@ -107,6 +107,8 @@ export const jobsRememberedMax = 64
 
 /** Inputs that wait for the next turn; beyond it, links and channels feel back-pressure. */
 export const inputsWaitingMax = 1_024
+/** What was only forgotten is written at the latest after this long without any input. */
+export const tidyUpMs = 1_000
 /** Inputs that share one commit. */
 export const batchMax = 128
 /** Bytes that wait to be written to one link before it counts as dead weight and is dropped. */

@@ -14,7 +14,10 @@ import type { State } from "./State.ts"
 import * as Step from "./Step.ts"
 import * as StorageFailure from "./StorageFailure.ts"
 
-/** Steps, stores and adopts a batch, or fails and leaves everything as it was. Gives what to perform. */
+/**
+ * Steps, stores and adopts a batch, or fails and leaves everything as it was. Gives what to perform. Changes that only
+ * forget stay in the state as unwritten and go with the next ones: a message costs its sender one flush, not two.
+ */
 const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (state: State) => void) =>
   Effect.fnUntraced(function* (batch: ReadonlyArray<Input>) {
     const { crypto, state } = outside.world
@@ -28,9 +31,24 @@ const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (stat
       outputs.push(...wanted)
     }
     const changes = Records.diff(next.durable)
-    if (changes.length > 0) yield* store.commit(changes)
-    adopt({ ...next, durable: Records.settled(next.durable) })
+    if (Records.onlyForget(changes) && !batch.some((input) => input._tag === "Tick")) adopt(next)
+    else {
+      yield* store.commit(changes)
+      adopt({ ...next, durable: Records.settled(next.durable) })
+    }
     return outputs
+  })
+
+/** Stores what was only forgotten so far. */
+const makeTidyUp = (outside: Egress.Outside, store: RecordStoreShape, adopt: (state: State) => void) =>
+  Effect.suspend(() => {
+    const state = outside.world.state()
+    const changes = Records.diff(state.durable)
+    if (changes.length === 0) return Effect.void
+    return store.commit(changes).pipe(
+      Effect.andThen(Effect.sync(() => adopt({ ...state, durable: Records.settled(state.durable) }))),
+      Effect.catch(() => Effect.void)
+    )
   })
 
 /** Performs what a committed turn wants. An output that breaks is logged; the turn has happened all the same. */
@@ -89,6 +107,8 @@ export const make = Effect.fnUntraced(function* (
       { discard: true }
     )
 
+  const tidyUp = makeTidyUp(outside, store, adopt)
+  yield* Effect.addFinalizer(() => tidyUp)
   const loop = Effect.gen(function* () {
     for (;;) {
       const batch = yield* Queue.takeBetween(inputs, 1, Limits.batchMax)
@@ -98,7 +118,11 @@ export const make = Effect.fnUntraced(function* (
       )
       yield* outputs === undefined ? oneByOne(batch) : perform(outputs)
       const nowMs = yield* Clock.currentTimeMillis
-      const wakeMs = Step.nextWakeMs(outside.world.state(), nowMs)
+      const untidy = Records.diff(outside.world.state().durable).length > 0
+      const wakeMs = Math.min(
+        Step.nextWakeMs(outside.world.state(), nowMs),
+        untidy ? nowMs + Limits.tidyUpMs : Number.POSITIVE_INFINITY
+      )
       yield* FiberHandle.run(
         alarm,
         Effect.sleep(Math.max(1, wakeMs - nowMs)).pipe(Effect.andThen(outside.world.offer({ _tag: "Tick" })))
