@@ -114,7 +114,9 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   }
   const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
   const facts = { key: signer.key, channel, author, evidence }
-  const rule = Table.values(state.durable.roster.rules).find((one) => AutoAccept.matches(one, facts))
+  // Whom the operator has sent away, no rule brings back: that takes the operator again (protocol §7).
+  const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
+  const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
   if (known?.standing === "Friend" || rule !== undefined) {
     const accepted = accept(asked, key, request, "rule", turn)
@@ -201,20 +203,19 @@ const befriend = (
   const { peerId } = friend
   const before = Table.get(state.durable.roster.friends, peerId)
   const swarmKey = before?.swarmKey
-  // Asking again is no way to another name, nor out of an alarm: both are the operator's to change.
-  const kept =
-    before?.standing === "Friend" && by === "rule"
-      ? { name: before.name, channel: before.channel, evidence: before.evidence, alarmed: before.alarmed }
-      : {}
-  const record = { ...friend, ...kept, ...(swarmKey === undefined ? {} : { swarmKey }) }
+  // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
+  const { agreementKey } = friend
+  const asksAgain = before?.standing === "Friend" && by === "rule"
+  const renewed = asksAgain ? { ...before, agreementKey, sinceMs: friend.sinceMs } : friend
+  const record = { ...renewed, ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
       ? state.durable.grants
-      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message")
+      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message", turn.nowMs)
   const outbox = Outbox.open(state.durable.outbox, peerId, Sending.streamId(turn))
   const outputs: ReadonlyArray<Output> = [
-    ...(swarmKey === undefined ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
+    ...(swarmKey === undefined || asksAgain ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
     {
       _tag: "Tell",
       event: {
@@ -230,7 +231,8 @@ const befriend = (
   ]
   const made = State.withDurable(
     State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
-    { grants, outbox, bans: Table.remove(state.durable.bans, peerId) }
+    // Nor is it a way out of a ban, which has an end of its own.
+    { grants, outbox, bans: asksAgain ? state.durable.bans : Table.remove(state.durable.bans, peerId) }
   )
   return [made, outputs]
 }
@@ -360,13 +362,17 @@ export const repost = (state: State.State, turn: Turn): State.Stepped => {
   return [state, [...requests, ...accepts]]
 }
 
-/** The friendship ends here and now: grants, queue, session and running jobs go with it; the record stays as Former. */
+/**
+ * The friendship ends here and now: grants, queue, session and running jobs go with it; the record stays as Former.
+ * Requests of ours under that name go too: an answer to one of them would bring back whom we have just sent away.
+ */
 export const end = (state: State.State, friend: Roster.Friend): State.State => {
   const { peerId } = friend
   if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
   const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
   const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
-  return State.withDurable(State.withRoster(state, { friends, askedBy }), {
+  const asked = Table.removeWhere(state.durable.roster.asked, ({ to }) => Name.fold(to) === Name.fold(friend.name))
+  return State.withDurable(State.withRoster(state, { friends, asked, askedBy }), {
     grants: Grants.withdrawAll(state.durable.grants, peerId)
   })
 }

@@ -101,7 +101,8 @@ const changeGrant = (
     const { grants } = state.durable
     const { capability } = command
     if (command._tag === "Grant") {
-      return [State.withDurable(state, { grants: Grants.allow(grants, peerId, Grants.own, capability) }), []]
+      const allowed = Grants.allow(grants, peerId, Grants.own, capability, turn.nowMs)
+      return [State.withDurable(state, { grants: allowed }), []]
     }
     // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running.
     const left = Grants.withdraw(grants, peerId, Grants.own, capability)
@@ -129,7 +130,9 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   if (Result.isFailure(friend)) return Result.fail(friend.failure)
   const { peerId } = friend.success
   const id = Sending.messageId(turn)
-  const waitMs = Math.min(Math.max(1, command.waitMs), Limits.injectWaitMs)
+  // What a tool was given may be no number at all; a message carries a whole one, and who names none waits the longest.
+  const askedMs = Number.isNaN(command.waitMs) ? Limits.injectWaitMs : command.waitMs
+  const waitMs = Math.ceil(Math.min(Math.max(1, askedMs), Limits.injectWaitMs))
   const deadlineMs = turn.nowMs + waitMs
   const draft: Outbox.Draft = {
     id,
