@@ -100,7 +100,10 @@ export const begin = (state: State.State, friend: Roster.Friend, inject: Inject,
 /** A run has ended: its end is recorded and queued for the caller. Ends of jobs that were stopped are ignored. */
 export const onRan = (state: State.State, input: Extract<Input, { _tag: "Ran" }>, turn: Turn): State.Stepped => {
   const job = Table.get(state.durable.jobs, input.job)
-  return job === undefined || job.state !== "running" ? [state, []] : finish(state, job, input.result, turn)
+  if (job === undefined || job.state !== "running") return [state, []]
+  // A sandbox that lets more out than it was told to has failed; its output fits no message.
+  const tooLong = input.result.ok && input.result.answer.output.length > Limits.answerBytesMax
+  return finish(state, job, tooLong ? { ok: false, code: "sandbox-output", detail: "" } : input.result, turn)
 }
 
 /** Records how a running job ended and queues the end for its caller. */
