@@ -65,7 +65,7 @@ export const record = (
   outcome: Outcome,
   nowMs: number
 ): Inbox => {
-  const before = streamOf(inbox, peerId, stream, nowMs)
+  const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
   const above = new Set([...before.sparse, number])
   let mark = before.mark
   while (above.delete(mark + 1)) mark++
@@ -78,6 +78,17 @@ export const record = (
   const recorded = { streams, outcomes }
   return before.mark === 0 && before.sparse.length === 0 ? forgetOldStreams(recorded, peerId) : recorded
 }
+
+/**
+ * When the newest other stream of a peer began, for a stream that begins now: a clock that went back must not make the
+ * one that began last look like the oldest.
+ */
+const newestMs = (inbox: Inbox, peerId: PeerId, stream: string): number =>
+  Table.has(inbox.streams, streamKey(peerId, stream))
+    ? Number.NEGATIVE_INFINITY
+    : Table.values(inbox.streams)
+        .filter((one) => one.peerId === peerId)
+        .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs), Number.NEGATIVE_INFINITY)
 
 /** Keeps the newest streams of a peer (protocol §6: two). */
 const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {

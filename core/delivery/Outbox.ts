@@ -31,7 +31,7 @@ export const Entry = Schema.Struct({
 })
 export type Entry = typeof Entry.Type
 
-/** What waits for one peer: numbers ascending, and their bodies' characters together. Derived from the entries. */
+/** What waits for one peer: numbers ascending, and their bodies' bytes together. Derived from the entries. */
 export interface Waiting {
   readonly numbers: ReadonlyArray<number>
   readonly size: number
@@ -61,7 +61,7 @@ const add = (waiting: Outbox["waiting"], entry: Entry): Outbox["waiting"] => {
   const before = Option.getOrElse(HashMap.get(waiting, entry.peerId), () => none)
   return HashMap.set(waiting, entry.peerId, {
     numbers: [...before.numbers, entry.number],
-    size: before.size + entry.body.length
+    size: before.size + bodyBytes(entry).length
   })
 }
 
@@ -150,9 +150,14 @@ export const enqueue = (
   })
 }
 
-/** What sending an entry takes, in characters: its body, and for the end of an inject the answer that precedes it. */
-export const sendSize = (one: Entry): number =>
-  one.kind === "Done" ? one.body.length + Math.ceil((one.textBytes * 4) / 3) : one.body.length
+/**
+ * What sending an entry takes, in bytes: its body, and for the end of an inject the answer that precedes it.
+ * Characters will not do: most scripts take two or three bytes each, and a link counts bytes.
+ */
+export const sendSize = (one: Entry): number => {
+  const { length } = bodyBytes(one)
+  return one.kind === "Done" ? length + Math.ceil((one.textBytes * 4) / 3) : length
+}
 
 /** The next entries to send, in order, that are not under way and fit the rest of the window. */
 export const due = (
@@ -187,7 +192,7 @@ export const take = (
   const before = waitingFor(outbox, peerId)
   const left = {
     numbers: before.numbers.filter((other) => other !== number),
-    size: before.size - found.body.length
+    size: before.size - bodyBytes(found).length
   }
   return {
     outbox: {
@@ -232,14 +237,15 @@ export const expire = (
 }
 
 const skip = (outbox: Outbox, given: Entry): Outbox => {
-  const body = text(Codec.encode({ kind: "Skip", stream: given.stream, number: given.number })) ?? ""
+  const bytes = Codec.encode({ kind: "Skip", stream: given.stream, number: given.number })
+  const body = text(bytes) ?? ""
   const before = Option.getOrElse(HashMap.get(outbox.waiting, given.peerId), () => none)
   return {
     ...outbox,
     entries: Table.set(outbox.entries, entryKey(given.peerId, given.number), { ...given, kind: "Skip", body }),
     waiting: HashMap.set(outbox.waiting, given.peerId, {
       numbers: before.numbers,
-      size: before.size - given.body.length + body.length
+      size: before.size - bodyBytes(given).length + bytes.length
     })
   }
 }
