@@ -34,7 +34,8 @@ export const show = (
   turn: Turn
 ): State.Stepped => {
   const entry = {
-    id: `${friend.peerId.slice(0, 16)}-${stream}-${number}`,
+    // Padded, so that ids sort like numbers: what a crash left unshown is shown in this order.
+    id: `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`,
     conversation: friend.peerId,
     label: label(friend),
     atMs: turn.nowMs,

@@ -234,7 +234,13 @@ const befriend = (
     // Nor is it a way out of a ban, which has an end of its own.
     { grants, outbox, bans: asksAgain ? state.durable.bans : Table.remove(state.durable.bans, peerId) }
   )
-  return [made, outputs]
+  // The new stream counts from one again: no number of the old one may pass for being under way.
+  const session = State.session(made, peerId)
+  const begun =
+    session === undefined
+      ? made
+      : State.withSession(made, peerId, { ...session, underWay: new Set(), underWayBytes: 0 })
+  return [begun, outputs]
 }
 
 /** A request is accepted: the friend is recorded, and the line that says so is wanted. Refused with `friends-full`. */

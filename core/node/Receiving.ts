@@ -152,9 +152,10 @@ const remember = (
 ): State.State => {
   const { hash, message, peerId } = numbered
   const outcome = code === undefined ? { hash } : { hash, code }
-  return State.withDurable(state, {
+  const recorded = State.withDurable(state, {
     inbox: Inbox.record(state.durable.inbox, peerId, message.stream, message.number, outcome, turn.nowMs)
   })
+  return releaseHold(recorded, numbered)
 }
 
 const rejectOf = ({ message }: Numbered, rejection: Rejection.Rejection): Message.Reject => ({
@@ -195,6 +196,7 @@ const hold = (state: State.State, { message, peerId }: Numbered): State.State =>
   return State.withSession(state, peerId, { ...session, heldAt })
 }
 
+/** Whatever became of the message that held up others, once it is remembered nothing waits for it. */
 const releaseHold = (state: State.State, { message, peerId }: Numbered): State.State => {
   const session = State.session(state, peerId)
   return session?.heldAt === message.number
@@ -230,9 +232,8 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
   }
   const asked = gate(state, numbered, "message", log.conversation, turn)
   if (!asked.verdict.admitted) return refuse(asked.state, numbered, asked.verdict.rejection, turn)
-  const admitted = releaseHold(remember(asked.state, numbered, undefined, turn), numbered)
   return State.chain(
-    admitted,
+    remember(asked.state, numbered, undefined, turn),
     (current) => Answering.show(current, friend, log.stream, log.number, friend.name, log.text, turn),
     (current) => confirm(current, numbered)
   )

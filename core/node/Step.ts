@@ -66,8 +66,9 @@ const started = (state: State.State, turn: Turn): State.Stepped =>
     (current) => tick(current, turn)
   )
 
+/** In the order in which they were accepted: by time, and within one turn by number. */
 const showAgain = (state: State.State): ReadonlyArray<Output> =>
-  Table.values(state.durable.unshown).map((entry) => ({ _tag: "Show", entry }))
+  [...Table.values(state.durable.unshown)].sort((a, b) => a.atMs - b.atMs).map((entry) => ({ _tag: "Show", entry }))
 
 const blocked = (state: State.State, turn: Turn): ReadonlyArray<Output> =>
   Table.values(state.durable.bans).flatMap(({ peerId, untilMs }): ReadonlyArray<Output> => {
