@@ -97,6 +97,15 @@ describe("Outbox", () => {
       { numRuns: 12 }
     )
   })
+  it("also when every text is in a script of three bytes a character", () => {
+    const text = "漢".repeat(300_000)
+    const outbox = Array.from({ length: 6 }).reduce<Outbox.Outbox>(
+      (before) => Result.getOrThrow(Outbox.enqueue(before, peer, draft(text))).outbox,
+      opened
+    )
+    const found = Outbox.due(outbox, peer, new Set(), 0)
+    expect(found.map(({ number }) => number)).toEqual([1, 2])
+  })
   it("in a new stream numbers what waits anew, in order, and drops what was given up", () => {
     const { outbox } = ["a", "b", "c", "d"].reduce(
       (before, text, index) =>

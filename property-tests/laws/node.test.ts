@@ -386,6 +386,10 @@ describe("two friends whose links and processes fail", () => {
             messages.filter((text) => shown.includes(text))
           )
           expect(new Set(other.started).size).toBe(other.started.length)
+          // What is told as delivered is what the operator sent: no end of a run, no number given up.
+          for (const event of house.events) {
+            if (event._tag === "Delivered") expect(["Log", "Inject"]).toContain(event.kind)
+          }
           for (const { id, kind, text } of mine) {
             const outcomes = outcomesOf(house.events, id)
             const finals = kind === "message" ? outcomes : outcomes.filter((one) => one !== "Delivered")
@@ -426,6 +430,13 @@ const conversation = () => {
   return { feed, operate, hear, log, state: () => state }
 }
 
+const say = (text: string): Input.Command => ({ _tag: "Message", name: "bob", keyPrefix: "", text })
+/** The numbers of stored messages that go out. */
+const numbersSent = (outputs: ReadonlyArray<Output.Output>) =>
+  outputs.flatMap((output) =>
+    output._tag === "Transmit" ? output.messages.flatMap((one) => ("stored" in one ? one.number : [])) : []
+  )
+
 describe("order", () => {
   const revoke = { name: "bob", keyPrefix: "", capability: "message" } as const
   it("a text that was put off and then refused for good holds up none that follow", () => {
@@ -451,16 +462,87 @@ describe("order", () => {
     const shown = outputs.flatMap((output) => (output._tag === "Show" ? output.entry.text : []))
     expect(shown).toEqual(Array.from({ length: 12 }, (_, index) => `text ${index + 1}`))
   })
+  it("a later text does not overtake one that was put off, even when the budget would let it", () => {
+    const { log } = conversation()
+    for (let number = 1; number <= 30; number++) log(number)
+    expect(log(31)).toBe("rate-limited")
+    // Two seconds refill one; it is for the text that came first.
+    expect(log(32, noonMs + 2_000)).toBe("rate-limited")
+    expect([log(31, noonMs + 2_000), log(32, noonMs + 4_000)]).toEqual(["Receipt", "Receipt"])
+  })
   it("what was under way when a friend asked again is sent again, under its new number", () => {
-    const { feed, hear, operate } = conversation()
-    const texts = (outputs: ReadonlyArray<Output.Output>) =>
-      outputs.flatMap((output) =>
-        output._tag === "Transmit" ? output.messages.flatMap((one) => ("stored" in one ? one.number : [])) : []
-      )
-    const say = (text: string): Input.Command => ({ _tag: "Message", name: "bob", keyPrefix: "", text })
-    expect(texts(operate(say("one")))).toEqual([1])
+    const { feed, operate } = conversation()
+    expect(numbersSent(operate(say("one")))).toEqual([1])
     feed({ _tag: "Line", channel: "lobby", author: "bob", line: signedLine(bob, "alice", noonMs + 1) })
-    expect(texts(operate(say("two")))).toEqual([1, 2])
-    expect(hear({ kind: "Ping", nonce: ids[0]! })).toHaveLength(1)
+    expect(numbersSent(operate(say("two")))).toEqual([1, 2])
+  })
+})
+
+describe("the window", () => {
+  it("holds back what does not fit, and each receipt makes room for as many as it confirms", () => {
+    const { feed, operate, state } = conversation()
+    const sent = Array.from({ length: 40 }, (_, index) => numbersSent(operate(say(`text ${index}`)))).flat()
+    expect(sent).toEqual(Array.from({ length: Limits.sendWindowEntries }, (_, index) => index + 1))
+    const [stream] = Table.values(state().durable.outbox.lanes).map((lane) => lane.stream)
+    const receipt = Codec.encode({ kind: "Receipt", stream: stream!, mark: 3, also: [7] })
+    expect(numbersSent(feed(received(bob, "c0", receipt)!))).toEqual([33, 34, 35, 36])
+    expect(numbersSent(feed(received(bob, "c0", receipt)!))).toEqual([])
+  })
+})
+
+/** bob's inject on alice's side: the runs it starts, and the ends that alice sends back. */
+const asks = (number: number, id = ids[1]!): Message.Message => ({
+  kind: "Inject",
+  stream: ids[0]!,
+  number,
+  id,
+  text: "well?",
+  timeLimitMs: 1_000
+})
+const runsOf = (outputs: ReadonlyArray<Output.Output>) =>
+  outputs.flatMap((output) => (output._tag === "Run" ? output.job : []))
+const endsOf = (outputs: ReadonlyArray<Output.Output>) =>
+  outputs.flatMap((output) => (output._tag === "Tell" && output.event._tag === "JobEnded" ? output.event.code : []))
+
+describe("an inject of a friend", () => {
+  const hear = (one: Message.Message) => received(bob, "c0", Codec.encode(one))!
+  it("runs once for its id, whatever number it comes under, while it runs and after", () => {
+    const { feed } = conversation()
+    const [job] = runsOf(feed(hear(asks(1))))
+    expect(job).toContain(ids[1]!)
+    expect(runsOf(feed(hear(asks(2))))).toEqual([])
+    const ran: Input.Input = { _tag: "Ran", job: job!, result: { ok: false, code: "sandbox-exit", detail: "" } }
+    expect(endsOf(feed(ran))).toEqual(["sandbox-exit"])
+    expect(endsOf(feed(ran))).toEqual([])
+    expect(runsOf([...feed(hear(asks(3))), ...feed(hear(asks(1)))])).toEqual([])
+  })
+  it("that ran when the process died is interrupted for good, each of them, and none is run again", () => {
+    const { feed, state } = conversation()
+    for (const number of [1, 2, 3]) expect(runsOf(feed(hear(asks(number, ids[number]))))).toHaveLength(1)
+    const again = State.start(alice.self, Records.settled(state().durable))
+    const [, outputs] = Step.step(again, { _tag: "Started" }, turnAt(noonMs, 999))
+    expect(endsOf(outputs)).toEqual(["interrupted", "interrupted", "interrupted"])
+    expect(runsOf(outputs)).toEqual([])
+  })
+  it("whose sandbox lets out more than it may is a failed run, not a broken turn", () => {
+    const confinement = {
+      engine: "",
+      containerId: "",
+      user: "",
+      network: "",
+      readOnlyRoot: true,
+      memoryBytes: 1,
+      pids: 1,
+      cpus: 1
+    }
+    for (const [over, code] of [
+      [0, null],
+      [1, "sandbox-output"]
+    ] as const) {
+      const { feed } = conversation()
+      const [job] = runsOf(feed(hear(asks(1))))
+      const answer = { output: new Uint8Array(Limits.answerBytesMax + over), confinement }
+      expect(endsOf(feed({ _tag: "Ran", job: job!, result: { ok: true, answer } }))).toEqual([code])
+    }
   })
 })
