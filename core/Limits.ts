@@ -66,7 +66,7 @@ export const banMs = 3_600_000
 /** Messages that wait for one peer, and their bodies in bytes; more is refused, never dropped. */
 export const outboxEntriesMax = 1_000
 export const outboxBytesMax = 16_777_216
-/** Characters of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
+/** Bytes of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
 export const outboxTotalBytesMax = 268_435_456
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000

@@ -35,7 +35,8 @@ export const show = (
   turn: Turn
 ): State.Stepped => {
   const entry = {
-    id: `${friend.peerId.slice(0, 16)}-${stream}-${number}`,
+    // Padded, so that ids sort like numbers: what a crash left unshown is shown in this order.
+    id: `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`,
     conversation: friend.peerId,
     label: label(friend),
     atMs: turn.nowMs,
@@ -75,7 +76,8 @@ export const onShown = (
 export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
   const { showAgainAtMs } = state.passing
   if (showAgainAtMs === undefined || showAgainAtMs > turn.nowMs) return [state, []]
-  const entries = Table.values(state.durable.unshown)
+  // In the order in which they were accepted: by time, and within one turn by number.
+  const entries = [...Table.values(state.durable.unshown)].sort((a, b) => a.atMs - b.atMs)
   return [
     State.withPassing(state, { showAgainAtMs: undefined }),
     entries.map((entry): Output => ({ _tag: "Show", entry }))
@@ -122,7 +124,10 @@ export const begin = (state: State.State, friend: Roster.Friend, inject: Inject,
 /** A run has ended: its end is recorded and queued for the caller. Ends of jobs that were stopped are ignored. */
 export const onRan = (state: State.State, input: Extract<Input, { _tag: "Ran" }>, turn: Turn): State.Stepped => {
   const job = Table.get(state.durable.jobs, input.job)
-  return job === undefined || job.state !== "running" ? [state, []] : finish(state, job, input.result, turn)
+  if (job === undefined || job.state !== "running") return [state, []]
+  // A sandbox that lets more out than it was told to has failed; its output fits no message.
+  const tooLong = input.result.ok && input.result.answer.output.length > Limits.answerBytesMax
+  return finish(state, job, tooLong ? { ok: false, code: "sandbox-output", detail: "" } : input.result, turn)
 }
 
 /** Records how a running job ended and queues the end for its caller. */

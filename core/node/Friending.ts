@@ -114,7 +114,9 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   }
   const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
   const facts = { key: signer.key, channel, author, evidence }
-  const rule = Table.values(state.durable.roster.rules).find((one) => AutoAccept.matches(one, facts))
+  // Whom the operator has sent away, no rule brings back: that takes the operator again (protocol §7).
+  const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
+  const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
   if (known?.standing === "Friend" || rule !== undefined) {
     const accepted = accept(asked, key, request, "rule", turn)
@@ -201,23 +203,22 @@ const befriend = (
   const { peerId } = friend
   const before = Table.get(state.durable.roster.friends, peerId)
   const swarmKey = before?.swarmKey
-  // Asking again is no way to another name, nor out of an alarm: both are the operator's to change.
-  const kept =
-    before?.standing === "Friend" && by === "rule"
-      ? { name: before.name, channel: before.channel, evidence: before.evidence, alarmed: before.alarmed }
-      : {}
-  const record = { ...friend, ...kept, ...(swarmKey === undefined ? {} : { swarmKey }) }
+  // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
+  const { agreementKey } = friend
+  const asksAgain = before?.standing === "Friend" && by === "rule"
+  const renewed = asksAgain ? { ...before, agreementKey, sinceMs: friend.sinceMs } : friend
+  const record = { ...renewed, ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
       ? state.durable.grants
-      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message")
+      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message", turn.nowMs)
   // Nothing that waited for a former friend is meant for the new one, least of all the end of the old friendship.
   const cleared =
     before?.standing === "Friend" ? state.durable.outbox : Outbox.clear(state.durable.outbox, peerId).outbox
   const { gone, outbox } = Outbox.open(cleared, peerId, Sending.streamId(turn))
   const outputs: ReadonlyArray<Output> = [
-    ...(swarmKey === undefined ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
+    ...(swarmKey === undefined || asksAgain ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
     {
       _tag: "Tell",
       event: {
@@ -233,7 +234,8 @@ const befriend = (
   ]
   const made = State.withDurable(
     State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
-    { grants, outbox, bans: Table.remove(state.durable.bans, peerId) }
+    // Nor is it a way out of a ban, which has an end of its own.
+    { grants, outbox, bans: asksAgain ? state.durable.bans : Table.remove(state.durable.bans, peerId) }
   )
   return State.chain(
     made,

@@ -111,7 +111,7 @@ const changeGrant = (
     const { capability } = command
     const granting = command._tag === "Grant"
     const changed = granting
-      ? Grants.allow(grants, peerId, Grants.own, capability)
+      ? Grants.allow(grants, peerId, Grants.own, capability, turn.nowMs)
       : Grants.withdraw(grants, peerId, Grants.own, capability)
     const capabilities = Grants.held(changed, peerId, Grants.own, turn.nowMs)
     return State.chain(
@@ -143,7 +143,9 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   if (Result.isFailure(friend)) return Result.fail(friend.failure)
   const { peerId } = friend.success
   const id = Sending.messageId(turn)
-  const waitMs = Math.min(Math.max(1, command.waitMs), Limits.injectWaitMs)
+  // What a tool was given may be no number at all; a message carries a whole one, and who names none waits the longest.
+  const askedMs = Number.isNaN(command.waitMs) ? Limits.injectWaitMs : command.waitMs
+  const waitMs = Math.ceil(Math.min(Math.max(1, askedMs), Limits.injectWaitMs))
   const deadlineMs = turn.nowMs + waitMs
   const draft: Outbox.Draft = {
     id,

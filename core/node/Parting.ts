@@ -6,6 +6,7 @@
 import * as Grants from "../admission/Grants.ts"
 import * as Friendship from "../friend/Friendship.ts"
 import type * as Roster from "../friend/Roster.ts"
+import * as Name from "../identity/Name.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
@@ -36,13 +37,17 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
   )
 }
 
-/** The record stays as that of a former friend; grants and open requests go. */
+/**
+ * The record stays as that of a former friend; grants and open requests go. So do requests of ours under that name: an
+ * answer to one of them would bring back whom we have just sent away.
+ */
 const end = (state: State.State, friend: Roster.Friend): State.State => {
   const { peerId } = friend
   if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
   const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
   const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
-  return State.withDurable(State.withRoster(state, { friends, askedBy }), {
+  const asked = Table.removeWhere(state.durable.roster.asked, ({ to }) => Name.fold(to) === Name.fold(friend.name))
+  return State.withDurable(State.withRoster(state, { friends, asked, askedBy }), {
     grants: Grants.withdrawAll(state.durable.grants, peerId)
   })
 }

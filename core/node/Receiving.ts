@@ -122,7 +122,7 @@ const onSkip = (
 ): State.Stepped => {
   const { from, stream, to } = skip
   const { inbox } = state.durable
-  if (from === to && from > Inbox.receipt(inbox, peerId, stream).mark + 1 + Limits.inboxAheadMax) return [state, []]
+  if (from === to && Inbox.isTooFar(inbox, peerId, stream, from)) return [state, []]
   if (from !== to) {
     const closed = Inbox.closeForgotten(inbox, peerId, stream, from, to, turn.nowMs)
     const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
@@ -131,7 +131,7 @@ const onSkip = (
   }
   const sighting = Inbox.whatBecameOf(inbox, peerId, stream, from)
   if (sighting.kind === "known" && sighting.code === undefined) {
-    return [state, [say(connection, Inbox.receipt(inbox, peerId, stream))]]
+    return [state, [say(connection, Inbox.receipt(inbox, peerId, stream, from))]]
   }
   const code = sighting.kind === "known" ? (sighting.code ?? "withdrawn") : "withdrawn"
   const closed =
@@ -213,7 +213,7 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
 /** The receipt that says what has taken effect so far. */
 const confirm = (state: State.State, { connection, message, peerId }: Numbered): State.Stepped => [
   state,
-  [say(connection, Inbox.receipt(state.durable.inbox, peerId, message.stream))]
+  [say(connection, Inbox.receipt(state.durable.inbox, peerId, message.stream, message.number))]
 ]
 
 /** Remembers what became of a number. Whatever it was, texts behind it have no reason to wait any more. */
@@ -269,6 +269,7 @@ const hold = (state: State.State, { message, peerId }: Numbered): State.State =>
   return State.withSession(state, peerId, { ...session, heldAt })
 }
 
+/** Whatever became of the message that held up others, once it is remembered nothing waits for it. */
 const releaseHold = (state: State.State, peerId: PeerId, number: number): State.State => {
   const session = State.session(state, peerId)
   return session?.heldAt === number ? State.withSession(state, peerId, { ...session, heldAt: undefined }) : state
@@ -302,9 +303,8 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
   }
   const asked = gate(state, numbered, "message", log.conversation, turn)
   if (!asked.verdict.admitted) return refuse(asked.state, numbered, asked.verdict.rejection, turn)
-  const admitted = remember(asked.state, numbered, undefined, turn)
   return State.chain(
-    admitted,
+    remember(asked.state, numbered, undefined, turn),
     (current) => Answering.show(current, friend, log.stream, log.number, friend.name, log.text, turn),
     (current) => confirm(current, numbered)
   )

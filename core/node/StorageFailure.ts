@@ -30,6 +30,8 @@ export const broken = (input: Input): Instead => ({
 })
 
 const without = (input: Input, rejection: Rejection.Rejection): Instead => {
+  // A peer hears that we could not store, not why.
+  const told: Rejection.Code = rejection.code === "disk-full" ? "storage-failed" : rejection.code
   switch (input._tag) {
     case "Operator":
       return { outputs: [{ _tag: "Reply", ref: input.ref, reply: { ok: false, rejection } }], again: false }
@@ -41,7 +43,7 @@ const without = (input: Input, rejection: Rejection.Rejection): Instead => {
       const { number, stream } = message
       const reject = {
         kind: "Reject" as const,
-        code: rejection.code === "disk-full" ? "storage-failed" : rejection.code,
+        code: told,
         stream,
         number,
         retryAfterMs: Limits.retryPauseMs
@@ -57,7 +59,7 @@ const without = (input: Input, rejection: Rejection.Rejection): Instead => {
       return { outputs: [{ _tag: "Tell", event }], again: false }
     }
     case "Opened":
-      return { outputs: [{ _tag: "HangUp", connection: input.connection, code: rejection.code }], again: false }
+      return { outputs: [{ _tag: "HangUp", connection: input.connection, code: told }], again: false }
     case "Tick":
     case "LineRefused":
     case "LinkRefused":
