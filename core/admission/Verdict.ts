@@ -74,7 +74,8 @@ export const decide = (question: Question): Verdict => {
     case "session":
       if (question.banned) return refuse("banned")
       if (question.standing === "friend" || (question.standing === "former" && question.farewell)) return admitted
-      if (question.standing === "stranger" && question.awaitingAcceptance) {
+      // A former friend too: it may have accepted, and dial before we have read that.
+      if (question.awaitingAcceptance) {
         return refuse("friendship-pending", "", Limits.retryPauseMs)
       }
       return refuse("not-a-friend")

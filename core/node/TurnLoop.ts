@@ -64,19 +64,22 @@ const performAll = (outside: Egress.Outside, outputs: ReadonlyArray<Output>) =>
 
 /** One input whose turn cannot be stored: its consequences without the turn. */
 const withoutStorage = (outside: Egress.Outside, input: Input, error: StoreError) => {
-  const { again, outputs } = StorageFailure.instead(input, error)
+  const instead = StorageFailure.instead(input, error)
   const later = Effect.sleep(Limits.retryPauseMs).pipe(Effect.andThen(outside.world.offer(input)))
-  return performAll(outside, outputs).pipe(
-    Effect.andThen(again ? FiberSet.run(outside.work, later) : Effect.void),
-    Effect.asVoid
+  return performAll(outside, instead.outputs).pipe(
+    Effect.andThen(instead.again ? FiberSet.run(outside.work, later) : Effect.void),
+    Effect.as(instead.next)
   )
 }
 
 /** One input whose turn broke: it has not happened, and the log says which. */
-const withoutTurn = (outside: Egress.Outside, input: Input, defect: unknown) =>
-  Effect.logError(`a turn broke on an input of kind ${input._tag}; it is given up`, defect).pipe(
-    Effect.andThen(performAll(outside, StorageFailure.broken(input).outputs))
+const withoutTurn = (outside: Egress.Outside, input: Input, defect: unknown) => {
+  const instead = StorageFailure.broken(input)
+  return Effect.logError(`a turn broke on an input of kind ${input._tag}; it is given up`, defect).pipe(
+    Effect.andThen(performAll(outside, instead.outputs)),
+    Effect.as(instead.next)
   )
+}
 
 /**
  * The loop of a node over its queue of inputs. `adopt` gets each committed state; `first` takes one batch before the
@@ -93,18 +96,13 @@ export const make = Effect.fnUntraced(function* (
   const alarm = yield* FiberHandle.make()
 
   /** A batch that could not be stored, or broke, is tried input by input, so that one does not take others with it. */
-  const oneByOne = (batch: ReadonlyArray<Input>) =>
-    Effect.forEach(
-      batch,
-      (input) =>
-        turn([input]).pipe(
-          Effect.catch((error) =>
-            error.code === "closed" ? Effect.fail(error) : Effect.as(withoutStorage(outside, input, error), [])
-          ),
-          Effect.catchDefect((defect) => Effect.as(withoutTurn(outside, input, defect), [])),
-          Effect.flatMap(perform)
-        ),
-      { discard: true }
+  const oneByOne = (batch: ReadonlyArray<Input>) => Effect.forEach(batch, alone, { discard: true })
+  const alone = (input: Input): Effect.Effect<void, StoreError> =>
+    turn([input]).pipe(
+      Effect.flatMap((outputs) => Effect.as(perform(outputs), undefined)),
+      Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : withoutStorage(outside, input, error))),
+      Effect.catchDefect((defect) => withoutTurn(outside, input, defect)),
+      Effect.flatMap((next) => (next === undefined ? Effect.void : Effect.flatMap(turn([next]), perform)))
     )
 
   const tidyUp = makeTidyUp(outside, store, adopt)

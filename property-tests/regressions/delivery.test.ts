@@ -180,3 +180,16 @@ describe("a long answer", () => {
     expect(total).toBeLessThan(answer.length * 1.4 + 3 * (Limits.answerCreditBytes + 2 * Limits.chunkBytes) * 1.4)
   })
 })
+
+describe("a disk that is full for a while", () => {
+  it("changes no order: what could not be stored comes again before what was behind it", async () => {
+    const [alice, bob] = await pair()
+    await deliver(alice, bob, "before")
+    for (let index = 0; index < 3; index++) bob.remains.disk.failNextCommit("disk-full")
+    const texts = Array.from({ length: 8 }, (_, index) => `text ${index}`)
+    for (const text of texts) await alice.command(says.message("bob", text))
+    await until("all are shown", async () => (await bob.shown("alice")).length === 9, 20_000)
+    expect(await bob.shown("alice")).toEqual(["before", ...texts])
+    expect(alice.events.filter((event) => event._tag === "Refused")).toEqual([])
+  })
+})
