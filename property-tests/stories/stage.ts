@@ -23,6 +23,17 @@ export const freePort = (): Promise<number> =>
     })
   })
 
+/** Whether nobody holds a UDP port of 127.0.0.1. */
+export const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createSocket("udp4")
+    socket.once("error", () => {
+      socket.close()
+      resolve(false)
+    })
+    socket.bind({ port, address: "127.0.0.1", exclusive: true }, () => socket.close(() => resolve(true)))
+  })
+
 export interface Place {
   readonly folder: string
   /** Where programs of this story put temporary things; empty once they have cleaned up. */
@@ -154,9 +165,9 @@ export const isAlive = (pid: number): boolean => {
 export const leftovers = ({ temporary }: Place): ReadonlyArray<string> => readdirSync(temporary)
 
 /** Waits until something holds, without an event to wait for: another process does it. */
-export const until = async (what: string, holds: () => boolean, limitMs = 10_000): Promise<void> => {
+export const until = async (what: string, holds: () => boolean | Promise<boolean>, limitMs = 10_000): Promise<void> => {
   const giveUpMs = performance.now() + limitMs
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > giveUpMs) throw new Error(`not within ${limitMs} ms: ${what}`)
     await pause(10)
   }
