@@ -387,7 +387,7 @@ describe("nodes that come and go", () => {
     await befriend(alice, "alice", bob, "bob")
     await outcome(alice, "/message @bob hello")
     expect(await alice.stop(signal)).toBe(0)
-    await until("its last word is read", () => alice.told.at(-1)?.event === "ended")
+    expect(alice.told.at(-1)).toMatchObject({ event: "ended", pid: alice.pid })
     expect(readdirSync(join(place.folder, "alice")).filter((name) => name.startsWith("lock"))).toEqual([])
     await bob.wait("alice is gone", (told) => told.event === "disconnected")
   })
