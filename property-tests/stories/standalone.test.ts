@@ -145,7 +145,8 @@ describe("two people with two nodes", () => {
     expect(await outcome(alice, "/message @bob again")).toMatchObject({ event: "delivered" })
 
     await does(bob, "/unfriend @alice")
-    expect(await outcome(alice, "/message @bob still there?")).toMatchObject({ event: "refused", code: "not-a-friend" })
+    await alice.wait("the end of it", ({ event }) => event === "unfriended")
+    expect(await ask(alice, "/message @bob still there?")).toMatchObject({ ok: false, code: "not-a-friend" })
     expect(await linesOf(bob, "/friends")).toMatch(/no friends yet/)
     expect((await written(place, "bob", 2)).map(({ text }) => text)).toEqual(["grüße 👋", "again"])
   })

@@ -228,7 +228,7 @@ export class Pair {
       const what = this.#random()
       if (what < 0.84) this.#message(actor)
       else if (what < 0.91) await this.#allow(actor, "grant")
-      else if (what < 0.97) await this.#allow(actor, "revoke")
+      else if (what < 0.99) await this.#allow(actor, "revoke")
       else this.#part(actor)
       if (this.#chance(0.3)) await pause(this.#below(30))
     }
