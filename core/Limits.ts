@@ -70,6 +70,8 @@ export const outboxEntriesMax = 1_000
 export const outboxBytesMax = 16_777_216
 /** Bytes of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
 export const outboxTotalBytesMax = 268_435_456
+/** Outcomes of our messages that were not delivery and are remembered for the operator. */
+export const refusalsRememberedMax = 256
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000
 /** Unacknowledged messages and bytes under way on one session. */

@@ -94,7 +94,7 @@ export const table = {
   expired: local("The peer did not appear in time; the message was given up."),
   cancelled: toPeer("Its sender cancelled it."),
   withdrawn: toPeer("Its sender had given the message up before it arrived."),
-  unresolved: local("The message was sent, but the peer did not come back to say whether it arrived."),
+  unresolved: local("The message was sent, but whether it arrived cannot be told any more."),
   "answer-gone": toPeer("The answer to this request was delivered before and is not kept any longer."),
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),

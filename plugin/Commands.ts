@@ -160,7 +160,12 @@ export const table: ReadonlyArray<Row> = [
   aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
   message,
   inject,
-  { name: "queue", usage: "/queue", help: "what waits to be delivered or answered", parse: question("queue") },
+  {
+    name: "queue",
+    usage: "/queue",
+    help: "what waits to be delivered or answered, and what was not delivered",
+    parse: question("queue")
+  },
   cancel,
   aboutCapability("grant", "Grant", "allow a friend more (default: inject)"),
   aboutCapability("revoke", "Revoke", "withdraw a capability at once (default: inject)"),

@@ -191,14 +191,21 @@ const states = {
   running: "arrived, not answered yet"
 } as const
 
+const queueLine = ({ bytes: size, id, kind, name, state }: Describe.QueueView): string =>
+  `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
+  `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
+
 const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
-  node.queue.length === 0
-    ? ["nothing waits"]
-    : node.queue.map(
-        ({ bytes: size, id, kind, name, state }) =>
-          `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
-          `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
-      )
+  node.queue.length + node.refusals.length === 0
+    ? ["nothing waits, and everything was delivered"]
+    : [
+        ...(node.queue.length === 0 ? ["nothing waits"] : node.queue.map(queueLine)),
+        ...node.refusals.map(
+          ({ atMs, code, id, kind, name }) =>
+            `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}: ` +
+            `not delivered, ${code} (${new Date(atMs).toISOString()})`
+        )
+      ]
 
 const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.rules.length === 0

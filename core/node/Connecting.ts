@@ -229,7 +229,7 @@ export const turnedAway = (
     state,
     (current) =>
       over
-        ? Sending.onTurnedAway(current, peerId, Rejection.make("not-a-friend", "said by the peer"))
+        ? Sending.onTurnedAway(current, peerId, Rejection.make("not-a-friend", "said by the peer"), turn)
         : Sending.pause(current, peerId, reject.retryAfterMs ?? Limits.dialPauseMaxMs, turn),
     (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
   )

@@ -54,21 +54,33 @@ export interface QueueView {
   readonly bytes: number
 }
 
+export interface RefusalView {
+  readonly id: string
+  readonly name: string
+  readonly kind: string
+  readonly code: string
+  readonly atMs: number
+}
+
 const queueViewsMax = 1_000
 
+const nameOf = ({ durable }: State, peerId: string): string =>
+  Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
+
 /** What has no outcome yet: what waits in the outbox, then injects that arrived and are not answered. */
-const queueOf = ({ durable }: State): ReadonlyArray<QueueView> => {
-  const nameOf = (peerId: string) =>
-    Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
+const queueOf = (state: State): ReadonlyArray<QueueView> => {
+  const { durable } = state
   const waiting = Table.values(durable.outbox.entries).flatMap((entry): ReadonlyArray<QueueView> => {
     const { id, kind, peerId, textBytes } = entry
     if (kind !== "Log" && kind !== "Inject") return []
-    return [{ id, name: nameOf(peerId), kind, state: Outbox.standing(entry), bytes: textBytes }]
+    return [{ id, name: nameOf(state, peerId), kind, state: Outbox.standing(entry), bytes: textBytes }]
   })
   const ids = new Set(waiting.map((one) => one.id))
   const running = Table.values(durable.calls)
     .filter((call) => !ids.has(call.id))
-    .map((call) => ({ id: call.id, name: nameOf(call.peerId), kind: "Inject", state: "running", bytes: 0 }) as const)
+    .map(
+      (call) => ({ id: call.id, name: nameOf(state, call.peerId), kind: "Inject", state: "running", bytes: 0 }) as const
+    )
   return [...waiting, ...running].slice(0, queueViewsMax)
 }
 
@@ -82,6 +94,8 @@ export interface Description {
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
   /** Messages and injects of ours that have no outcome yet, in order, at most a thousand. */
   readonly queue: ReadonlyArray<QueueView>
+  /** The newest of our messages that were not delivered, and why; what is neither here nor in the queue was delivered. */
+  readonly refusals: ReadonlyArray<RefusalView>
   readonly jobsRunning: number
   readonly callsWaiting: number
 }
@@ -130,6 +144,10 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     asked: Table.values(roster.asked).map(({ channel, posted, to }) => ({ to, channel, posted })),
     rules: Table.values(roster.rules),
     queue: queueOf(state),
+    refusals: Table.values(durable.refusals).map(({ peerId, ...refusal }) => ({
+      ...refusal,
+      name: nameOf(state, peerId)
+    })),
     sandbox: passing.sandbox,
     jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
     callsWaiting: Table.size(durable.calls)

@@ -246,7 +246,7 @@ const befriend = (
     made,
     (current) => [current, outputs],
     ...gone.map(
-      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("unresolved"))
+      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("unresolved"), turn)
     )
   )
 }

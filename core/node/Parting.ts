@@ -27,11 +27,11 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
     state,
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
     (current) => [end(current, friend), []],
-    (current) => Sending.onTurnedAway(current, peerId, rejection),
+    (current) => Sending.onTurnedAway(current, peerId, rejection, turn),
     (current) =>
       State.chain(
         current,
-        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection))
+        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection, turn))
       ),
     (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
   )

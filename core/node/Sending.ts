@@ -8,12 +8,14 @@ import { hex } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Refusals from "../delivery/Refusals.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Greeting, Receipt, Reject, Skip } from "../wire/Message.ts"
+import type { Event } from "./Event.ts"
 import type { Turn } from "./Input.ts"
 import type { Outgoing, Output } from "./Output.ts"
 import * as State from "./State.ts"
@@ -140,7 +142,7 @@ export const beginStream = (state: State.State, peerId: PeerId, turn: Turn): Sta
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
     (current) => [current, [told]],
-    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, Rejection.make("unresolved")))
+    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, Rejection.make("unresolved"), turn))
   )
 }
 
@@ -183,12 +185,23 @@ const partIfOver = (state: State.State, peerId: PeerId): State.Stepped => {
   return [state, over ? [{ _tag: "HangUp", connection: session.connection, code: null }] : []]
 }
 
+/** Remembers an outcome for an operator who is not looking now. */
+const noted = (
+  state: State.State,
+  { id, kind, peerId, rejection }: Extract<Event, { _tag: "Refused" }>,
+  turn: Turn
+): State.State => {
+  const refusal = { id, peerId, kind, code: rejection.code, atMs: turn.nowMs }
+  return State.withDurable(state, { refusals: Refusals.add(state.durable.refusals, refusal) })
+}
+
 /** A final outcome of ours that is not delivery: told, and an inject's call ends with it. */
 export const giveUp = (
   state: State.State,
   peerId: PeerId,
   entry: Outbox.Entry,
-  rejection: Rejection.Rejection
+  rejection: Rejection.Rejection,
+  turn: Turn
 ): State.Stepped => {
   const { id, kind } = entry
   // The outcome of an inject is the outcome of its call: told once, whichever of the two ends first.
@@ -196,8 +209,8 @@ export const giveUp = (
   const calls = kind === "Inject" ? Table.remove(state.durable.calls, id) : state.durable.calls
   const jobs = kind === "Done" ? Jobs.settle(state.durable.jobs, peerId, id) : state.durable.jobs
   const event = { _tag: "Refused" as const, peerId, name: nameOf(state, peerId), id, kind, rejection }
-  const told: ReadonlyArray<Output> = untold ? [{ _tag: "Tell", event }] : []
-  return [State.withDurable(state, { calls, jobs }), told]
+  const given = State.withDurable(state, { calls, jobs })
+  return untold ? [noted(given, event, turn), [{ _tag: "Tell", event }]] : [given, []]
 }
 
 /** The peer refused one message: later (keep it and pause) or for good (take it out and say so). */
@@ -218,7 +231,7 @@ export const onReject = (
   const rejection = Rejection.make(entry.withdrawn ?? code, entry.withdrawn === undefined ? detail : "")
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
-    (current) => giveUp(current, peerId, entry, rejection),
+    (current) => giveUp(current, peerId, entry, rejection, turn),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -249,12 +262,23 @@ export const pause = (state: State.State, peerId: PeerId, waitMs: number, turn: 
   ]
 }
 
-/** The peer has told us that we are not friends: everything that waits for it is refused, and told. */
-export const onTurnedAway = (state: State.State, peerId: PeerId, rejection: Rejection.Rejection): State.Stepped => {
+/**
+ * There is no friendship any more: what never left is refused with its reason. What had left may have arrived before,
+ * and there is nobody left to ask.
+ */
+export const onTurnedAway = (
+  state: State.State,
+  peerId: PeerId,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
   const { gone, outbox } = Outbox.clear(state.durable.outbox, peerId)
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
-    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, rejection))
+    ...gone.map((entry) => (current: State.State) => {
+      const known = entry.place === undefined ? rejection : Rejection.make("unresolved", rejection.code)
+      return giveUp(current, peerId, entry, known, turn)
+    })
   )
 }
 
@@ -265,7 +289,7 @@ export const withdraw = (state: State.State, entry: Outbox.Entry, turn: Turn): S
   // Not under way any more: what is sent next for this entry is the question what became of it.
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, [entry]),
-    ...gone.map((one) => (current: State.State) => giveUp(current, peerId, one, Rejection.make("cancelled"))),
+    ...gone.map((one) => (current: State.State) => giveUp(current, peerId, one, Rejection.make("cancelled"), turn)),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -281,14 +305,19 @@ export const expire = (state: State.State, turn: Turn): State.Stepped => {
     ),
     ...gone.map((entry) => (current: State.State) => {
       const code = entry.withdrawn !== undefined ? "unresolved" : entry.kind === "Inject" ? "timed-out" : "expired"
-      return giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code))
+      return giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code), turn)
     }),
-    ...late.map((call) => (current: State.State) => endCall(current, call, Rejection.make("timed-out")))
+    ...late.map((call) => (current: State.State) => endCall(current, call, Rejection.make("timed-out"), turn))
   )
 }
 
 /** Ends a call that got no answer. A second end of the same call changes nothing. */
-export const endCall = (state: State.State, call: Calls.Call, rejection: Rejection.Rejection): State.Stepped => {
+export const endCall = (
+  state: State.State,
+  call: Calls.Call,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
   if (!Table.has(state.durable.calls, call.id)) return [state, []]
   const peerId = call.peerId as PeerId
   const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {
@@ -302,5 +331,5 @@ export const endCall = (state: State.State, call: Calls.Call, rejection: Rejecti
     kind: "Inject",
     rejection
   }
-  return [ended, [{ _tag: "Tell", event }]]
+  return [noted(ended, event, turn), [{ _tag: "Tell", event }]]
 }

@@ -13,6 +13,7 @@ import type * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import type { Refusals } from "../delivery/Refusals.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -50,6 +51,7 @@ export interface Durable {
   readonly inbox: Inbox.Inbox
   readonly jobs: Jobs
   readonly calls: Calls.Calls
+  readonly refusals: Refusals
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
 }
@@ -111,6 +113,7 @@ export const emptyDurable: Durable = {
   inbox: Inbox.empty,
   jobs: Table.empty(),
   calls: Table.empty(),
+  refusals: Table.empty(),
   unshown: Table.empty()
 }
 

@@ -59,9 +59,13 @@ const judge = (place: Place, from: Actor, to: Actor) => {
     if (one.reply === "refused" && isShown) wrong.push(`${one.text} was not taken and is shown`)
     if (one.reply !== "ok") continue
     if (delivered.has(one.id) && !isShown) wrong.push(`${one.text} was told delivered and is not shown`)
+    const outcome = from.notDelivered.get(one.id?.slice(0, 8) ?? "")
+    // Only of what had left when a friendship ended it cannot be told whether it arrived.
+    if (outcome !== undefined && outcome !== "unresolved" && isShown)
+      wrong.push(`${one.text} is listed as not delivered and is shown`)
     if (isShown || refused.has(one.id)) continue
-    // A refusal can die with the process that was about to tell it; there is none without the end of a friendship.
-    if (one.partings > 0 && one.killsAfter > 0) untold++
+    // A refusal can die with the process that was about to tell it; then the list has it.
+    if (outcome !== undefined) untold++
     else wrong.push(`${one.text} was acknowledged and is lost`)
   }
   const numbers = texts.map((text) => from.sent.find((one) => one.text === text)?.number ?? Number.NaN)

@@ -132,7 +132,9 @@ describe("two people with two nodes", () => {
 
     expect(await outcome(alice, "/message @bob grüße 👋")).toMatchObject({ event: "delivered", bytes: 12 })
     expect(await written(place, "bob", 1)).toMatchObject([{ from: "alice", text: "grüße 👋" }])
-    expect(await linesOf(alice, "/friends")).toMatch(/^@bob \([0-9a-f]{8}\) may message; you may message; connected; 0 waiting/)
+    expect(await linesOf(alice, "/friends")).toMatch(
+      /^@bob \([0-9a-f]{8}\) may message; you may message; connected; 0 waiting/
+    )
     expect(await linesOf(bob, "/status")).toMatch(/^@bob, key [\w-]{43}\n1 friends, 0 open requests\ninject is off: /)
 
     expect(await outcome(alice, "/inject @bob hello")).toMatchObject({ event: "refused", code: "no-capability" })

@@ -16,16 +16,14 @@ export interface Sent {
   readonly number: number
   reply: "none" | "ok" | "refused"
   id?: string
-  /** Lines typed at either end that end the friendship, after this one was. */
-  partings: number
-  /** How often its sender was killed after this one was typed. */
-  killsAfter: number
 }
 
 /** One of the two, over all the lives of its process. */
 export class Actor {
   readonly name: string
   readonly sent: Array<Sent> = []
+  /** What `/queue` lists at the end as not delivered: first digits of the id, and the code. */
+  readonly notDelivered = new Map<string, string>()
   /** Everything its processes told, in order. */
   readonly told: Array<Child.Told> = []
   /** Starts that were waited for and came. */
@@ -65,7 +63,6 @@ export class Actor {
     this.told.push(...child.told)
     if (signal === "SIGKILL") {
       this.kills++
-      for (const one of this.sent) one.killsAfter++
     }
     for (const one of child.told.filter(({ event }) => event === "reply")) {
       const mine = this.sent.find(({ text }) => String(one["line"]).endsWith(` ${text}`))
@@ -140,7 +137,7 @@ export class Pair {
     this.#budget[side]--
     const number = ++this.#typed
     const text = `${actor.name}-${number}`
-    actor.sent.push({ text, number, reply: "none", partings: 0, killsAfter: 0 })
+    actor.sent.push({ text, number, reply: "none" })
     this.type(actor, `/message @${this.#other(actor).name} ${text}`)
   }
 
@@ -150,7 +147,6 @@ export class Pair {
       one.friend = undefined
       one.inject = undefined
     }
-    for (const one of this.actors.flatMap(({ sent }) => sent)) one.partings++
     this.type(actor, `/unfriend @${this.#other(actor).name}`)
   }
 
@@ -168,18 +164,22 @@ export class Pair {
     if (reply?.["ok"] === true && !this.#parted) actor.inject = verb === "grant"
   }
 
+  /** What a question is answered with now. */
+  async #lines(actor: Actor, question: string): Promise<ReadonlyArray<string>> {
+    const child = actor.process
+    if (child === undefined) throw new Error(`${actor.name} is not up`)
+    const after = child.told.length
+    child.type(question)
+    const reply = await child.wait(question, (one) => one["line"] === question, 20_000, after)
+    return reply["lines"] as ReadonlyArray<string>
+  }
+
   /** What `/friends` says now. */
   async friends(
     actor: Actor
   ): Promise<{ readonly friend: boolean; readonly inject: boolean; readonly waiting: number }> {
-    const child = actor.process
-    if (child === undefined) throw new Error(`${actor.name} is not up`)
-    const after = child.told.length
-    child.type("/friends")
-    const reply = await child.wait("/friends", (one) => one["line"] === "/friends", 20_000, after)
-    const line = (reply["lines"] as ReadonlyArray<string>).find((one) =>
-      one.startsWith(`@${this.#other(actor).name} (`)
-    )
+    const lines = await this.#lines(actor, "/friends")
+    const line = lines.find((one) => one.startsWith(`@${this.#other(actor).name} (`))
     return {
       friend: line !== undefined,
       inject: /\) may [^;]*inject/.test(line ?? ""),
@@ -305,6 +305,10 @@ export class Pair {
       await pause(500)
     }
     for (const actor of this.actors) {
+      for (const line of await this.#lines(actor, "/queue")) {
+        const listed = /^([0-9a-f]{8}) .*: not delivered, ([a-z-]+) /.exec(line)
+        if (listed !== null) actor.notDelivered.set(listed[1]!, listed[2]!)
+      }
       const code = await actor.down("SIGTERM")
       if (code !== 0) wrong.push(`${actor.name} ended with ${code}`)
     }
