@@ -21,6 +21,7 @@ import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
 import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -30,6 +31,8 @@ interface Seen<L> {
   readonly channel: string
   readonly author: string | null
   readonly evidence: Verdict.AuthorEvidence
+  /** Friends whose name the line uses with a key that is not theirs. */
+  readonly claimed: ReadonlyArray<Roster.Friend>
 }
 
 /** What the channel's word about the author says of the name in the line (protocol §3). */
@@ -50,7 +53,7 @@ const refused = (seen: Line, rejection: Rejection.Rejection): Output => ({
 /** An authentic friend line. Lines for others, echoes and second copies are ignored in silence. */
 export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepped => {
   const { signer, value } = input.line
-  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && signer.key !== state.self.identityKey
+  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && !State.isOwnKey(state.self, signer.key)
   if (!forUs) return [state, []]
   const once = ReplayWindow.admit(state.durable.replay, input.line, turn.nowMs)
   if (Result.isFailure(once)) {
@@ -63,11 +66,22 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
   const counted = State.withPassing(State.withDurable(state, { replay: once.success }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
-  const seen = { channel: input.channel, author: input.author, evidence }
+  const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
+  const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)
+  const seen = { channel: input.channel, author: input.author, evidence, claimed }
   return isRequest(input.line)
     ? onRequest(counted, { ...seen, line: input.line }, turn)
     : onAccept(counted, { ...seen, line: input.line as Authentic<Accept> }, input, turn)
 }
+
+/** Another key under the name of friends: the operator has to look before anything more passes between us and them. */
+const doubtAll = (state: State.State, { claimed, line }: Seen<FriendLine>, turn: Turn): State.Stepped =>
+  State.chain(
+    state,
+    ...claimed.map(
+      (friend) => (current: State.State) => Rotating.doubt(current, friend, "claims", line.signer.key, turn)
+    )
+  )
 
 const isRequest = (line: Authentic<FriendLine>): line is Authentic<Request> => line.value.kind === "request"
 
@@ -81,14 +95,17 @@ const standingOf = (state: State.State, { channel, line }: Line) => {
     (request) => request.channel === channel && Name.fold(request.name) === Name.fold(value.from)
   )
   const already = Table.has(roster.askedBy, Roster.askedByKey(channel, signer.peerId))
+  const retired = known === undefined && Roster.isRetired(roster, signer.key)
   return {
-    known: already
-      ? ("asked-by" as const)
-      : known === undefined
-        ? ("stranger" as const)
-        : known.standing === "Friend"
-          ? ("friend" as const)
-          : ("former" as const),
+    known: retired
+      ? ("retired" as const)
+      : already
+        ? ("asked-by" as const)
+        : known === undefined
+          ? ("stranger" as const)
+          : known.standing === "Friend"
+            ? ("friend" as const)
+            : ("former" as const),
     openRequests: value.kind === "accept" ? 0 : waiting.length,
     openRequestsOfName: value.kind === "accept" ? 0 : ofName.length
   }
@@ -117,7 +134,7 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   const facts = { key: signer.key, channel, author, evidence }
   const rule = Table.values(state.durable.roster.rules).find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
-  if (known?.standing === "Friend" || rule !== undefined) {
+  if (known?.standing === "Friend" || (rule !== undefined && seen.claimed.length === 0)) {
     const accepted = accept(asked, key, request, "rule", turn)
     if (Result.isSuccess(accepted)) return accepted.success
   }
@@ -134,7 +151,11 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
     identityKey: signer.key,
     rivals
   }
-  return [asked, [{ _tag: "Tell", event }]]
+  return State.chain(
+    asked,
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => doubtAll(current, seen, turn)
+  )
 }
 
 /** An acceptance counts in the channel of its request, from whom we asked, for the very line we posted, once. */
@@ -146,9 +167,21 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   const asked = Table.get(roster.asked, key)
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
-    return answered !== undefined && answered.identityKey !== signer.key
-      ? alarm(state, answered)
-      : [state, [refused(input, Rejection.make("accept-unexpected"))]]
+    if (answered !== undefined && answered.identityKey !== signer.key) return alarm(state, answered)
+    const unexpected = refused(input, Rejection.make("accept-unexpected"))
+    return State.chain(
+      state,
+      (current) => [current, [unexpected]],
+      (current) => doubtAll(current, seen, turn)
+    )
+  }
+  if (seen.claimed.length > 0) {
+    const told = refused(input, Rejection.make("key-change"))
+    return State.chain(
+      state,
+      (current) => [current, [told]],
+      (current) => doubtAll(current, seen, turn)
+    )
   }
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
@@ -173,7 +206,8 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
       sinceMs: turn.nowMs,
       acceptSignature: value.signature,
       requestSignature: value.requestSignature,
-      alarmed: false
+      alarmed: false,
+      knowsKey: asked.key ?? state.self.identityKey
     },
     "peer",
     turn
@@ -192,6 +226,18 @@ const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
   return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
 }
 
+/**
+ * What stays of a peer's keys when it is befriended again: those it has left are left for ever. A recovery key and a
+ * doubt stay with a friend; with a former one a new friendship begins, and its first session brings the commitment anew.
+ */
+const keysOf = (before: Roster.Friend | undefined): Partial<Roster.Friend> => {
+  if (before === undefined) return {}
+  const { doubt, earlier, lost, recovery } = before
+  const left = { ...(earlier === undefined ? {} : { earlier }), ...(lost === undefined ? {} : { lost }) }
+  if (before.standing !== "Friend") return left
+  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
+}
+
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
 const befriend = (
   state: State.State,
@@ -207,7 +253,7 @@ const befriend = (
     before?.standing === "Friend" && by === "rule"
       ? { name: before.name, channel: before.channel, evidence: before.evidence, alarmed: before.alarmed }
       : {}
-  const record = { ...friend, ...kept, ...(swarmKey === undefined ? {} : { swarmKey }) }
+  const record = { ...friend, ...kept, ...keysOf(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
@@ -274,7 +320,8 @@ export const accept = (
           channel: request.channel,
           evidence: request.evidence,
           sinceMs: turn.nowMs,
-          alarmed: false
+          alarmed: false,
+          knowsKey: state.self.identityKey
         },
         by,
         turn
@@ -332,7 +379,7 @@ export const ask = (
 export const onSigned = (state: State.State, input: Extract<Input, { _tag: "LineSigned" }>): State.Stepped => {
   const asked = input.kind === "request" ? Table.get(state.durable.roster.asked, input.key) : undefined
   if (asked === undefined) return [state, []]
-  const signed = { ...asked, signature: input.signature }
+  const signed = { ...asked, signature: input.signature, key: state.self.identityKey }
   return [State.withRoster(state, { asked: Table.set(state.durable.roster.asked, input.key, signed) }), []]
 }
 

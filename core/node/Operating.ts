@@ -16,6 +16,7 @@ import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Friending from "./Friending.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -41,6 +42,10 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return deny(state, command.name, command.keyPrefix)
     case "Unfriend":
       return unfriend(state, command.name, command.keyPrefix, turn)
+    case "Confirm":
+      return Result.flatMap(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), (friend) =>
+        Rotating.confirm(state, friend, turn)
+      )
     case "Grant":
     case "Revoke":
       return changeGrant(state, command, turn)
@@ -140,6 +145,7 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   if (text.trim() === "") return Result.fail(Rejection.make("text-empty"))
   const friend = Roster.findFriend(state.durable.roster, command.name, command.keyPrefix)
   if (Result.isFailure(friend)) return Result.fail(friend.failure)
+  if (Sending.isHeld(friend.success)) return Result.fail(Rejection.make("key-doubtful", command.name))
   const { peerId } = friend.success
   const id = Sending.messageId(turn)
   const waitMs = Math.min(Math.max(1, command.waitMs), Limits.injectWaitMs)
