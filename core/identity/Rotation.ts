@@ -1,7 +1,8 @@
 /**
  * Making and verifying one step from a key to its successor, and the offline key that can vouch for one.
  * It never knows who follows a step, nor keeps a key that was left: after a rotation its secret is gone.
- * All signatures of a step are over one statement, so that none can be cut off, added or moved to another step.
+ * All signatures of a step are over one statement, so that none can be moved to another step; which of them are there
+ * is signed by the proof of each session.
  */
 import { Redacted, Result } from "effect"
 import type { CryptoShape, SecretBytes } from "../../ports/Crypto.ts"
