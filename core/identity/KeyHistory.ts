@@ -136,6 +136,10 @@ export type Relation =
 
 const bounded = <A>(list: ReadonlyArray<A>): ReadonlyArray<A> => list.slice(-Limits.historyLinksMax)
 
+/** Whether keys belong to a branch that lost. Only the recovery key can bring one back: operators err, it does not. */
+const throughLost = (accepted: Accepted, keys: ReadonlyArray<RemoteIdentityKey>): boolean =>
+  keys.some((key) => accepted.lost.includes(key))
+
 /** Where a history leaves the accepted chain: the index of the step, and the key both have before it. */
 const divergence = (accepted: Accepted, history: History) => {
   const chain = [...accepted.earlier.map((left) => left.key), accepted.current]
@@ -163,6 +167,7 @@ const continued = (accepted: Accepted, history: History): Relation => {
   const at = keys.indexOf(accepted.current)
   const by = at < 0 ? undefined : vouched(history, at, accepted.recovery)
   if (by === undefined) return { kind: "unrelated" }
+  if (!by.recovered && throughLost(accepted, keys.slice(at + 1))) return { kind: "retired" }
   const left = keys.slice(at, -1).map((key) => ({ key, settled: false }))
   return moved(accepted, history, [...accepted.earlier, ...left], [], by)
 }
@@ -174,7 +179,6 @@ const contradicted = (
 ): Relation => {
   const keys = keysOf(history)
   const ahead = keys.slice(parting.at + 1)
-  if (ahead.some((key) => accepted.lost.includes(key))) return { kind: "retired" }
   const by = vouched(history, parting.at, accepted.recovery)
   if (by === undefined) return { kind: "unrelated" }
   const common = accepted.earlier.slice(0, parting.index + 1)
@@ -183,6 +187,7 @@ const contradicted = (
     const loses = [...accepted.earlier.slice(parting.index + 1).map((one) => one.key), accepted.current]
     return moved(accepted, history, [...common, ...left], loses, by)
   }
+  if (throughLost(accepted, ahead)) return { kind: "retired" }
   if (common.at(-1)?.settled !== true) return { kind: "forked" }
   // What was settled stays settled; the key we hold is not retired by a strange past it claims.
   return { kind: history.current === accepted.current ? "same" : "retired" }
@@ -201,7 +206,7 @@ const moved = (
   accepted: {
     current: history.current,
     earlier: bounded(by.recovered ? left.map(({ key }) => ({ key, settled: true })) : left),
-    lost: bounded([...accepted.lost, ...loses]),
+    lost: bounded([...accepted.lost, ...loses].filter((key) => !keysOf(history).includes(key))),
     recovery: by.recovery
   }
 })

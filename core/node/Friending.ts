@@ -33,6 +33,8 @@ interface Seen<L> {
   readonly evidence: Verdict.AuthorEvidence
   /** Friends whose name the line uses with a key that is not theirs. */
   readonly claimed: ReadonlyArray<Roster.Friend>
+  /** Whether a request under this key waits already: it raised its alarm when it came, and the operator has looked. */
+  readonly waits: boolean
 }
 
 /** What the channel's word about the author says of the name in the line (protocol §3). */
@@ -68,17 +70,20 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
   const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
   const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)
-  const seen = { channel: input.channel, author: input.author, evidence, claimed }
+  const waits = Table.values(counted.durable.roster.askedBy).some(
+    (request) => request.channel === input.channel && request.identityKey === signer.key
+  )
+  const seen = { channel: input.channel, author: input.author, evidence, claimed, waits }
   return isRequest(input.line)
     ? onRequest(counted, { ...seen, line: input.line }, turn)
     : onAccept(counted, { ...seen, line: input.line as Authentic<Accept> }, input, turn)
 }
 
 /** Another key under the name of friends: the operator has to look before anything more passes between us and them. */
-const doubtAll = (state: State.State, { claimed, line }: Seen<FriendLine>, turn: Turn): State.Stepped =>
+const doubtAll = (state: State.State, { claimed, line, waits }: Seen<FriendLine>, turn: Turn): State.Stepped =>
   State.chain(
     state,
-    ...claimed.map(
+    ...(waits ? [] : claimed).map(
       (friend) => (current: State.State) => Rotating.doubt(current, friend, "claims", line.signer.key, turn)
     )
   )

@@ -146,11 +146,9 @@ export const claimedBy = (
   sameName: (name: string) => boolean,
   key: RemoteIdentityKey
 ): ReadonlyArray<Roster.Friend> => {
-  const { askedBy, friends } = state.durable.roster
+  const { friends } = state.durable.roster
   const known = Table.values(friends).some((friend) => friend.identityKey === key && friend.standing === "Friend")
-  // A request that waits has raised its alarm when it came; it is not raised again after the operator has looked.
-  const waits = Table.values(askedBy).some((request) => request.channel === channel && request.identityKey === key)
-  if (known || waits) return []
+  if (known) return []
   return Table.values(friends).filter(
     (friend) => friend.standing === "Friend" && friend.channel === channel && sameName(friend.name)
   )

@@ -249,6 +249,38 @@ describe("rolled back", () => {
   })
 })
 
+describe("a branch that lost", () => {
+  it("is not gone through again, neither from a key that was left nor from the one we hold", () => {
+    const [first, held, lostBranch] = [plain[0]!, lineage(1)[1]!, lineage(1)[1]!]
+    const rotatedFrom = (keys: Keys.LocalKeys, to: Keys.LocalKeys): Link.Link => {
+      const present = presentOf(to)
+      const step = {
+        from: idOf(keys),
+        to: idOf(to),
+        agreement: present.agreementKey,
+        swarm: present.swarmKey,
+        reason: "scheduled" as const,
+        tsMs: 1
+      }
+      const sign = (by: Keys.LocalKeys) => Base64url.encode(Statement.sign(crypto, by, Rotation.statement(step)))
+      return { ...step, oldSignature: sign(keys), newSignature: sign(to) }
+    }
+    const next = lineage(0)[0]!
+    const accepted = {
+      current: idOf(held),
+      earlier: [{ key: idOf(first), settled: false }],
+      lost: [idOf(lostBranch)],
+      recovery: undefined
+    }
+    for (const from of [first, held]) {
+      const through = [rotatedFrom(from, lostBranch), rotatedFrom(lostBranch, next)]
+      const history = Result.getOrThrow(verify(through, next))
+      expect(KeyHistory.relate(accepted, history).kind).toBe("retired")
+      expect(KeyHistory.relate({ ...accepted, lost: [] }, history).kind).toBe(from === first ? "forked" : "rotated")
+    }
+  })
+})
+
 describe("a proof", () => {
   const hash = crypto.sha256(utf8.encode("a handshake"))
   const payloadOf = (keys: Keys.LocalKeys) =>
@@ -486,6 +518,32 @@ describe("looking for friends that have not seen our key", () => {
       Limits.keyAnnounceMs
     )
     expect(outputs.filter((output) => output._tag === "Dial")).toEqual([])
+  })
+})
+
+describe("messages that wait for the operator", () => {
+  it("wake nobody: a friend in doubt is neither dialled nor looked at again and again", () => {
+    const friend = friendOf("bob", strangers[0]!, { doubt: { state: "Forked", key: strangers[1]! } })
+    let [state] = startedAt(
+      selfOf(lineage(0), () => 0),
+      [friend],
+      1
+    )
+    const entropy = crypto.randomBytes(32)
+    const lanes = Table.set(state.durable.outbox.lanes, friend.peerId, {
+      peerId: friend.peerId,
+      stream: "0".repeat(32),
+      next: 1,
+      order: 1
+    })
+    state = State.withDurable(state, { outbox: { ...state.durable.outbox, lanes } })
+    const command = { _tag: "Message", name: "bob", keyPrefix: "", text: "hello" } as const
+    const [queued, outputs] = Step.step(state, { _tag: "Operator", ref: "1", command }, { ...turnAt(2), entropy })
+    expect(outputs.map((output) => output._tag)).toEqual(["Reply"])
+    const [failed] = Step.step(queued, { _tag: "DialEnded", peerId: friend.peerId }, turnAt(3))
+    const laterMs = 3 + Limits.dialPauseMaxMs
+    expect(Step.step(failed, { _tag: "Tick" }, turnAt(laterMs))[1]).toEqual([])
+    expect(Step.nextWakeMs(failed, laterMs)).toBeGreaterThanOrEqual(laterMs + 1_000)
   })
 })
 

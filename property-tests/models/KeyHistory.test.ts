@@ -104,7 +104,6 @@ const judge = (page: Page, branch: Branch): Verdict => {
   const common = branch.path.findLastIndex((key) => page.path.includes(key))
   if (common < 0) return "not-a-friend"
   const ahead = branch.path.slice(common + 1)
-  if (ahead.some((key) => page.dead.has(key))) return "key-retired"
   // The first signature by the recovery key that is believed decides; what comes after it may name the next one.
   let recovery = page.recovery
   let recovered = false
@@ -113,6 +112,7 @@ const judge = (page: Page, branch: Branch): Verdict => {
     recovered = true
     recovery = `${by}'`
   }
+  if (!recovered && ahead.some((key) => page.dead.has(key))) return "key-retired"
   const from = page.path.indexOf(branch.path[common]!)
   const forked = from < page.path.length - 1
   if (forked && !recovered) {

@@ -346,9 +346,13 @@ describe("a fork: two successors of one key", () => {
     })
     // The thief comes back, as it is and with one more step: refused, and no second alarm.
     await thief.stop()
+    const lost = keysIn(stolen)
     await rotate(stolen)
     const again = await start("thief")
     await again.wait("Alarm", (event) => event.rejection.code === "key-retired")
+    // Nor does a line help it, under the key that lost.
+    made.room.say("bob", requestBy(lost, "bob", "alice"))
+    await alice.wait("LineRefused", (event) => event.rejection.code === "key-retired")
     expect(codesOf(alice)).toEqual(["key-fork"])
     const reply = await honest.command(says.inject("alice", "inject is back"))
     await honest.wait("Answered", (event) => reply.ok && event.id === reply.id)
@@ -370,7 +374,7 @@ describe("a fork: two successors of one key", () => {
 
 describe("the recovery key", () => {
   it("beats the thief who was first, settles the fork, and the thief's branch never comes back", async () => {
-    const { alice, bob, one: thief, recoveryKey, start, stolen } = await split("thief", "with a recovery key")
+    const { alice, bob, made, one: thief, recoveryKey, start, stolen } = await split("thief", "with a recovery key")
     await rotate(bob)
     const disputed = await start("bob")
     await alice.wait("Alarm", (event) => event.rejection.code === "key-fork")
@@ -386,9 +390,12 @@ describe("the recovery key", () => {
     expect(await honest.shown("alice")).toContain("who is it?")
     expect(await thief.shown("alice")).not.toContain("who is it?")
     await thief.stop()
+    const lost = keysIn(stolen)
     await rotate(stolen, "compromise")
     const again = await start("thief")
     await again.wait("Alarm", (event) => event.rejection.code === "key-retired")
+    made.room.say("bob", requestBy(lost, "bob", "alice"))
+    await alice.wait("LineRefused", (event) => event.rejection.code === "key-retired")
     expect(codesOf(alice)).toEqual(["key-fork"])
     // The next recovery key is the one that was shown at its first use; the used one is worth nothing.
     await honest.stop()
@@ -408,6 +415,40 @@ describe("the recovery key", () => {
     await thief.wait("Refused", (event) => late.ok && event.id === late.id)
     expect(codesOf(alice)).toEqual([])
     expect((await friendOf(alice, "bob")).identityKey).toBe(await keyOf(honest))
+  })
+
+  it("wins even after the operator has confirmed the wrong one", async () => {
+    const { alice, bob, one: thief, recoveryKey, start } = await split("thief", "with a recovery key")
+    await rotate(bob)
+    const disputed = await start("bob")
+    await alice.wait("Alarm")
+    await alice.command(says.confirm("bob"))
+    await deliver(alice, thief, "so you are bob")
+    await disputed.stop()
+    await rotate(bob, "compromise", recoveryKey)
+    const honest = await start("bob")
+    await alice.wait("KeyRotated", (event) => event.byRecoveryKey)
+    await deliver(alice, honest, "forgive me")
+    expect(thief.events.some((event) => event._tag === "Received" && event.entry.text === "forgive me")).toBe(false)
+  })
+
+  it("that a thief brings along with its own rotation settles nothing for it", async () => {
+    const [alice, bob, made] = await pair()
+    await bob.stop()
+    const stolen = copyOf(bob.remains)
+    const thievish = await addRecoveryKey(stolen)
+    await rotate(stolen)
+    const thief = await made.start("bob", { remains: stolen })
+    await alice.wait("KeyRotated")
+    await rotate(bob.remains)
+    await made.start("bob", { remains: bob.remains })
+    await alice.wait("Alarm", (event) => event.rejection.code === "key-fork")
+    await thief.stop()
+    const step = await rotate(stolen, "compromise", thievish)
+    await made.start("bob", { remains: stolen })
+    await alice.wait("KeyRotated", (event) => event.to === step.link.to && !event.byRecoveryKey)
+    expect(await friendOf(alice, "bob")).toMatchObject({ alarm: "key-fork" })
+    expect(alice.events.some((event) => event._tag === "AlarmEnded")).toBe(false)
   })
 
   it("of a thief, told to a friend after the first session, is worth nothing", async () => {
@@ -463,7 +504,8 @@ describe("another key under a friend's name that nobody vouches for", () => {
     await bob.wait("GrantChanged")
     await alice.command({ _tag: "AddRule", rule: { unproven: true } })
     const held = await friendOf(alice, "bob")
-    made.room.say("bob", requestBy(Keys.generate(crypto, 0), "bob", "alice"))
+    const other = Keys.generate(crypto, 0)
+    made.room.say("bob", requestBy(other, "bob", "alice"))
     expect((await alice.wait("Alarm")).rejection.code).toBe("key-change")
     const queued = await alice.command(says.message("bob", "is it you?"))
     const asked = await bob.command(says.inject("alice", "run"))
@@ -480,7 +522,10 @@ describe("another key under a friend's name that nobody vouches for", () => {
     await deliver(bob, alice, "messages still come in")
     expect((await alice.command(says.confirm("bob"))).ok).toBe(true)
     await alice.wait("Delivered", (event) => queued.ok && event.id === queued.id)
-    // The request that raised it waits still; seen again, it asks nothing new.
+    // The request that raised it waits still; posted again, it asks nothing new.
+    made.room.say("bob", requestBy(other, "bob", "alice"))
+    made.room.say("bill", requestBy(Keys.generate(crypto, 0), "bill", "alice"))
+    await alice.wait("FriendshipMade", (event) => event.name === "bill")
     expect(codesOf(alice)).toEqual(["key-change"])
     expect((await alice.describe()).requests).toHaveLength(1)
   })
