@@ -1,3 +1,8 @@
+/**
+ * Which tests there are, in three tiers, and how long one may take.
+ * It never names a test; a file's name says to which tier it belongs.
+ * Each file runs in a process of its own, so that what one leaves behind cannot make another pass.
+ */
 import { defineConfig } from "vitest/config"
 
 /** Three tiers: `fast` is what `npm test` runs, `slow` holds the long stories, `tidy` reads the sources. */

@@ -95,6 +95,7 @@ const say: Input.Command = { _tag: "Message", name: "bob", keyPrefix: "", text }
 const serve = async (folder: string, port: number): Promise<void> => {
   const bob = await open("bob", folder, port, Effect.runSync(Scope.make()))
   const asked = bob.next((event) => event._tag === "RequestReceived")
+  process.once("SIGTERM", () => process.exit(0))
   process.stdout.write("ready\n")
   await asked
   await command(bob, { _tag: "Accept", name: "alice", keyPrefix: "" })

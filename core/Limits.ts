@@ -82,12 +82,12 @@ export const banMs = 3_600_000
 /** Messages that wait for one peer, and their bodies in bytes; more is refused, never dropped. */
 export const outboxEntriesMax = 1_000
 export const outboxBytesMax = 16_777_216
-/** Characters of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
+/** Bytes of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
 export const outboxTotalBytesMax = 268_435_456
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000
 /** Unacknowledged messages and bytes under way on one session. */
-export const sendWindowEntries = 32
+export const sendWindowEntries = 256
 export const sendWindowBytes = 2_097_152
 /** How far above its mark an inbox accepts a number (protocol §6). */
 export const inboxAheadMax = 1_024
@@ -123,6 +123,8 @@ export const jobsRememberedMax = 64
 
 /** Inputs that wait for the next turn; beyond it, links and channels feel back-pressure. */
 export const inputsWaitingMax = 1_024
+/** What was only forgotten is written at the latest after this long without any input. */
+export const tidyUpMs = 1_000
 /** Inputs that share one commit. */
 export const batchMax = 128
 /** Bytes that wait to be written to one link before it counts as dead weight and is dropped. */

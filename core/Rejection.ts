@@ -108,7 +108,7 @@ export const table = {
   "sandbox-exit": toPeer("The program in the sandbox ended with an error."),
   interrupted: toPeer("The friend's node stopped while the request ran; it is not run a second time."),
   revoked: toPeer("The friend withdrew the permission while the request ran."),
-  "answer-damaged": local("The answer that arrived does not match its length and hash."),
+  "answer-damaged": toPeer("The answer that arrived does not match its length and hash."),
   "timed-out": local("No answer came in time."),
   expired: local("The peer did not appear in time; the message was given up."),
   cancelled: toPeer("Its sender cancelled it."),

@@ -19,16 +19,20 @@ export const loaded = <V>(pairs: Iterable<readonly [string, V]>): Table<V> => ({
   touched: HashSet.empty()
 })
 
+/** The value under a key. */
 export const get = <V>(table: Table<V>, key: string): V | undefined =>
   Option.getOrUndefined(HashMap.get(table.entries, key))
 
+/** Whether there is a value under a key. */
 export const has = <V>(table: Table<V>, key: string): boolean => HashMap.has(table.entries, key)
 
+/** The table with a value under a key; the key has changed, whatever was there before. */
 export const set = <V>(table: Table<V>, key: string, value: V): Table<V> => ({
   entries: HashMap.set(table.entries, key, value),
   touched: HashSet.add(table.touched, key)
 })
 
+/** The table without a key; a key that is not there changes nothing. */
 export const remove = <V>(table: Table<V>, key: string): Table<V> =>
   has(table, key) ? { entries: HashMap.remove(table.entries, key), touched: HashSet.add(table.touched, key) } : table
 
@@ -39,6 +43,7 @@ export const removeWhere = <V>(table: Table<V>, predicate: (value: V, key: strin
   return next
 }
 
+/** How many keys there are. */
 export const size = <V>(table: Table<V>): number => HashMap.size(table.entries)
 
 /** All values, ordered by key so that the order never depends on a hash. */

@@ -94,9 +94,11 @@ const friend: Row = {
   usage: "/friend @name",
   help: "ask somebody in the room to be friends",
   parse: withName("/friend @name", (who, here) =>
-    here.channel === undefined
-      ? mistake("there is no room to ask in; start with --room FILE")
-      : command({ _tag: "Friend", channel: here.channel, to: who.name })
+    who.rest !== "" || who.keyPrefix !== ""
+      ? mistake("usage: /friend @name")
+      : here.channel === undefined
+        ? mistake("there is no room to ask in; start with --room FILE")
+        : command({ _tag: "Friend", channel: here.channel, to: who.name })
   )
 }
 
@@ -205,7 +207,7 @@ export const table: ReadonlyArray<Row> = [
     name: "fingerprint",
     usage: "/fingerprint @name",
     help: "what to compare with a friend over another channel",
-    parse: question("fingerprint")
+    parse: withName("/fingerprint @name", (who) => ({ kind: "question", question: "fingerprint", name: who.name }))
   },
   autoAccept,
   rotate,

@@ -32,6 +32,14 @@ export interface Settings {
     | { readonly kind: "local"; readonly port?: number }
   /** `scripted`: injects are answered by a small fixed program in a container. `off`: they are refused. */
   readonly sandbox: "scripted" | "off"
+  /** The Docker engine's socket. Absent: the usual place. */
+  readonly engineSocket?: string
+}
+
+/** What the environment says of the engine's socket: a rootless engine has its own. `DOCKER_HOST` is never followed. */
+export const engineSocket = (env: NodeJS.ProcessEnv): { readonly engineSocket?: string } => {
+  const path = env["WOPR_P2P_DOCKER_SOCKET"]
+  return path === undefined || path === "" ? {} : { engineSocket: path }
 }
 
 /** The human-readable snapshots beside the journal, and what is in each. */
@@ -48,14 +56,17 @@ export const ownerId = (dataFolder: string): string =>
   createHash("sha256").update(dataFolder).digest("hex").slice(0, 24)
 
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
-const scripted = (settings: Settings): Layer.Layer<Sandbox> =>
-  Layer.unwrap(
-    Image.assemble({ tag: image, files: [{ path: demoProgramPath, text: demoProgramText, executable: true }] }).pipe(
+const scripted = (settings: Settings): Layer.Layer<Sandbox> => {
+  const engine = settings.engineSocket === undefined ? {} : { socketPath: settings.engineSocket }
+  const files = [{ path: demoProgramPath, text: demoProgramText, executable: true }]
+  return Layer.unwrap(
+    Image.assemble({ tag: image, files, ...engine }).pipe(
       Effect.timeout("30 seconds"),
       Effect.catch((error) => Effect.logInfo(`inject is off: ${error.message}`)),
-      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId: ownerId(settings.dataFolder) }))
+      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId: ownerId(settings.dataFolder), ...engine }))
     )
   )
+}
 
 const isLoopback = (host: string): boolean => host === "localhost" || host.startsWith("127.")
 

@@ -29,6 +29,9 @@ export const harmless = (text: string, breaks = false): string =>
       : character
   }).join("")
 
+/** A peer's text over several lines: each but the first is marked, so that none can pass for a line of ours. */
+const quoted = (text: string): string => harmless(text, true).replaceAll("\n", "\n  | ")
+
 const bytes = (count: number): string => `${count} byte${count === 1 ? "" : "s"}`
 
 const evidenceInWords: Readonly<Record<string, string>> = {
@@ -128,7 +131,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: "bad",
     text: `${event.kind === "Inject" ? "no answer from" : "not delivered to"} ${harmless(event.name)}: ${event.rejection.code}. ${Rejection.sentence(event.rejection)}`
   }),
-  Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${harmless(event.entry.text, true)}` }),
+  Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${quoted(event.entry.text)}` }),
   JobStarted: (event) => ({ tone: "quiet", text: `answering ${harmless(event.name)} in the sandbox` }),
   JobEnded: (event) => ({
     tone: event.code === null ? "quiet" : "bad",
@@ -140,7 +143,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   Answered: (event) => ({
     tone: "plain",
     text:
-      `${harmless(event.name)} answers: ${harmless(event.text.trimEnd(), true)}` +
+      `${harmless(event.name)} answers: ${quoted(event.text.trimEnd())}` +
       (event.confinement === undefined
         ? ""
         : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
@@ -208,7 +211,7 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
 const states = {
   waiting: "waits for them to appear",
   sent: "sent, not confirmed yet",
-  "given-up": "given up after it was sent; they will be asked whether it arrived",
+  givenUp: "given up after it was sent; they will be asked whether it arrived",
   running: "arrived, not answered yet"
 } as const
 

@@ -21,6 +21,7 @@ Options of run
   --name NAME            how others address you in the room
   --room FILE            a shared file that serves as chat room (may be given several times)
   --local                use the network that nodes of this machine share, no internet needed
+  --local-port PORT      its UDP port on 127.0.0.1, the same for all that should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
   --data DIR             where identity and records live (else WOPR_P2P_HOME, else ~/.wopr/p2p)
   --sandbox scripted|off who answers injects: a small fixed program in a Docker container (default), or nobody
@@ -36,6 +37,10 @@ Options of demo
   --json                 one JSON object per line, with "event"
   --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
 
+Environment
+  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket (default /var/run/docker.sock); DOCKER_HOST is not followed
+  NO_COLOR               no colours
+
 Exit codes: 0 done, 1 could not, 2 not understood
 `
 
@@ -43,6 +48,7 @@ const runOptions = {
   name: { type: "string" },
   room: { type: "string", multiple: true },
   local: { type: "boolean" },
+  "local-port": { type: "string" },
   bootstrap: { type: "string", multiple: true },
   data: { type: "string" },
   sandbox: { type: "string" },

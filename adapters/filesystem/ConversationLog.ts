@@ -7,7 +7,7 @@
 import { constants } from "node:fs"
 import { type FileHandle, open } from "node:fs/promises"
 import { join } from "node:path"
-import { Effect, Layer, Semaphore } from "effect"
+import { Effect, type Exit, Layer, Semaphore } from "effect"
 import { ConversationLog, type Entry, LogError } from "../../ports/ConversationLog.ts"
 import { errnoOf, inWords, preparePrivateFolder, saysDiskFull, syncFolder, tightenFile } from "./Files.ts"
 import { entryIn, forwards, newest } from "./LogLines.ts"
@@ -24,6 +24,12 @@ const nameRule = /^[A-Za-z0-9-]{1,128}$/
 interface Known {
   readonly ids: Set<string>
   end: number
+}
+
+/** An append that waits for its turn; entries that wait together share one flush. */
+interface Waiting {
+  readonly entry: Entry
+  outcome: Exit.Exit<void, LogError> | undefined
 }
 
 /** Conversations in order of use, the most recent last. */
@@ -81,8 +87,8 @@ const remember = (memory: Memory, conversation: string, known: Known): void => {
 const lineOf = ({ id, conversation, label, atMs, from, text }: Entry): Uint8Array =>
   Buffer.from(`${JSON.stringify({ id, conversation, label, atMs, from, text })}\n`, "utf8")
 
-/** Writes one line and flushes it. A failure takes the line back; if even that fails, the next use cuts it. */
-const writeLine = async (handle: FileHandle, known: Known, line: Uint8Array): Promise<void> => {
+/** Writes lines and flushes them. A failure takes them back; if even that fails, the next use cuts what is not whole. */
+const writeLines = async (handle: FileHandle, known: Known, line: Uint8Array): Promise<void> => {
   try {
     let done = 0
     while (done < line.length) {
@@ -95,21 +101,35 @@ const writeLine = async (handle: FileHandle, known: Known, line: Uint8Array): Pr
   }
 }
 
-const append = async (folder: string, memory: Memory, entry: Entry): Promise<void> => {
-  requireName(entry.conversation)
-  if (memory.get(entry.conversation)?.ids.has(entry.id) === true) return
-  const handle = await openToAppend(folder, entry.conversation)
+/** The first of each id, of those the file does not hold yet. */
+const newOnes = (entries: ReadonlyArray<Entry>, ids: ReadonlySet<string>): ReadonlyArray<Entry> =>
+  [...new Map([...entries].reverse().map((entry) => [entry.id, entry] as const)).values()]
+    .reverse()
+    .filter((entry) => !ids.has(entry.id))
+
+/** Appends entries of one conversation, all or none, with one flush. */
+const append = async (
+  folder: string,
+  memory: Memory,
+  conversation: string,
+  entries: ReadonlyArray<Entry>
+): Promise<void> => {
+  requireName(conversation)
+  const remembered = memory.get(conversation)
+  if (remembered !== undefined && newOnes(entries, remembered.ids).length === 0) return
+  const handle = await openToAppend(folder, conversation)
   try {
-    const known = memory.get(entry.conversation) ?? (await learn(handle, entry.conversation))
-    // Whatever happens from here, the file is read again unless it is known to hold exactly this line more.
-    memory.delete(entry.conversation)
-    if (!known.ids.has(entry.id)) {
-      const line = lineOf(entry)
-      await writeLine(handle, known, line)
-      known.ids.add(entry.id)
-      known.end += line.length
+    const known = remembered ?? (await learn(handle, conversation))
+    // Whatever happens from here, the file is read again unless it is known to hold exactly these lines more.
+    memory.delete(conversation)
+    const fresh = newOnes(entries, known.ids)
+    if (fresh.length > 0) {
+      const lines = Buffer.concat(fresh.map(lineOf))
+      await writeLines(handle, known, lines)
+      for (const { id } of fresh) known.ids.add(id)
+      known.end += lines.length
     }
-    remember(memory, entry.conversation, known)
+    remember(memory, conversation, known)
   } finally {
     await handle.close()
   }
@@ -142,8 +162,42 @@ export const layer = (settings: { readonly folder: string }): Layer.Layer<Conver
   return Layer.sync(ConversationLog, () => {
     const turn = Semaphore.makeUnsafe(1)
     const memory: Memory = new Map()
+    const queue: Array<Waiting> = []
+    const write = (conversation: string, group: ReadonlyArray<Waiting>): Effect.Effect<void> =>
+      attempt(() =>
+        append(
+          folder,
+          memory,
+          conversation,
+          group.map(({ entry }) => entry)
+        )
+      ).pipe(
+        Effect.exit,
+        Effect.flatMap((exit) => {
+          // One entry that does not fit must not take the others with it.
+          if (exit._tag === "Failure" && group.length > 1) {
+            return Effect.forEach(group, (one) => write(conversation, [one]), { discard: true })
+          }
+          for (const waiting of group) waiting.outcome = exit
+          return Effect.void
+        })
+      )
+    /** Writes everything that waits; whoever comes first in line does it for the others. */
+    const flush = Effect.suspend(() => {
+      const groups = Map.groupBy(queue.splice(0), ({ entry }) => entry.conversation)
+      return Effect.forEach(groups, ([conversation, group]) => write(conversation, group), { discard: true })
+    })
     return {
-      append: (entry) => attempt(() => append(folder, memory, entry)).pipe(turn.withPermits(1), Effect.uninterruptible),
+      append: (entry) =>
+        Effect.suspend(() => {
+          const waiting: Waiting = { entry, outcome: undefined }
+          queue.push(waiting)
+          const inTurn = Effect.suspend(() => (waiting.outcome === undefined ? flush : Effect.void))
+          return Effect.andThen(
+            turn.withPermits(1)(inTurn),
+            Effect.suspend(() => waiting.outcome ?? Effect.void)
+          )
+        }).pipe(Effect.uninterruptible),
       read: (conversation, limit) => turn.withPermits(1)(attempt(() => read(folder, conversation, limit)))
     }
   })

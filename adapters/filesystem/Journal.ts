@@ -5,6 +5,7 @@
  * more: everything is written afresh to another one, and if that fails too the journal is over until the next start.
  */
 import { randomBytes } from "node:crypto"
+import { writeSync } from "node:fs"
 import { type FileHandle, open, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import { draftName, errnoOf, inWords, syncFolder, tightenFile } from "./Files.ts"
@@ -24,11 +25,17 @@ export interface JournalSystem {
   readonly truncate: (handle: FileHandle, length: number) => Promise<void>
 }
 
+/** A write of this much at most is made at once: it only reaches the page cache, and a way through the pool costs more. */
+const writeAtOnceBytes = 1 << 16
+
 /** The real ones. A short write is continued: the next one says why it was short. */
 export const nodeSystem: JournalSystem = {
   write: async (handle, bytes, position) => {
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
+      const bytesWritten =
+        bytes.length <= writeAtOnceBytes
+          ? writeSync(handle.fd, bytes, done, bytes.length - done, position + done)
+          : (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
       if (bytesWritten === 0) throw new Error("the disk took no bytes")
       done += bytesWritten
     }

@@ -6,7 +6,7 @@
  */
 
 /** Every message begins with its kind. A message of any other kind ends the link. */
-export const kindData = 0
+export const kindPiece = 0
 /** Followed by four bytes, big-endian: so much of what was sent has been taken by the far end's reader. */
 export const kindCredit = 1
 
@@ -46,9 +46,9 @@ export const readCredit = (message: Buffer): number | undefined =>
   message.length === 5 ? message.readUInt32BE(1) : undefined
 
 /** A piece of a payload as it goes over the socket. Copied: the caller may reuse or wipe its bytes. */
-export const writeData = (payload: Uint8Array): Buffer => {
+export const writePiece = (payload: Uint8Array): Buffer => {
   const message = Buffer.allocUnsafe(payload.length + 1)
-  message[0] = kindData
+  message[0] = kindPiece
   message.set(payload, 1)
   return message
 }

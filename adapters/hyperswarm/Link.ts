@@ -8,7 +8,7 @@
 import { Effect, Stream } from "effect"
 import type { NoiseSocket } from "hyperdht"
 import type { Link } from "../../ports/Transport.ts"
-import { kindCredit, kindData, readCredit } from "./Flow.ts"
+import { kindCredit, kindPiece, readCredit } from "./Flow.ts"
 import { makeInbound } from "./Inbound.ts"
 import { makeOutbound } from "./Outbound.ts"
 
@@ -39,7 +39,7 @@ const listen = (
     if (message.length === 0) return
     const kind = message[0]
     const credit = kind === kindCredit ? readCredit(message) : undefined
-    if (kind === kindData) {
+    if (kind === kindPiece) {
       if (!inbound.take(message.subarray(1))) socket.destroy()
     } else if (credit !== undefined) outbound.grant(credit)
     else socket.destroy()

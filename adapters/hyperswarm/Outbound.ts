@@ -8,7 +8,7 @@
 import { Effect, Semaphore } from "effect"
 import type { NoiseSocket } from "hyperdht"
 import { TransportError } from "../../ports/Transport.ts"
-import { messageCost, pieceBytesMax, windowCost, writeCredit, writeData } from "./Flow.ts"
+import { messageCost, pieceBytesMax, windowCost, writeCredit, writePiece } from "./Flow.ts"
 
 export interface Outbound {
   /** As the port's `send`. */
@@ -50,7 +50,7 @@ export const makeOutbound = (socket: NoiseSocket, sendBytesMax: number): Outboun
     while (rest !== undefined && !full) {
       const payloadBytes = Math.min(rest.length, pieceBytesMax, credit - messageCost(0))
       if (payloadBytes < Math.min(rest.length, pieceBytesMin)) return
-      full = !socket.write(writeData(rest.subarray(0, payloadBytes)))
+      full = !socket.write(writePiece(rest.subarray(0, payloadBytes)))
       credit -= messageCost(payloadBytes)
       rest = payloadBytes === rest.length ? undefined : rest.subarray(payloadBytes)
     }

@@ -51,9 +51,15 @@ export const held = (
     : grant.capabilities
 }
 
-/** The operator allows one more capability. */
-export const allow = (grants: Grants, peerId: PeerId, conversation: string, capability: Capability): Grants => {
-  const before = Table.get(grants, keyOf(peerId, conversation))?.capabilities ?? []
+/** The operator allows one more capability, without an end. What had come to its end is not allowed with it. */
+export const allow = (
+  grants: Grants,
+  peerId: PeerId,
+  conversation: string,
+  capability: Capability,
+  nowMs: number
+): Grants => {
+  const before = held(grants, peerId, conversation, nowMs)
   const capabilities = before.includes(capability) ? before : [...before, capability]
   return Table.set(grants, keyOf(peerId, conversation), { peerId, conversation, capabilities })
 }

@@ -37,6 +37,9 @@ export const rates = {
 export type Budget = keyof typeof rates
 export type Rates = Readonly<Record<Budget, ReadonlyArray<Rate>>>
 
+/** Parts of one draw that are lost or won by computing with fractions. */
+const rounding = 1e-9
+
 const refill = (rate: Rate, bucket: Bucket | undefined, nowMs: number): number => {
   if (bucket === undefined) return rate.capacity
   // A clock that went back must neither fill nor empty a bucket.
@@ -55,7 +58,8 @@ export const draw = (
   const levels = limits.map((rate, index) => refill(rate, budgets[budget]?.[index], nowMs))
   const waits = limits.map((rate, index) => {
     const missing = 1 - levels[index]!
-    return missing <= 1e-9 ? 0 : Math.max(1, Math.ceil((missing * rate.windowMs) / rate.capacity))
+    // What rounding may have taken is forgiven in both places alike, or a wait would end a millisecond late.
+    return missing <= rounding ? 0 : Math.max(1, Math.ceil(((missing - rounding) * rate.windowMs) / rate.capacity))
   })
   const waitMs = Math.max(...waits)
   if (waitMs > 0) return { budgets, waitMs }

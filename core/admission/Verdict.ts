@@ -80,7 +80,8 @@ export const decide = (question: Question): Verdict => {
       if (question.standing === "forked") return refuse("key-fork", "", Limits.forkRetryMs)
       if (question.standing === "entangled") return refuse("rotation-refused")
       if (question.standing === "friend" || (question.standing === "former" && question.farewell)) return admitted
-      if (question.standing === "stranger" && question.awaitingAcceptance) {
+      // A former friend too: it may have accepted, and dial before we have read that.
+      if (question.awaitingAcceptance) {
         return refuse("friendship-pending", "", Limits.retryPauseMs)
       }
       return refuse("not-a-friend")

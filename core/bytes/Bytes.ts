@@ -14,6 +14,22 @@ declare class TextDecoder {
 /** Text → UTF-8. Lone surrogates become U+FFFD, as the standard says. */
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 
+/** How many bytes a text takes as UTF-8, without making them. */
+export const utf8Length = (text: string): number => {
+  let length = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    // A surrogate of a pair is half of four bytes; a lone one becomes U+FFFD, three bytes.
+    if (unit < 0x80) continue
+    if (unit < 0x800) length += 1
+    else if (unit >= 0xd800 && unit <= 0xdbff && (text.charCodeAt(index + 1) & 0xfc00) === 0xdc00) {
+      length += 2
+      index++
+    } else length += 2
+  }
+  return length
+}
+
 /** UTF-8 → text, or undefined for bytes that are not UTF-8. A byte order mark is kept as a character. */
 export const text = (bytes: Uint8Array): string | undefined => {
   try {

@@ -98,7 +98,7 @@ export const record = (
   outcome: Outcome,
   nowMs: number
 ): Inbox => {
-  const before = streamOf(inbox, peerId, stream, nowMs)
+  const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
   const after = absorb({ ...before, sparse: [...before.sparse, number] })
   const { mark } = after
   const streams = Table.set(inbox.streams, streamKey(peerId, stream), after)
@@ -118,6 +118,17 @@ const absorb = (stream: Stream): Stream => {
   return { ...stream, mark, sparse: [...above].filter((one) => one > mark).sort((a, b) => a - b) }
 }
 
+/**
+ * When the newest other stream of a peer began, for a stream that begins now: a clock that went back must not make the
+ * one that began last look like the oldest.
+ */
+const newestMs = (inbox: Inbox, peerId: PeerId, stream: string): number =>
+  Table.has(inbox.streams, streamKey(peerId, stream))
+    ? Number.NEGATIVE_INFINITY
+    : Table.values(inbox.streams)
+        .filter((one) => one.peerId === peerId)
+        .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs), Number.NEGATIVE_INFINITY)
+
 /** Keeps the newest streams of a peer (protocol §6: two). */
 const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {
   const mine = Table.values(inbox.streams)
@@ -132,8 +143,15 @@ const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {
   }, inbox)
 }
 
-/** What a receipt for this stream says now. */
-export const receipt = (inbox: Inbox, peerId: PeerId, stream: string) => {
+/**
+ * The receipt for one number of a stream: what is done up to it, and nothing beyond. Beyond it there may be one that was
+ * refused and whose refusal was lost: its sender asks again, in order, and must hear the refusal first.
+ */
+export const receipt = (inbox: Inbox, peerId: PeerId, stream: string, upTo: number) => {
   const { mark, sparse } = streamOf(inbox, peerId, stream, 0)
-  return { kind: "Receipt" as const, stream, mark, also: sparse }
+  return { kind: "Receipt" as const, stream, mark: Math.min(mark, upTo), also: sparse.filter((one) => one <= upTo) }
 }
+
+/** Whether a number is so far above what is done that nothing is remembered about it. */
+export const isTooFar = (inbox: Inbox, peerId: PeerId, stream: string, number: number): boolean =>
+  number > streamOf(inbox, peerId, stream, 0).mark + Limits.inboxAheadMax

@@ -23,6 +23,7 @@ export const Job = Schema.Struct({
 export type Job = Omit<typeof Job.Type, "peerId"> & { readonly peerId: PeerId }
 export type Jobs = Table.Table<Job>
 
+/** The record key of a job: ids are the callers', so two peers may choose the same one. */
 export const keyOf = (peerId: PeerId, id: string): string => `${peerId}/${id}`
 
 /** State → states it can go to. */
@@ -32,6 +33,7 @@ export const transitions: Readonly<Record<Job["state"], ReadonlyArray<Job["state
   settled: []
 }
 
+/** The jobs whose run has not ended. */
 export const running = (jobs: Jobs): ReadonlyArray<Job> => Table.values(jobs).filter((job) => job.state === "running")
 
 /**

@@ -5,7 +5,7 @@
  * without a trace, and what was sent is the same bytes at every attempt.
  */
 import { HashMap, Option, Result, Schema } from "effect"
-import { text, utf8 } from "../bytes/Bytes.ts"
+import { text, utf8, utf8Length } from "../bytes/Bytes.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -42,7 +42,23 @@ export const Entry = Schema.Struct({
 })
 export type Entry = typeof Entry.Type
 
-/** What waits for one peer: places in the queue ascending, and their bodies' characters together. */
+/** What a message of ours can be before it has its outcome. */
+export type Standing = "waiting" | "sent" | "givenUp"
+/** The outcomes: delivered, or a code of the table of rejections; `refused` stands for those that the peer gives. */
+export type Outcome = "delivered" | "refused" | "expired" | "cancelled" | "unresolved"
+
+/** standing → what it can become. The diagram in the room's README is generated from this, and the model obeys it. */
+export const transitions: Readonly<Record<Standing, ReadonlyArray<Standing | Outcome>>> = {
+  waiting: ["sent", "expired", "cancelled", "refused"],
+  sent: ["delivered", "refused", "givenUp", "waiting", "unresolved"],
+  givenUp: ["delivered", "refused", "expired", "cancelled", "unresolved"]
+}
+
+/** Where an entry stands. */
+export const standing = (entry: Entry): Standing =>
+  entry.withdrawn !== undefined ? "givenUp" : entry.place === undefined ? "waiting" : "sent"
+
+/** What waits for one peer: places in the queue ascending, and their bodies' bytes together. */
 export interface Waiting {
   readonly orders: ReadonlyArray<number>
   readonly size: number
@@ -53,7 +69,7 @@ export interface Outbox {
   readonly entries: Table.Table<Entry>
   /** Derived from the entries. */
   readonly waiting: HashMap.HashMap<string, Waiting>
-  /** Derived: characters of all bodies together, and no entry expires before this time. */
+  /** Derived: bytes of all bodies together, and no entry expires before this time. */
   readonly size: number
   readonly soonestMs: number
 }
@@ -85,12 +101,15 @@ const count = (outbox: Outbox, entry: Entry): Outbox => {
     ...outbox,
     waiting: HashMap.set(outbox.waiting, entry.peerId, {
       orders: [...before.orders, entry.order],
-      size: before.size + entry.body.length
+      size: before.size + sizeOf(entry)
     }),
-    size: outbox.size + entry.body.length,
+    size: outbox.size + sizeOf(entry),
     soonestMs: Math.min(outbox.soonestMs, entry.expiresAtMs)
   }
 }
+
+/** Bytes of a body. Characters will not do: most scripts take two or three bytes each, and a link counts bytes. */
+const sizeOf = (entry: Entry): number => utf8Length(entry.body)
 
 /** What waits for a peer. */
 export const waitingFor = (outbox: Outbox, peerId: PeerId): Waiting =>
@@ -109,7 +128,7 @@ export const byId = (outbox: Outbox, id: string): Entry | undefined => {
 /** Replaces an entry by another in its place in the queue. */
 const replace = (outbox: Outbox, old: Entry, entry: Entry): Outbox => {
   const before = waitingFor(outbox, old.peerId as PeerId)
-  const grown = entry.body.length - old.body.length
+  const grown = sizeOf(entry) - sizeOf(old)
   return {
     ...outbox,
     entries: Table.set(outbox.entries, entryKey(entry.peerId, entry.order), entry),
@@ -122,7 +141,7 @@ const replace = (outbox: Outbox, old: Entry, entry: Entry): Outbox => {
 const takeOut = (outbox: Outbox, peerId: PeerId, gone: ReadonlyArray<Entry>): Outbox => {
   if (gone.length === 0) return outbox
   const orders = new Set(gone.map((entry) => entry.order))
-  const freed = gone.reduce((size, entry) => size + entry.body.length, 0)
+  const freed = gone.reduce((size, entry) => size + sizeOf(entry), 0)
   const before = waitingFor(outbox, peerId)
   let entries = outbox.entries
   for (const order of orders) entries = Table.remove(entries, entryKey(peerId, order))
@@ -215,8 +234,8 @@ export const enqueue = (
   return Result.succeed({ outbox: count(queued, entry), entry })
 }
 
-/** What sending an entry takes of the window, in characters. */
-export const sendSize = (entry: Entry): number => (entry.withdrawn === undefined ? entry.body.length : 128)
+/** What sending an entry takes of the window, in bytes. */
+export const sendSize = (entry: Entry): number => (entry.withdrawn === undefined ? sizeOf(entry) : 128)
 
 /** The next entries to send, in order, that are not under way and fit the rest of the window. */
 const next = (

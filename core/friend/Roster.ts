@@ -79,6 +79,18 @@ export const withAccepted = (friend: Friend, { current, earlier, lost, recovery 
 /** A friend about whose key there is no doubt. */
 export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
 
+/**
+ * What stays of a peer's keys when it is befriended again: those it has left are left for ever. A recovery key and a
+ * doubt stay with a friend; with a former one a new friendship begins, and its first session brings the commitment anew.
+ */
+export const keysKept = (before: Friend | undefined): Partial<Friend> => {
+  if (before === undefined) return {}
+  const { doubt, earlier, lost, recovery } = before
+  const left = { ...(earlier === undefined ? {} : { earlier }), ...(lost === undefined ? {} : { lost }) }
+  if (before.standing !== "Friend") return left
+  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
+}
+
 /** A request of ours that waits for an answer. `signature` is absent until the line has been signed. */
 export const Asked = Schema.Struct({
   channel: text,
@@ -128,8 +140,9 @@ export const empty: Roster = {
   rules: Table.empty()
 }
 
-/** Record keys. A newline cannot occur in a channel's name or a display name. */
+/** The key of a request of ours. A newline cannot occur in a channel's name or a display name. */
 export const askedKey = (channel: string, to: string): string => `${channel}\n${Name.fold(to)}`
+/** The key of a request of theirs: by who asked, not by the name they claim. */
 export const askedByKey = (channel: string, peerId: PeerId): string => `${channel}\n${peerId}`
 
 /** The record of a peer that is a friend now. */

@@ -32,9 +32,7 @@ type Unsigned = Omit<Link, "oldSignature" | "newSignature" | "recovery"> & {
   readonly recovery?: { readonly key: string; readonly next: string }
 }
 
-const absent = new Uint8Array(0)
-const bytesOr = (text: string | undefined): Uint8Array =>
-  (text === undefined ? absent : Base64url.decode(text)) ?? absent
+const bytesOr = (text: string | undefined): Uint8Array => Base64url.decode(text ?? "") ?? new Uint8Array(0)
 
 const fieldsOf = (link: Unsigned): ReadonlyArray<Transcript.Field> => [
   bytesOr(link.from),

@@ -35,7 +35,8 @@ export const show = (
   turn: Turn
 ): State.Stepped => {
   const entry = {
-    id: `${friend.peerId.slice(0, 16)}-${stream}-${number}`,
+    // Padded, so that ids sort like numbers: what a crash left unshown is shown in this order.
+    id: `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`,
     conversation: friend.peerId,
     label: label(friend),
     atMs: turn.nowMs,
@@ -58,17 +59,25 @@ export const show = (
   ]
 }
 
-/** The conversation log has the entry; or it could not take it, and is asked again later. */
-export const onShown = (state: State.State, id: string, failed: boolean, turn: Turn): State.Stepped =>
-  failed
-    ? [State.withPassing(state, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
-    : [State.withDurable(state, { unshown: Table.remove(state.durable.unshown, id) }), []]
+/** The conversation log has entries; or it could not take them, and is asked again later. */
+export const onShown = (
+  state: State.State,
+  { shown }: Extract<Input, { _tag: "Shown" }>,
+  turn: Turn
+): State.Stepped => {
+  const confirmed = shown.filter(({ failed }) => !failed)
+  const unshown = confirmed.reduce((left, { id }) => Table.remove(left, id), state.durable.unshown)
+  const settled = State.withDurable(state, { unshown })
+  if (confirmed.length === shown.length) return [settled, []]
+  return [State.withPassing(settled, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
+}
 
 /** Asks the conversation log again for everything it has not confirmed, when that is due. */
 export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
   const { showAgainAtMs } = state.passing
   if (showAgainAtMs === undefined || showAgainAtMs > turn.nowMs) return [state, []]
-  const entries = Table.values(state.durable.unshown)
+  // In the order in which they were accepted: by time, and within one turn by number.
+  const entries = [...Table.values(state.durable.unshown)].sort((a, b) => a.atMs - b.atMs)
   return [
     State.withPassing(state, { showAgainAtMs: undefined }),
     entries.map((entry): Output => ({ _tag: "Show", entry }))
@@ -115,7 +124,10 @@ export const begin = (state: State.State, friend: Roster.Friend, inject: Inject,
 /** A run has ended: its end is recorded and queued for the caller. Ends of jobs that were stopped are ignored. */
 export const onRan = (state: State.State, input: Extract<Input, { _tag: "Ran" }>, turn: Turn): State.Stepped => {
   const job = Table.get(state.durable.jobs, input.job)
-  return job === undefined || job.state !== "running" ? [state, []] : finish(state, job, input.result, turn)
+  if (job === undefined || job.state !== "running") return [state, []]
+  // A sandbox that lets more out than it was told to has failed; its output fits no message.
+  const tooLong = input.result.ok && input.result.answer.output.length > Limits.answerBytesMax
+  return finish(state, job, tooLong ? { ok: false, code: "sandbox-output", detail: "" } : input.result, turn)
 }
 
 /** Records how a running job ended and queues the end for its caller. */
@@ -230,7 +242,7 @@ export const end = (
   turn: Turn
 ): State.Stepped => {
   const code = Rejection.isCode(done.code ?? "") ? (done.code as Rejection.Code) : "sandbox-failed"
-  if (done.outcome === "failed") return Sending.endCall(state, call, Rejection.make(code, "said by the peer"))
+  if (done.outcome !== "answered") return Sending.endCall(state, call, Rejection.make(code, "said by the peer"))
   const words = text(answer)
   if (words === undefined) return Sending.endCall(state, call, Rejection.make("answer-damaged", "not UTF-8 text"))
   const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {

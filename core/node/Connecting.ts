@@ -233,14 +233,14 @@ export const turnedAway = (
   reject: Reject,
   turn: Turn
 ): State.Stepped => {
-  const code = Rejection.isCode(reject.code) ? reject.code : "not-a-friend"
-  const rejection = Rejection.make(code, "said by the peer", reject.retryAfterMs ?? 0)
+  // Only "not a friend" empties the queue; whatever else it is, also what only a later version knows, passes.
+  const over = reject.code === "not-a-friend"
   return State.chain(
     state,
     (current) =>
-      Rejection.isTransient(code)
-        ? Sending.pause(current, peerId, rejection.retryAfterMs, turn)
-        : Sending.onTurnedAway(current, peerId, rejection),
+      over
+        ? Sending.onTurnedAway(current, peerId, Rejection.make("not-a-friend", "said by the peer"))
+        : Sending.pause(current, peerId, reject.retryAfterMs ?? Limits.dialPauseMaxMs, turn),
     (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
   )
 }

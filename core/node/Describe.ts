@@ -54,8 +54,8 @@ export interface QueueView {
   readonly id: string
   readonly name: string
   readonly kind: "Log" | "Inject"
-  /** `waiting`: never sent. `sent`: its arrival is not confirmed. `given-up`: the peer is asked what became of it. */
-  readonly state: "waiting" | "sent" | "given-up" | "running"
+  /** `running`: an inject that arrived and is not answered. */
+  readonly state: Outbox.Standing | "running"
   readonly bytes: number
 }
 
@@ -66,10 +66,9 @@ const queueOf = ({ durable }: State): ReadonlyArray<QueueView> => {
   const nameOf = (peerId: string) =>
     Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
   const waiting = Table.values(durable.outbox.entries).flatMap((entry): ReadonlyArray<QueueView> => {
-    const { id, kind, peerId, place, textBytes, withdrawn } = entry
+    const { id, kind, peerId, textBytes } = entry
     if (kind !== "Log" && kind !== "Inject") return []
-    const state = withdrawn !== undefined ? "given-up" : place === undefined ? "waiting" : "sent"
-    return [{ id, name: nameOf(peerId), kind, state, bytes: textBytes }]
+    return [{ id, name: nameOf(peerId), kind, state: Outbox.standing(entry), bytes: textBytes }]
   })
   const ids = new Set(waiting.map((one) => one.id))
   const running = Table.values(durable.calls)

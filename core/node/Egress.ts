@@ -190,18 +190,21 @@ const reply = (outside: Outside, ref: string, answer: Reply): Effect.Effect<void
   return deferred === undefined ? Effect.void : Deferred.succeed(deferred, answer).pipe(Effect.asVoid)
 }
 
-/** Appends entries to the conversation log in the order in which they were accepted, one at a time. */
-export const showing = (outside: Outside): Effect.Effect<never> =>
-  Queue.take(outside.shows).pipe(
-    Effect.flatMap((entry) =>
-      outside.log.append(entry).pipe(
-        Effect.as(false),
-        Effect.catch((error) => Effect.logError("the conversation log failed", error.message).pipe(Effect.as(true))),
-        Effect.flatMap((failed) => outside.world.offer({ _tag: "Shown", id: entry.id, failed }))
+/** Appends what waits to the conversation log, in the order in which it was accepted; what waits together goes together. */
+export const showing = (outside: Outside): Effect.Effect<never> => {
+  const append = (entry: Entry) =>
+    outside.log.append(entry).pipe(
+      Effect.as({ id: entry.id, failed: false }),
+      Effect.catch((error) =>
+        Effect.as(Effect.logError("the conversation log failed", error.message), { id: entry.id, failed: true })
       )
-    ),
+    )
+  return Queue.takeAll(outside.shows).pipe(
+    Effect.flatMap((entries) => Effect.forEach(entries, append, { concurrency: "unbounded" })),
+    Effect.flatMap((shown) => outside.world.offer({ _tag: "Shown", shown })),
     Effect.forever
   )
+}
 
 /** Asks the sandbox how it is, every ten seconds, so that a refusal can say why before anything is promised. */
 export const watchSandbox = (outside: Outside): Effect.Effect<never> =>

@@ -18,7 +18,6 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
-import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Rotating from "./Rotating.ts"
@@ -26,15 +25,11 @@ import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
 type Line = Extract<Input, { _tag: "Line" }>
-interface Seen<L> {
+interface Seen<L> extends Rotating.Claim {
   readonly line: Authentic<L>
   readonly channel: string
   readonly author: string | null
   readonly evidence: Verdict.AuthorEvidence
-  /** Friends whose name the line uses with a key that is not theirs. */
-  readonly claimed: ReadonlyArray<Roster.Friend>
-  /** Whether a request under this key waits already: it raised its alarm when it came, and the operator has looked. */
-  readonly waits: boolean
 }
 
 /** What the channel's word about the author says of the name in the line (protocol §3). */
@@ -78,15 +73,6 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
     ? onRequest(counted, { ...seen, line: input.line }, turn)
     : onAccept(counted, { ...seen, line: input.line as Authentic<Accept> }, input, turn)
 }
-
-/** Another key under the name of friends: the operator has to look before anything more passes between us and them. */
-const doubtAll = (state: State.State, { claimed, line, waits }: Seen<FriendLine>, turn: Turn): State.Stepped =>
-  State.chain(
-    state,
-    ...(waits ? [] : claimed).map(
-      (friend) => (current: State.State) => Rotating.doubt(current, friend, "claims", line.signer.key, turn)
-    )
-  )
 
 const isRequest = (line: Authentic<FriendLine>): line is Authentic<Request> => line.value.kind === "request"
 
@@ -137,7 +123,9 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   }
   const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
   const facts = { key: signer.key, channel, author, evidence }
-  const rule = Table.values(state.durable.roster.rules).find((one) => AutoAccept.matches(one, facts))
+  // Whom the operator has sent away, no rule brings back: that takes the operator again (protocol §7).
+  const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
+  const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
   if (known?.standing === "Friend" || (rule !== undefined && seen.claimed.length === 0)) {
     const accepted = accept(asked, key, request, "rule", turn)
@@ -159,7 +147,7 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   return State.chain(
     asked,
     (current) => [current, [{ _tag: "Tell", event }]],
-    (current) => doubtAll(current, seen, turn)
+    (current) => Rotating.doubtAll(current, seen, turn)
   )
 }
 
@@ -177,7 +165,7 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
     return State.chain(
       state,
       (current) => [current, [unexpected]],
-      (current) => doubtAll(current, seen, turn)
+      (current) => Rotating.doubtAll(current, seen, turn)
     )
   }
   if (seen.claimed.length > 0) {
@@ -185,7 +173,7 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
     return State.chain(
       state,
       (current) => [current, [told]],
-      (current) => doubtAll(current, seen, turn)
+      (current) => Rotating.doubtAll(current, seen, turn)
     )
   }
   const known = Roster.byKey(roster, signer.key)
@@ -231,18 +219,6 @@ const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
   return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
 }
 
-/**
- * What stays of a peer's keys when it is befriended again: those it has left are left for ever. A recovery key and a
- * doubt stay with a friend; with a former one a new friendship begins, and its first session brings the commitment anew.
- */
-const keysOf = (before: Roster.Friend | undefined): Partial<Roster.Friend> => {
-  if (before === undefined) return {}
-  const { doubt, earlier, lost, recovery } = before
-  const left = { ...(earlier === undefined ? {} : { earlier }), ...(lost === undefined ? {} : { lost }) }
-  if (before.standing !== "Friend") return left
-  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
-}
-
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
 const befriend = (
   state: State.State,
@@ -253,23 +229,22 @@ const befriend = (
   const { peerId } = friend
   const before = Table.get(state.durable.roster.friends, peerId)
   const swarmKey = before?.swarmKey
-  // Asking again is no way to another name, nor out of an alarm: both are the operator's to change.
-  const kept =
-    before?.standing === "Friend" && by === "rule"
-      ? { name: before.name, channel: before.channel, evidence: before.evidence, alarmed: before.alarmed }
-      : {}
-  const record = { ...friend, ...kept, ...keysOf(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
+  // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
+  const { agreementKey, knowsKey = state.self.identityKey } = friend
+  const asksAgain = before?.standing === "Friend" && by === "rule"
+  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs: friend.sinceMs } : friend
+  const record = { ...renewed, ...Roster.keysKept(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
       ? state.durable.grants
-      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message")
+      : Grants.allow(Grants.withdrawAll(state.durable.grants, peerId), peerId, Grants.own, "message", turn.nowMs)
   // Nothing that waited for a former friend is meant for the new one, least of all the end of the old friendship.
   const cleared =
     before?.standing === "Friend" ? state.durable.outbox : Outbox.clear(state.durable.outbox, peerId).outbox
   const { gone, outbox } = Outbox.open(cleared, peerId, Sending.streamId(turn))
   const outputs: ReadonlyArray<Output> = [
-    ...(swarmKey === undefined ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
+    ...(swarmKey === undefined || asksAgain ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
     {
       _tag: "Tell",
       event: {
@@ -285,7 +260,8 @@ const befriend = (
   ]
   const made = State.withDurable(
     State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
-    { grants, outbox, bans: Table.remove(state.durable.bans, peerId) }
+    // Nor is it a way out of a ban, which has an end of its own.
+    { grants, outbox, bans: asksAgain ? state.durable.bans : Table.remove(state.durable.bans, peerId) }
   )
   return State.chain(
     made,
@@ -420,38 +396,4 @@ export const repost = (state: State.State, turn: Turn): State.Stepped => {
     return [postAccept(key, { ...request, acceptedAtMs: fresh(acceptedAtMs) ? acceptedAtMs : turn.nowMs })]
   })
   return [state, [...requests, ...accepts]]
-}
-
-/**
- * The friendship ends here and now, with everything granted, waiting and running. A friend of whom we have to take leave
- * still gets the word: the session stays for it, and lets nothing else in.
- */
-export const part = (state: State.State, friend: Roster.Friend, by: "operator" | "peer", turn: Turn): State.Stepped => {
-  const { name, peerId } = friend
-  const rejection =
-    by === "operator" ? Rejection.make("cancelled", "unfriended") : Rejection.make("not-a-friend", "said by the peer")
-  const calls = (current: State.State) => Table.values(current.durable.calls).filter((call) => call.peerId === peerId)
-  return State.chain(
-    state,
-    (current) => Answering.stopAll(current, peerId, "revoked", turn),
-    (current) => [end(current, friend), []],
-    (current) => Sending.onTurnedAway(current, peerId, rejection),
-    (current) =>
-      State.chain(
-        current,
-        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection))
-      ),
-    (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
-  )
-}
-
-/** The record stays as that of a former friend; grants and open requests go. */
-const end = (state: State.State, friend: Roster.Friend): State.State => {
-  const { peerId } = friend
-  if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
-  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
-  const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
-  return State.withDurable(State.withRoster(state, { friends, askedBy }), {
-    grants: Grants.withdrawAll(state.durable.grants, peerId)
-  })
 }

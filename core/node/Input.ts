@@ -92,7 +92,8 @@ export type Input =
     }
   | { readonly _tag: "Closed"; readonly connection: string; readonly rejection: Rejection | null }
   | { readonly _tag: "DialEnded"; readonly peerId: PeerId }
-  | { readonly _tag: "Shown"; readonly id: string; readonly failed: boolean }
+  /** What the conversation log has, or could not take. */
+  | { readonly _tag: "Shown"; readonly shown: ReadonlyArray<{ readonly id: string; readonly failed: boolean }> }
   | { readonly _tag: "Ran"; readonly job: string; readonly result: JobResult }
   | { readonly _tag: "SandboxStatus"; readonly ready: boolean; readonly reason: string }
 

@@ -1,7 +1,7 @@
 /**
- * The turn loop: take what waits, step, store the difference, then perform, then take the next.
- * It never lets an output happen whose turn is not stored, and never lets a failure of the disk pass as success.
- * One fiber owns the state; everything else talks to it through a bounded queue of inputs.
+ * A running node: its keys and records loaded, its doors opened, its turns taken, until the scope ends.
+ * It never touches a peer's bytes or the state's tables; Ingress, Egress and the turns do.
+ * Everything that runs beside the turns is supervised here: what breaks is logged, never silent.
  */
 import {
   Cause,
@@ -9,7 +9,6 @@ import {
   Data,
   Deferred,
   Effect,
-  FiberHandle,
   FiberMap,
   FiberSet,
   Option,
@@ -39,12 +38,11 @@ import * as Describe from "./Describe.ts"
 import * as Egress from "./Egress.ts"
 import type { Event } from "./Event.ts"
 import * as Ingress from "./Ingress.ts"
-import type { Command, Input, Turn } from "./Input.ts"
-import type { Output, Reply } from "./Output.ts"
+import type { Command, Input } from "./Input.ts"
+import type { Reply } from "./Output.ts"
 import * as Records from "./Records.ts"
 import * as State from "./State.ts"
-import * as Step from "./Step.ts"
-import * as StorageFailure from "./StorageFailure.ts"
+import * as TurnLoop from "./TurnLoop.ts"
 
 /** Why a node cannot start. `message` names what to do. */
 export class StartError extends Data.TaggedError("StartError")<{
@@ -73,6 +71,13 @@ const ownHistory = (crypto: CryptoShape, keys: Keys.LocalKeys) =>
     agreementKey: Base64url.encode(keys.agreementKey) as Keys.RemoteAgreementKey,
     swarmKey: Base64url.encode(Keys.swarmKey(crypto, keys)) as Keys.RemoteSwarmKey
   })
+/** What a node is made of besides its ports. */
+export interface Options {
+  readonly name: string
+  readonly keys: Keys.LocalKeys
+  /** Budgets other than the protocol's defaults. */
+  readonly rates?: Partial<RateLimit.Rates>
+}
 
 /** Our keys from the vault, made and stored on the first start. */
 export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVault> = Effect.gen(function* () {
@@ -140,13 +145,55 @@ const supervise = <A>(what: string, work: Effect.Effect<A>) =>
     )
   )
 
+/** What an embedder holds of a running node: commands go in as inputs, everything else only looks. */
+const nodeOf = (outside: Egress.Outside, ended: Node["ended"]): Node => {
+  const { crypto, offer, state } = outside.world
+  const over: Reply = { ok: false, rejection: Rejection.make("node-ended") }
+  let refs = 0
+  return {
+    command: (command) =>
+      Effect.gen(function* () {
+        const ref = String(++refs)
+        const deferred = yield* Deferred.make<Reply>()
+        outside.replies.set(ref, deferred)
+        yield* Effect.forkChild(offer({ _tag: "Operator", ref, command }))
+        return yield* Effect.raceFirst(
+          Deferred.await(deferred),
+          ended.pipe(Effect.catchCause(() => Effect.succeed(over)))
+        )
+      }),
+    events: PubSub.subscribe(outside.events),
+    describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state(), nowMs)),
+    fingerprint: (key) => Describe.fingerprint(crypto, state(), key),
+    ended
+  }
+}
+
+/** Lets the world in: links and lines become inputs, entries are shown, the sandbox is watched, until the scope ends. */
+const openDoors = Effect.fnUntraced(function* (outside: Egress.Outside) {
+  const serve = (link: Link) =>
+    Effect.suspend(() => {
+      outside.links.set(link.id, link.abort)
+      return Ingress.serveLink(outside.world, link)
+    }).pipe(
+      Effect.catchCause((cause) => Effect.logError("a link failed", cause)),
+      Effect.ensuring(Effect.sync(() => outside.links.delete(link.id)))
+    )
+  const { links } = outside.world.transport
+  yield* supervise("the conversation log", Egress.showing(outside))
+  yield* supervise("the sandbox's watch", Egress.watchSandbox(outside))
+  yield* supervise(
+    "accepting links",
+    Stream.runForEach(links, (link) => FiberSet.run(outside.work, serve(link)).pipe(Effect.asVoid))
+  )
+  yield* supervise(
+    "reading channels",
+    Stream.runForEach(outside.channel.lines, (line) => Ingress.onLine(outside.world, line))
+  )
+})
+
 /** Starts a node on the ports in context; it ends with the scope. */
-export const make = Effect.fnUntraced(function* (options: {
-  readonly name: string
-  readonly keys: Keys.LocalKeys
-  /** Budgets other than the protocol's defaults. */
-  readonly rates?: Partial<RateLimit.Rates>
-}) {
+export const make = Effect.fnUntraced(function* (options: Options) {
   const crypto = yield* Crypto
   const transport = yield* Transport
   const store = yield* RecordStore
@@ -180,129 +227,18 @@ export const make = Effect.fnUntraced(function* (options: {
     jobs: yield* FiberMap.make<string>(),
     work: yield* FiberSet.make()
   }
-  const alarm = yield* FiberHandle.make()
-
-  /** Steps, stores and adopts a batch, or fails and leaves everything as it was. Gives what to perform. */
-  const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Input>) {
-    const nowMs = yield* Clock.currentTimeMillis
-    let next = state
-    const outputs: Array<Output> = []
-    for (const input of batch) {
-      const given: Turn = { nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256 }
-      const [stepped, wanted] = Step.step(next, input, given)
-      next = stepped
-      outputs.push(...wanted)
-    }
-    const changes = Records.diff(next.durable)
-    if (changes.length > 0) yield* store.commit(changes)
-    state = { ...next, durable: Records.settled(next.durable) }
-    return outputs
+  const turns = yield* TurnLoop.make(outside, store, inputs, (next) => {
+    state = next
   })
-
-  const perform = (outputs: ReadonlyArray<Output>) =>
-    Effect.forEach(
-      outputs,
-      (output) =>
-        Egress.perform(outside, output).pipe(
-          Effect.catchDefect((defect) => Effect.logError(`an output of kind ${output._tag} broke`, defect))
-        ),
-      { discard: true }
-    )
-
-  /** One input whose turn cannot be stored: its consequences without the turn. */
-  const withoutStorage = (input: Input, error: StoreError) => {
-    const { again, outputs } = StorageFailure.instead(input, error)
-    const later = Effect.sleep(Limits.retryPauseMs).pipe(Effect.andThen(offer(input)))
-    return perform(outputs).pipe(Effect.andThen(again ? FiberSet.run(outside.work, later) : Effect.void), Effect.asVoid)
-  }
-
-  /** One input whose turn broke: it has not happened, and the log says which. */
-  const withoutTurn = (input: Input, defect: unknown) =>
-    Effect.logError(`a turn broke on an input of kind ${input._tag}; it is given up`, defect).pipe(
-      Effect.andThen(perform(StorageFailure.broken(input).outputs))
-    )
-
-  /** A batch that could not be stored, or broke, is tried input by input, so that one does not take others with it. */
-  const oneByOne = (batch: ReadonlyArray<Input>) =>
-    Effect.forEach(
-      batch,
-      (input) =>
-        turn([input]).pipe(
-          Effect.catch((error) =>
-            error.code === "closed" ? Effect.fail(error) : Effect.as(withoutStorage(input, error), [])
-          ),
-          Effect.catchDefect((defect) => Effect.as(withoutTurn(input, defect), [])),
-          Effect.flatMap(perform)
-        ),
-      { discard: true }
-    )
-
-  const loop = Effect.gen(function* () {
-    for (;;) {
-      const batch = yield* Queue.takeBetween(inputs, 1, Limits.batchMax)
-      const outputs = yield* turn(batch).pipe(
-        Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : Effect.succeed(undefined))),
-        Effect.catchDefect(() => Effect.succeed(undefined))
-      )
-      yield* outputs === undefined ? oneByOne(batch) : perform(outputs)
-      const nowMs = yield* Clock.currentTimeMillis
-      const wakeMs = Step.nextWakeMs(state, nowMs)
-      yield* FiberHandle.run(
-        alarm,
-        Effect.sleep(Math.max(1, wakeMs - nowMs)).pipe(Effect.andThen(offer({ _tag: "Tick" })))
-      )
-    }
-  })
-
-  const serve = (link: Link) =>
-    Effect.suspend(() => {
-      outside.links.set(link.id, link.abort)
-      return Ingress.serveLink(outside.world, link)
-    }).pipe(
-      Effect.catchCause((cause) => Effect.logError("a link failed", cause)),
-      Effect.ensuring(Effect.sync(() => outside.links.delete(link.id)))
-    )
-
   const { ready, reason } = yield* ports.sandbox.status
-  yield* perform(
-    yield* turn([{ _tag: "SandboxStatus", ready, reason }, { _tag: "Started" }]).pipe(
-      Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
-    )
-  )
+  yield* turns
+    .first([{ _tag: "SandboxStatus", ready, reason }, { _tag: "Started" }])
+    .pipe(Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message }))))
   const ended = yield* Deferred.make<never, StoreError>()
   yield* Effect.addFinalizer(() =>
     Deferred.fail(ended, new StoreError({ code: "closed", message: "the node has ended" }))
   )
-  yield* Effect.forkScoped(loop.pipe(Effect.catchCause((cause) => Deferred.failCause(ended, cause))))
-  yield* supervise("the conversation log", Egress.showing(outside))
-  yield* supervise("the sandbox's watch", Egress.watchSandbox(outside))
-  yield* supervise(
-    "accepting links",
-    Stream.runForEach(transport.links, (link) => FiberSet.run(outside.work, serve(link)).pipe(Effect.asVoid))
-  )
-  yield* supervise(
-    "reading channels",
-    Stream.runForEach(ports.channel.lines, (line) => Ingress.onLine(outside.world, line))
-  )
-
-  let refs = 0
-  const node: Node = {
-    command: (command) =>
-      Effect.gen(function* () {
-        const ref = String(++refs)
-        const deferred = yield* Deferred.make<Reply>()
-        outside.replies.set(ref, deferred)
-        yield* Effect.forkChild(offer({ _tag: "Operator", ref, command }))
-        const over: Reply = { ok: false, rejection: Rejection.make("node-ended") }
-        return yield* Effect.raceFirst(
-          Deferred.await(deferred),
-          Deferred.await(ended).pipe(Effect.catchCause(() => Effect.succeed(over)))
-        )
-      }),
-    events: PubSub.subscribe(outside.events),
-    describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state, nowMs)),
-    fingerprint: (key) => Describe.fingerprint(crypto, state, key),
-    ended: Deferred.await(ended)
-  }
-  return node
+  yield* Effect.forkScoped(turns.loop.pipe(Effect.catchCause((cause) => Deferred.failCause(ended, cause))))
+  yield* openDoors(outside)
+  return nodeOf(outside, Deferred.await(ended))
 })

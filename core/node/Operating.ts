@@ -16,6 +16,7 @@ import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Friending from "./Friending.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
@@ -82,7 +83,7 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
   Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), (friend) =>
     State.chain(
       state,
-      (current) => Friending.part(current, friend, "operator", turn),
+      (current) => Parting.part(current, friend, "operator", turn),
       (current) => Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place }), turn)
     )
   )
@@ -115,7 +116,7 @@ const changeGrant = (
     const { capability } = command
     const granting = command._tag === "Grant"
     const changed = granting
-      ? Grants.allow(grants, peerId, Grants.own, capability)
+      ? Grants.allow(grants, peerId, Grants.own, capability, turn.nowMs)
       : Grants.withdraw(grants, peerId, Grants.own, capability)
     const capabilities = Grants.held(changed, peerId, Grants.own, turn.nowMs)
     return State.chain(
@@ -148,7 +149,9 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   if (Sending.isHeld(friend.success)) return Result.fail(Rejection.make("key-doubtful", command.name))
   const { peerId } = friend.success
   const id = Sending.messageId(turn)
-  const waitMs = Math.min(Math.max(1, command.waitMs), Limits.injectWaitMs)
+  // What a tool was given may be no number at all; a message carries a whole one, and who names none waits the longest.
+  const askedMs = Number.isNaN(command.waitMs) ? Limits.injectWaitMs : command.waitMs
+  const waitMs = Math.ceil(Math.min(Math.max(1, askedMs), Limits.injectWaitMs))
   const deadlineMs = turn.nowMs + waitMs
   const draft: Outbox.Draft = {
     id,

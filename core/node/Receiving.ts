@@ -17,9 +17,9 @@ import * as Table from "../Table.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
-import * as Friending from "./Friending.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
@@ -131,7 +131,7 @@ const onSkip = (
 ): State.Stepped => {
   const { from, stream, to } = skip
   const { inbox } = state.durable
-  if (from === to && from > Inbox.receipt(inbox, peerId, stream).mark + 1 + Limits.inboxAheadMax) return [state, []]
+  if (from === to && Inbox.isTooFar(inbox, peerId, stream, from)) return [state, []]
   if (from !== to) {
     const closed = Inbox.closeForgotten(inbox, peerId, stream, from, to, turn.nowMs)
     const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
@@ -140,13 +140,13 @@ const onSkip = (
   }
   const sighting = Inbox.whatBecameOf(inbox, peerId, stream, from)
   if (sighting.kind === "known" && sighting.code === undefined) {
-    return [state, [say(connection, Inbox.receipt(inbox, peerId, stream))]]
+    return [state, [say(connection, Inbox.receipt(inbox, peerId, stream, from))]]
   }
   const code = sighting.kind === "known" ? (sighting.code ?? "withdrawn") : "withdrawn"
   const closed =
     sighting.kind === "known" ? inbox : Inbox.record(inbox, peerId, stream, from, { hash: "", code }, turn.nowMs)
   const reject: Message.Reject = { kind: "Reject", code, stream, number: from }
-  return [State.withDurable(state, { inbox: closed }), [say(connection, reject)]]
+  return [releaseHold(State.withDurable(state, { inbox: closed }), peerId, from), [say(connection, reject)]]
 }
 
 /** A piece of an answer we wait for; pieces nobody asked for are dropped. The last one lets the end take effect. */
@@ -222,9 +222,10 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
 /** The receipt that says what has taken effect so far. */
 const confirm = (state: State.State, { connection, message, peerId }: Numbered): State.Stepped => [
   state,
-  [say(connection, Inbox.receipt(state.durable.inbox, peerId, message.stream))]
+  [say(connection, Inbox.receipt(state.durable.inbox, peerId, message.stream, message.number))]
 ]
 
+/** Remembers what became of a number. Whatever it was, texts behind it have no reason to wait any more. */
 const remember = (
   state: State.State,
   numbered: Numbered,
@@ -233,9 +234,10 @@ const remember = (
 ): State.State => {
   const { hash, message, peerId } = numbered
   const outcome = code === undefined ? { hash } : { hash, code }
-  return State.withDurable(state, {
+  const recorded = State.withDurable(state, {
     inbox: Inbox.record(state.durable.inbox, peerId, message.stream, message.number, outcome, turn.nowMs)
   })
+  return releaseHold(recorded, peerId, message.number)
 }
 
 const rejectOf = ({ message }: Numbered, rejection: Rejection.Rejection): Message.Reject => ({
@@ -276,11 +278,10 @@ const hold = (state: State.State, { message, peerId }: Numbered): State.State =>
   return State.withSession(state, peerId, { ...session, heldAt })
 }
 
-const releaseHold = (state: State.State, { message, peerId }: Numbered): State.State => {
+/** Whatever became of the message that held up others, once it is remembered nothing waits for it. */
+const releaseHold = (state: State.State, peerId: PeerId, number: number): State.State => {
   const session = State.session(state, peerId)
-  return session?.heldAt === message.number
-    ? State.withSession(state, peerId, { ...session, heldAt: undefined })
-    : state
+  return session?.heldAt === number ? State.withSession(state, peerId, { ...session, heldAt: undefined }) : state
 }
 
 /** The gate for texts: what the grants say, and the budget, which is drawn only if all else holds. */
@@ -312,9 +313,8 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
   }
   const asked = gate(state, numbered, "message", log.conversation, turn)
   if (!asked.verdict.admitted) return refuse(asked.state, numbered, asked.verdict.rejection, turn)
-  const admitted = releaseHold(remember(asked.state, numbered, undefined, turn), numbered)
   return State.chain(
-    admitted,
+    remember(asked.state, numbered, undefined, turn),
     (current) => Answering.show(current, friend, log.stream, log.number, friend.name, log.text, turn),
     (current) => confirm(current, numbered)
   )
@@ -351,7 +351,7 @@ const onUnfriend = (state: State.State, numbered: Numbered, turn: Turn): State.S
   if (friend.standing !== "Friend") return confirm(state, numbered)
   return State.chain(
     state,
-    (current) => Friending.part(current, friend, "peer", turn),
+    (current) => Parting.part(current, friend, "peer", turn),
     (current) => confirm(current, { ...numbered, peerId }),
     (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
   )

@@ -105,6 +105,13 @@ export const diff = (durable: Durable): ReadonlyArray<Change> => {
   )
 }
 
+/**
+ * Whether changes only forget what has been dealt with: confirmed messages, entries that are shown. Should a crash bring
+ * them back, the peer's inbox and the log make their repetition harmless, so they need not be durable before going on.
+ */
+export const onlyForget = (changes: ReadonlyArray<Change>): boolean =>
+  changes.every(({ collection, value }) => value === null && (collection === "outbox" || collection === "unshown"))
+
 /** The same state with nothing left to write. */
 export const settled = (durable: Durable): Durable => {
   const { inbox, outbox, roster } = durable

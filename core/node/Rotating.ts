@@ -154,6 +154,23 @@ export const claimedBy = (
   )
 }
 
+/** What a line that uses friends' names says about their keys. */
+export interface Claim {
+  readonly claimed: ReadonlyArray<Roster.Friend>
+  readonly line: { readonly signer: { readonly key: RemoteIdentityKey } }
+  /** Whether a request under this key waits already: it raised its alarm when it came, and the operator has looked. */
+  readonly waits: boolean
+}
+
+/** Another key under the name of friends: the operator has to look before anything more passes between us and them. */
+export const doubtAll = (state: State.State, { claimed, line, waits }: Claim, turn: Turn): State.Stepped =>
+  State.chain(
+    state,
+    ...(waits ? [] : claimed).map(
+      (friend) => (current: State.State) => doubt(current, friend, "claims", line.signer.key, turn)
+    )
+  )
+
 /** The operator has compared fingerprints and keeps the key we hold; what waited goes out. */
 export const confirm = (
   state: State.State,

@@ -19,8 +19,9 @@ import type { Turn } from "./Input.ts"
 import type { Outgoing, Output } from "./Output.ts"
 import * as State from "./State.ts"
 
-/** The id for a new message or stream: the first or second half of the turn's entropy. One of each per turn. */
+/** The id for a new message: the first half of the turn's entropy, so at most one per turn. */
 export const messageId = (turn: Turn): string => hex(turn.entropy.subarray(0, 16))
+/** The id for a new stream: the second half of the turn's entropy, so at most one per turn. */
 export const streamId = (turn: Turn): string => hex(turn.entropy.subarray(16, 32))
 
 const nameOf = (state: State.State, peerId: PeerId): string =>

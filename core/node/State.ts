@@ -159,22 +159,27 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
 /** What every turn gives: the next state and what is wanted from the world. */
 export type Stepped = readonly [State, ReadonlyArray<Output>]
 
+/** The state with durable tables replaced. */
 export const withDurable = (state: State, change: Partial<Durable>): State => ({
   ...state,
   durable: { ...state.durable, ...change }
 })
 
+/** The state with tables of the friend room replaced. */
 export const withRoster = (state: State, change: Partial<Roster.Roster>): State =>
   withDurable(state, { roster: { ...state.durable.roster, ...change } })
 
+/** The state with something passing replaced; no record is written for it. */
 export const withPassing = (state: State, change: Partial<Passing>): State => ({
   ...state,
   passing: { ...state.passing, ...change }
 })
 
+/** The open session of a peer. */
 export const session = (state: State, peerId: PeerId): Session | undefined =>
   Option.getOrUndefined(HashMap.get(state.passing.sessions, peerId))
 
+/** The state with this as the one session of a peer. */
 export const withSession = (state: State, peerId: PeerId, next: Session): State =>
   withPassing(state, { sessions: HashMap.set(state.passing.sessions, peerId, next) })
 
@@ -187,9 +192,11 @@ const idle: Contact = {
   nextNewsMs: 0
 }
 
+/** How we stand with reaching a peer; idle until somebody wanted to. */
 export const contact = (state: State, peerId: PeerId): Contact =>
   Option.getOrElse(HashMap.get(state.passing.contacts, peerId), () => idle)
 
+/** The state with some of that changed. */
 export const withContact = (state: State, peerId: PeerId, change: Partial<Contact>): State =>
   withPassing(state, {
     contacts: HashMap.set(state.passing.contacts, peerId, { ...contact(state, peerId), ...change })

@@ -50,7 +50,7 @@ export const step = (state: State.State, input: Input, turn: Turn): State.Steppe
     case "DialEnded":
       return Connecting.dialEnded(state, input.peerId, turn)
     case "Shown":
-      return Answering.onShown(state, input.id, input.failed, turn)
+      return Answering.onShown(state, input, turn)
     case "Ran":
       return Answering.onRan(state, input, turn)
     case "SandboxStatus":

@@ -14,6 +14,8 @@ import type { Output } from "./Output.ts"
 export interface Instead {
   readonly outputs: ReadonlyArray<Output>
   readonly again: boolean
+  /** What is to be taken next, before anything that waits. It changes nothing durable. */
+  readonly next?: Input
 }
 
 /** The consequence of an input whose turn could not be stored. */
@@ -29,26 +31,28 @@ export const broken = (input: Input): Instead => ({
   again: false
 })
 
+/** The word to the sender of a numbered message: not now. */
+const refusal = (input: Extract<Input, { _tag: "Received" }>, code: Rejection.Code): ReadonlyArray<Output> => {
+  const message = input.message.value
+  if (!("number" in message) || message.number === undefined || message.stream === undefined) return []
+  const { number, stream } = message
+  const reject = { kind: "Reject" as const, code, stream, number, retryAfterMs: Limits.retryPauseMs }
+  return [{ _tag: "Transmit", connection: input.connection, messages: [{ message: reject }] }]
+}
+
 const without = (input: Input, rejection: Rejection.Rejection): Instead => {
+  // A peer hears that we could not store, not why.
+  const told: Rejection.Code = rejection.code === "disk-full" ? "storage-failed" : rejection.code
   switch (input._tag) {
     case "Operator":
       return { outputs: [{ _tag: "Reply", ref: input.ref, reply: { ok: false, rejection } }], again: false }
     case "Received": {
-      const message = input.message.value
-      if (!("number" in message) || message.number === undefined || message.stream === undefined) {
-        return { outputs: [], again: false }
-      }
-      const { number, stream } = message
-      const reject = {
-        kind: "Reject" as const,
-        code: rejection.code === "disk-full" ? "storage-failed" : rejection.code,
-        stream,
-        number,
-        retryAfterMs: Limits.retryPauseMs
-      }
+      // The session ends with it: what came behind must not take effect before it. On the next one all of it comes again.
+      const { connection } = input
       return {
-        outputs: [{ _tag: "Transmit", connection: input.connection, messages: [{ message: reject }] }],
-        again: false
+        outputs: [...refusal(input, told), { _tag: "HangUp", connection, code: told }],
+        again: false,
+        next: { _tag: "Closed", connection, rejection: null }
       }
     }
     case "Line": {
@@ -57,7 +61,7 @@ const without = (input: Input, rejection: Rejection.Rejection): Instead => {
       return { outputs: [{ _tag: "Tell", event }], again: false }
     }
     case "Opened":
-      return { outputs: [{ _tag: "HangUp", connection: input.connection, code: rejection.code }], again: false }
+      return { outputs: [{ _tag: "HangUp", connection: input.connection, code: told }], again: false }
     case "Tick":
     case "LineRefused":
     case "LinkRefused":

@@ -41,10 +41,12 @@ export const encode = (frame: Frame): Uint8Array =>
  * stays below √(2 × bytesMax) whatever the sizes.
  */
 const append = (pieces: ReadonlyArray<Uint8Array>, chunk: Uint8Array): ReadonlyArray<Uint8Array> => {
-  const kept = [...pieces]
-  let last = chunk
-  while (kept.length > 0 && kept[kept.length - 1]!.length <= last.length) last = concat(kept.pop()!, last)
-  return [...kept, last]
+  let kept = pieces.length
+  let length = chunk.length
+  while (kept > 0 && pieces[kept - 1]!.length <= length) length += pieces[--kept]!.length
+  // Joined at once, not pair by pair: a row of falling sizes would otherwise be copied once for each of its pieces.
+  const last = kept === pieces.length ? chunk : concat(...pieces.slice(kept), chunk)
+  return [...pieces.slice(0, kept), last]
 }
 
 const headerOf = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -73,15 +73,24 @@ const entities: ReadonlyArray<readonly [RegExp, string]> = [
   [/&amp;|&#0*38;|&#x0*26;/gi, "&"]
 ]
 
-/** Undoes what chat software does to a line: entities, autolinks around a name, Markdown escapes of `_` and `|`. */
-const unmangle = (text: string): string => {
-  let plain = text
-  for (const [pattern, character] of entities) plain = plain.replace(pattern, character)
-  return plain
+const unescape = (text: string): string =>
+  entities.reduce((plain, [pattern, character]) => plain.replace(pattern, character), text)
+
+/** Undoes autolinks around a name, in the forms of Slack, Markdown and plain brackets. */
+const unlink = (text: string): string =>
+  text
     .replace(/<(?:https?:\/\/|mailto:)[^\s<>|]+\|([^\s<>|]+)>/g, "$1")
     .replace(/\[([^\s[\]]+)\]\((?:https?:\/\/|mailto:)[^\s()]+\)/g, "$1")
     .replace(/<(?:https?:\/\/|mailto:)([^\s<>|]+?)\/?>/g, "$1")
-    .replace(/\\([_|*~`])/g, "$1")
+
+/**
+ * The text as it came, then with what chat software does undone, step by step: entities, autolinks, Markdown escapes.
+ * A name may itself look like an entity, a link or an escape, so no step can be known to be right before the signature.
+ */
+const unmangled = (text: string): ReadonlyArray<string> => {
+  const escaped = unescape(text)
+  const linked = unlink(escaped)
+  return [...new Set([text, escaped, linked, linked.replace(/\\([_|*~`])/g, "$1")])]
 }
 
 /** A line somewhere in a text of at most this many characters is looked for; a longer text is not a line. */
@@ -117,10 +126,18 @@ export type Reading =
 
 const refused = (rejection: Rejection.Rejection): Reading => ({ kind: "refused", rejection })
 
-/** Finds the first friend line in a text as a channel delivered it. Never throws; checks spelling, not signatures. */
+/**
+ * Finds the first friend line in a text as a channel delivered it. Never throws. Of the ways to read a mangled text the
+ * one whose signature holds is given; if none holds, the fully unmangled one, for `verify` to refuse.
+ */
 export const parse = (crypto: CryptoShape, text: string): Reading => {
   if (text.length > textCharactersMax || !/FRIEND\\?_|FRIEND&/.test(text)) return { kind: "none" }
-  const plain = unmangle(text)
+  const readings = unmangled(text).map((plain) => readPlain(crypto, plain))
+  const authentic = (reading: Reading) => reading.kind === "line" && Result.isSuccess(verify(crypto, reading.line))
+  return (readings.length > 1 ? readings.find(authentic) : undefined) ?? readings[readings.length - 1]!
+}
+
+const readPlain = (crypto: CryptoShape, plain: string): Reading => {
   const legacy = legacyGrammar.exec(plain)
   if (legacy !== null) return { kind: "legacy", from: legacy[1]! }
   const match = grammar.exec(plain)

@@ -45,7 +45,7 @@ export const Done = Schema.Struct({
   kind: Schema.Literal("Done"),
   ...durable,
   id: Id,
-  outcome: Schema.Literals(["answered", "failed"]),
+  outcome: Schema.Literals(["answered", "failed", "refused"]),
   code: Schema.optionalKey(code),
   length: natural.check(Schema.isBetween({ minimum: 0, maximum: Limits.answerBytesMax })),
   sha256: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/)),

@@ -39,7 +39,7 @@ class House {
   constructor(name: Name, keys: Keys.LocalKeys, friend: Roster.Friend) {
     this.name = name
     const roster = { ...Roster.empty, friends: Table.set(Table.empty<Roster.Friend>(), friend.peerId, friend) }
-    const grants = Grants.allow(Table.empty(), friend.peerId, Grants.own, "inject")
+    const grants = Grants.allow(Table.empty(), friend.peerId, Grants.own, "inject", startMs)
     this.state = State.start(selfOf(name, keys), { ...State.emptyDurable, roster, grants })
     this.step({ _tag: "Started" })
   }

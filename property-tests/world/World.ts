@@ -11,6 +11,7 @@ import * as MemoryStore from "../../adapters/memory/RecordStore.ts"
 import * as MemorySandbox from "../../adapters/memory/Sandbox.ts"
 import * as MemoryTransport from "../../adapters/memory/Transport.ts"
 import * as Sodium from "../../adapters/sodium/Crypto.ts"
+import type * as RateLimit from "../../core/admission/RateLimit.ts"
 import {
   type Describe,
   type Event,
@@ -42,6 +43,7 @@ export interface ActorOptions {
   readonly script?: MemorySandbox.Script
   /** Why there is no sandbox. */
   readonly noSandbox?: string
+  readonly rates?: Partial<RateLimit.Rates>
   readonly transport?: Layer.Layer<Transport>
 }
 
@@ -113,9 +115,12 @@ export const copyOf = (remains: Remains): Remains => {
 }
 
 /** A world with one room and one network. */
-export const makeWorld = (roomSettings: MemoryChat.RoomSettings = {}) => {
+export const makeWorld = (
+  roomSettings: MemoryChat.RoomSettings = {},
+  networkOptions: MemoryTransport.NetworkOptions = {}
+) => {
   const room = new MemoryChat.Room("lobby", roomSettings)
-  const network = MemoryTransport.makeNetwork()
+  const network = MemoryTransport.makeNetwork(networkOptions)
   const actors: Array<Actor> = []
 
   const start = async (name: string, options: ActorOptions = {}): Promise<Actor> => {
@@ -143,7 +148,7 @@ export const makeWorld = (roomSettings: MemoryChat.RoomSettings = {}) => {
     const program = Effect.gen(function* () {
       const context = yield* Layer.build(transport.pipe(Layer.provideMerge(base)))
       return yield* Effect.gen(function* () {
-        const node = yield* Node.make({ name, keys: yield* Node.loadKeys })
+        const node = yield* Node.make({ name, keys: yield* Node.loadKeys, rates: options.rates ?? {} })
         const subscription = yield* node.events
         const events: Array<Event.Event> = []
         yield* Effect.forkScoped(
@@ -190,7 +195,11 @@ export const makeWorld = (roomSettings: MemoryChat.RoomSettings = {}) => {
   }
 
   const end = () => Promise.all(actors.map((actor) => actor.stop()))
-  return { room, network, start, end }
+  /** Every link of the network breaks, now; the nodes are not told why. */
+  const cut = () => {
+    for (const station of network.stations.values()) for (const sever of [...station.open.values()]) sever()
+  }
+  return { room, network, start, end, cut }
 }
 export type World = ReturnType<typeof makeWorld>
 

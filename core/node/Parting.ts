@@ -1,0 +1,53 @@
+/**
+ * The end of a friendship, whoever ends it: grants, queue, calls and running jobs go, the record stays as Former.
+ * It never tells the peer; whoever ends it on our side queues the word, and only that word is left to say.
+ * It is apart from Friending because it needs every room that holds something of a friend, and friending does not.
+ */
+import * as Grants from "../admission/Grants.ts"
+import * as Friendship from "../friend/Friendship.ts"
+import type * as Roster from "../friend/Roster.ts"
+import * as Name from "../identity/Name.ts"
+import * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
+import * as Answering from "./Answering.ts"
+import type { Turn } from "./Input.ts"
+import * as Sending from "./Sending.ts"
+import * as State from "./State.ts"
+
+/**
+ * The friendship ends here and now, with everything granted, waiting and running. A friend of whom we have to take leave
+ * still gets the word: the session stays for it, and lets nothing else in.
+ */
+export const part = (state: State.State, friend: Roster.Friend, by: "operator" | "peer", turn: Turn): State.Stepped => {
+  const { name, peerId } = friend
+  const rejection =
+    by === "operator" ? Rejection.make("cancelled", "unfriended") : Rejection.make("not-a-friend", "said by the peer")
+  const calls = (current: State.State) => Table.values(current.durable.calls).filter((call) => call.peerId === peerId)
+  return State.chain(
+    state,
+    (current) => Answering.stopAll(current, peerId, "revoked", turn),
+    (current) => [end(current, friend), []],
+    (current) => Sending.onTurnedAway(current, peerId, rejection),
+    (current) =>
+      State.chain(
+        current,
+        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection))
+      ),
+    (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
+  )
+}
+
+/**
+ * The record stays as that of a former friend; grants and open requests go. So do requests of ours under that name: an
+ * answer to one of them would bring back whom we have just sent away.
+ */
+const end = (state: State.State, friend: Roster.Friend): State.State => {
+  const { peerId } = friend
+  if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
+  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
+  const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
+  const asked = Table.removeWhere(state.durable.roster.asked, ({ to }) => Name.fold(to) === Name.fold(friend.name))
+  return State.withDurable(State.withRoster(state, { friends, asked, askedBy }), {
+    grants: Grants.withdrawAll(state.durable.grants, peerId)
+  })
+}

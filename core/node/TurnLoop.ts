@@ -1,0 +1,131 @@
+/**
+ * The turn loop: take what waits, step, store the difference, then perform, then take the next.
+ * It never lets an output happen whose turn is not stored, and never lets a failure of the disk pass as success.
+ * One fiber owns the state; everything else talks to it through a bounded queue of inputs.
+ */
+import { Clock, Effect, FiberHandle, FiberSet, Queue } from "effect"
+import type { RecordStoreShape, StoreError } from "../../ports/RecordStore.ts"
+import * as Limits from "../Limits.ts"
+import * as Egress from "./Egress.ts"
+import type { Input, Turn } from "./Input.ts"
+import type { Output } from "./Output.ts"
+import * as Records from "./Records.ts"
+import type { State } from "./State.ts"
+import * as Step from "./Step.ts"
+import * as StorageFailure from "./StorageFailure.ts"
+
+/**
+ * Steps, stores and adopts a batch, or fails and leaves everything as it was. Gives what to perform. Changes that only
+ * forget stay in the state as unwritten and go with the next ones: a message costs its sender one flush, not two.
+ */
+const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (state: State) => void) =>
+  Effect.fnUntraced(function* (batch: ReadonlyArray<Input>) {
+    const { crypto, state } = outside.world
+    const nowMs = yield* Clock.currentTimeMillis
+    let next = state()
+    const outputs: Array<Output> = []
+    for (const input of batch) {
+      const given: Turn = { nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256 }
+      const [stepped, wanted] = Step.step(next, input, given)
+      next = stepped
+      outputs.push(...wanted)
+    }
+    const changes = Records.diff(next.durable)
+    if (Records.onlyForget(changes) && !batch.some((input) => input._tag === "Tick")) adopt(next)
+    else {
+      yield* store.commit(changes)
+      adopt({ ...next, durable: Records.settled(next.durable) })
+    }
+    return outputs
+  })
+
+/** Stores what was only forgotten so far. */
+const makeTidyUp = (outside: Egress.Outside, store: RecordStoreShape, adopt: (state: State) => void) =>
+  Effect.suspend(() => {
+    const state = outside.world.state()
+    const changes = Records.diff(state.durable)
+    if (changes.length === 0) return Effect.void
+    return store.commit(changes).pipe(
+      Effect.andThen(Effect.sync(() => adopt({ ...state, durable: Records.settled(state.durable) }))),
+      Effect.catch(() => Effect.void)
+    )
+  })
+
+/** Performs what a committed turn wants. An output that breaks is logged; the turn has happened all the same. */
+const performAll = (outside: Egress.Outside, outputs: ReadonlyArray<Output>) =>
+  Effect.forEach(
+    outputs,
+    (output) =>
+      Egress.perform(outside, output).pipe(
+        Effect.catchDefect((defect) => Effect.logError(`an output of kind ${output._tag} broke`, defect))
+      ),
+    { discard: true }
+  )
+
+/** One input whose turn cannot be stored: its consequences without the turn. */
+const withoutStorage = (outside: Egress.Outside, input: Input, error: StoreError) => {
+  const instead = StorageFailure.instead(input, error)
+  const later = Effect.sleep(Limits.retryPauseMs).pipe(Effect.andThen(outside.world.offer(input)))
+  return performAll(outside, instead.outputs).pipe(
+    Effect.andThen(instead.again ? FiberSet.run(outside.work, later) : Effect.void),
+    Effect.as(instead.next)
+  )
+}
+
+/** One input whose turn broke: it has not happened, and the log says which. */
+const withoutTurn = (outside: Egress.Outside, input: Input, defect: unknown) => {
+  const instead = StorageFailure.broken(input)
+  return Effect.logError(`a turn broke on an input of kind ${input._tag}; it is given up`, defect).pipe(
+    Effect.andThen(performAll(outside, instead.outputs)),
+    Effect.as(instead.next)
+  )
+}
+
+/**
+ * The loop of a node over its queue of inputs. `adopt` gets each committed state; `first` takes one batch before the
+ * loop runs and fails if it cannot be stored. The loop ends only when the store is closed for good.
+ */
+export const make = Effect.fnUntraced(function* (
+  outside: Egress.Outside,
+  store: RecordStoreShape,
+  inputs: Queue.Queue<Input>,
+  adopt: (state: State) => void
+) {
+  const turn = makeTurn(outside, store, adopt)
+  const perform = (outputs: ReadonlyArray<Output>) => performAll(outside, outputs)
+  const alarm = yield* FiberHandle.make()
+
+  /** A batch that could not be stored, or broke, is tried input by input, so that one does not take others with it. */
+  const oneByOne = (batch: ReadonlyArray<Input>) => Effect.forEach(batch, alone, { discard: true })
+  const alone = (input: Input): Effect.Effect<void, StoreError> =>
+    turn([input]).pipe(
+      Effect.flatMap((outputs) => Effect.as(perform(outputs), undefined)),
+      Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : withoutStorage(outside, input, error))),
+      Effect.catchDefect((defect) => withoutTurn(outside, input, defect)),
+      Effect.flatMap((next) => (next === undefined ? Effect.void : Effect.flatMap(turn([next]), perform)))
+    )
+
+  const tidyUp = makeTidyUp(outside, store, adopt)
+  yield* Effect.addFinalizer(() => tidyUp)
+  const loop = Effect.gen(function* () {
+    for (;;) {
+      const batch = yield* Queue.takeBetween(inputs, 1, Limits.batchMax)
+      const outputs = yield* turn(batch).pipe(
+        Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : Effect.succeed(undefined))),
+        Effect.catchDefect(() => Effect.succeed(undefined))
+      )
+      yield* outputs === undefined ? oneByOne(batch) : perform(outputs)
+      const nowMs = yield* Clock.currentTimeMillis
+      const untidy = Records.diff(outside.world.state().durable).length > 0
+      const wakeMs = Math.min(
+        Step.nextWakeMs(outside.world.state(), nowMs),
+        untidy ? nowMs + Limits.tidyUpMs : Number.POSITIVE_INFINITY
+      )
+      yield* FiberHandle.run(
+        alarm,
+        Effect.sleep(Math.max(1, wakeMs - nowMs)).pipe(Effect.andThen(outside.world.offer({ _tag: "Tick" })))
+      )
+    }
+  })
+  return { first: (batch: ReadonlyArray<Input>) => Effect.flatMap(turn(batch), perform), loop }
+})

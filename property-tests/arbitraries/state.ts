@@ -1,0 +1,364 @@
+/**
+ * People with real keys, and what they say: the material from which models of whole nodes are built.
+ * Nothing here marks a value as proven: lines come through `FriendLine.verify`, proofs through `Proof.read`, messages
+ * through `Seal.open`, because a model that forges its inputs proves nothing about a gate that asks for authentic ones.
+ * Keys come from a written seed, so a failing run is the same run tomorrow.
+ */
+import { Effect, Layer, Redacted, Result } from "effect"
+import fc from "fast-check"
+import { layerSeeded } from "../../adapters/memory/Crypto.ts"
+import * as Sodium from "../../adapters/sodium/Crypto.ts"
+import * as Base64url from "../../core/bytes/Base64url.ts"
+import type { Rule } from "../../core/friend/AutoAccept.ts"
+import * as Authentic from "../../core/identity/Authentic.ts"
+import * as PeerId from "../../core/identity/PeerId.ts"
+import {
+  Codec,
+  Frame,
+  FriendLine,
+  type Input,
+  Keys,
+  Limits,
+  type Message,
+  Rejection,
+  Seal,
+  type State
+} from "../../core/index.ts"
+import * as KeySchedule from "../../core/session/KeySchedule.ts"
+import * as Proof from "../../core/session/Proof.ts"
+import { Crypto } from "../../ports/Crypto.ts"
+
+/** The engine under every model: libsodium with the randomness of a seed. */
+export const crypto = Effect.runSync(
+  Crypto.pipe(Effect.provide(layerSeeded("people of the models").pipe(Layer.provide(Sodium.layer))))
+)
+
+/** A noon in 2027 at which every model's clock starts. */
+export const noonMs = 1_800_000_000_000
+
+/** Somebody with keys: a node of the model, or a stranger with a pen. */
+export interface Person {
+  readonly name: string
+  readonly keys: Keys.LocalKeys
+  readonly self: State.Self
+  readonly swarmKey: Keys.RemoteSwarmKey
+  /** What a link with this person proves. */
+  readonly proof: Authentic.Authentic<Proof.Proof>
+}
+
+/** A new person under a name; two of one name have different keys. */
+export const person = (name: string): Person => {
+  const keys = Keys.generate(crypto, noonMs)
+  const swarm = crypto.ed25519PublicKey(keys.swarmSeed)
+  const hash = crypto.sha256(keys.identityKey)
+  const payload = Proof.write(crypto, keys, swarm, "initiator", hash, undefined)
+  const { proof } = Result.getOrThrow(Proof.read(crypto, "initiator", hash, keys.agreementKey, payload))
+  const { agreementKey, identityKey, swarmKey } = proof.value
+  return { name, keys, self: { name, identityKey, agreementKey, earlier: [] }, swarmKey, proof }
+}
+
+/** A friend line as somebody signs it; `from` other than the signer's name is a claim. */
+export const signedLine = (
+  by: Person,
+  to: string,
+  tsMs: number,
+  options: { readonly from?: string; readonly requestSignature?: string } = {}
+): Authentic.Authentic<FriendLine.FriendLine> => {
+  const { agreementKey, identityKey } = by.self
+  const common = { to, from: options.from ?? by.name, pubkey: identityKey, encryptPub: agreementKey, tsMs }
+  const { requestSignature } = options
+  const unsigned: FriendLine.Unsigned =
+    requestSignature === undefined ? { kind: "request", ...common } : { kind: "accept", ...common, requestSignature }
+  const signature = FriendLine.sign(crypto, by.keys, unsigned)
+  return Result.getOrThrow(FriendLine.verify(crypto, { ...unsigned, signature } as FriendLine.FriendLine))
+}
+
+const sessionKey = Redacted.make(new Uint8Array(32).fill(7))
+
+/** Bytes of a body as they come out of a sealed record of somebody's session; undefined where a reader ignores them. */
+export const received = (
+  by: Person,
+  connection: string,
+  body: Uint8Array
+): Extract<Input.Input, { _tag: "Received" }> | undefined => {
+  const direction = KeySchedule.begin(sessionKey, noonMs)
+  const { bytes } = Seal.seal(crypto, direction, noonMs, body)
+  const { frame } = Frame.next(Frame.push(Frame.reader, bytes), Limits.frameBytesMax)
+  const opened = Seal.open(crypto, by.proof, direction, noonMs, frame?.body ?? new Uint8Array(0))
+  const { plaintext } = Result.getOrThrow(opened)
+  const message = Result.getOrThrow(Codec.decode(plaintext.value))
+  if (message === undefined) return undefined
+  const hash = Base64url.encode(crypto.sha256(body).subarray(0, 16))
+  return {
+    _tag: "Received",
+    connection,
+    message: Authentic.map(plaintext, () => message),
+    bytes: body.length,
+    hash
+  }
+}
+
+/** A link with somebody has authenticated. */
+export const openedBy = (by: Person, connection: string, initiator: boolean): Input.Input => ({
+  _tag: "Opened",
+  connection,
+  initiator,
+  version: 3,
+  peer: by.proof
+})
+
+/** What the turn of this number is given: reproducible entropy. */
+export const turnAt = (nowMs: number, number: number): Input.Turn => ({
+  nowMs,
+  entropy: crypto.sha256(new TextEncoder().encode(`turn ${number}`)),
+  sha256: crypto.sha256
+})
+
+/** 128 bits as the wire writes them, one of a few. */
+export const ids: ReadonlyArray<string> = ["0", "1", "2", "3"].map((digit) => digit.repeat(32))
+export const id = fc.constantFrom(...ids)
+
+/** Numbers near a stream's start, near the reach of an inbox, and far beyond. */
+export const streamNumber = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 12 }) },
+  { weight: 1, arbitrary: fc.integer({ min: Limits.inboxAheadMax - 2, max: Limits.inboxAheadMax + 14 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) }
+)
+
+/** Texts: plain, in other scripts, empty, with halves of characters. */
+export const words = fc.oneof(
+  { weight: 3, arbitrary: fc.string({ maxLength: 12 }) },
+  { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 6 }) },
+  { weight: 1, arbitrary: fc.constantFrom("", " ", "\ud800", "漢字漢字", "__proto__", "x".repeat(5_000)) }
+)
+
+const code = fc.constantFrom("no-capability", "rate-limited", "not-a-friend", "sequence-conflict", "from-tomorrow")
+const natural = fc.oneof(fc.nat(5_000), fc.constantFrom(0, Number.MAX_SAFE_INTEGER))
+const confinement: Message.Done["confinement"] = {
+  engine: "none",
+  containerId: "c",
+  user: "u",
+  network: "none",
+  readOnlyRoot: true,
+  memoryBytes: 1,
+  pids: 1,
+  cpus: 0.5
+}
+const numbered = { stream: id, number: streamNumber }
+const sometimes = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { nil: undefined, freq: 2 })
+const dense = <A extends object>(record: A): A =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as A
+
+/** Any message of the closed union, plausible and implausible alike. */
+export const message: fc.Arbitrary<Message.Message> = fc
+  .oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant("Log"), ...numbered, text: words }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("Inject"),
+        ...numbered,
+        id,
+        text: words,
+        timeLimitMs: fc.nat(9).map((n) => n + 1)
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Log"), ...numbered, conversation: id, text: words }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("Done"),
+        ...numbered,
+        id,
+        outcome: fc.constantFrom("answered", "failed"),
+        code: sometimes(code),
+        length: fc.constantFrom(0, 3, Limits.answerBytesMax),
+        sha256: fc.constantFrom("A".repeat(43), Base64url.encode(crypto.sha256(new Uint8Array(0)))),
+        confinement: sometimes(fc.constant(confinement))
+      })
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("Chunk"),
+        id,
+        offset: natural,
+        bytes: fc.constantFrom("", "AAAA", "A", "not base64 !", "A".repeat(21_844))
+      })
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("Receipt"),
+        stream: id,
+        mark: natural,
+        also: fc.array(streamNumber, { maxLength: 5 })
+      })
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("Reject"),
+        code,
+        stream: sometimes(id),
+        number: sometimes(streamNumber),
+        retryAfterMs: sometimes(natural)
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Skip"), ...numbered }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("Ping", "Pong"), nonce: id }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Close"), code }) }
+  )
+  .map((record) => dense(record) as Message.Message)
+
+export const alice = person("alice")
+export const bob = person("bob")
+export const mallory = person("mallory")
+const others = [bob, mallory]
+const other = fc.constantFrom(...others)
+const connections = ["c0", "c1", "c2"]
+const connection = fc.constantFrom(...connections)
+const channel = fc.constantFrom("lobby", "attic")
+const names = fc.constantFrom("alice", "bob", "BOB", "mallory", "nobody", "", "@", "a|b", "__proto__")
+const who = {
+  name: fc.oneof({ weight: 4, arbitrary: fc.constantFrom("bob", "mallory") }, { weight: 1, arbitrary: names }),
+  keyPrefix: fc.constantFrom("", "", "", bob.self.identityKey.slice(0, 6), "zzz")
+}
+const capability = fc.constantFrom<"message" | "inject">("message", "inject")
+const patience = fc.constantFrom(1, 5_000, Limits.injectWaitMs, 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY)
+const rule = fc.record({ unproven: fc.boolean(), channel: sometimes(channel), author: sometimes(names) }).map(dense)
+
+/** Everything an operator can say, sensible or not. */
+export const command: fc.Arbitrary<Input.Command> = fc.oneof(
+  fc.record({ _tag: fc.constant("Friend" as const), channel, to: names }),
+  fc.record({ _tag: fc.constantFrom("Accept" as const, "Deny" as const, "Unfriend" as const), ...who }),
+  fc.record({ _tag: fc.constantFrom("Grant" as const, "Revoke" as const), ...who, capability }),
+  fc.record({ _tag: fc.constant("Message" as const), ...who, text: words }),
+  fc.record({ _tag: fc.constant("Inject" as const), ...who, text: words, waitMs: patience }),
+  fc.record({ _tag: fc.constant("AddRule" as const), rule: rule as fc.Arbitrary<Omit<Rule, "id">> }),
+  fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })
+)
+
+const peerIdOf = (one: Person) => PeerId.of(crypto, one.self.identityKey)
+const rejection = fc
+  .constantFrom(...(Object.keys(Rejection.table) as ReadonlyArray<Rejection.Code>))
+  .map((one) => Rejection.make(one))
+const line = fc
+  .record({
+    by: other,
+    to: fc.constantFrom("alice", "alice", "alice", "nobody"),
+    minutes: fc.constantFrom(0, 0, 0, 1, -4, 6, -6),
+    from: sometimes(fc.constantFrom("bob", "mallory", "alice")),
+    answers: sometimes(fc.constantFrom("A".repeat(86)))
+  })
+  .map(({ answers, by, from, minutes, to }) =>
+    signedLine(by, to, noonMs + minutes * 60_000, dense({ from, requestSignature: answers }) as { from?: string })
+  )
+const kind = fc.constantFrom<"request" | "accept">("request", "accept")
+const key = fc.oneof(
+  fc.tuple(channel, fc.constantFrom("bob", "mallory")).map((parts) => parts.join("\n")),
+  fc.tuple(channel, other).map(([where, by]) => `${where}\n${peerIdOf(by)}`)
+)
+const answer = fc
+  .constantFrom(0, 3, Limits.answerBytesMax, Limits.answerBytesMax + 1)
+  .map((length) => ({ output: new Uint8Array(length).fill(97), confinement: confinement! }))
+const result: fc.Arbitrary<Input.JobResult> = fc.oneof(
+  fc.record({ ok: fc.constant(true as const), answer }),
+  fc.record({
+    ok: fc.constant(false as const),
+    code: fc.constantFrom<Rejection.Code>("sandbox-exit", "sandbox-timeout"),
+    detail: words
+  })
+)
+
+/** Any input at all, as often as it tends to happen; what comes from a peer is authentic, and that is all it is. */
+export const input: fc.Arbitrary<Input.Input> = fc.oneof(
+  { weight: 1, arbitrary: fc.constant<Input.Input>({ _tag: "Started" }) },
+  { weight: 3, arbitrary: fc.constant<Input.Input>({ _tag: "Tick" }) },
+  { weight: 10, arbitrary: fc.record({ _tag: fc.constant("Operator" as const), ref: fc.constant("ref"), command }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      _tag: fc.constant("Line" as const),
+      channel,
+      author: fc.constantFrom(null, "bob", "mallory"),
+      line
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _tag: fc.constant("LineRefused" as const),
+      channel,
+      author: fc.constant(null),
+      claimed: names,
+      rejection
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _tag: fc.constant("LineSigned" as const),
+      kind,
+      key,
+      signature: fc.constant("A".repeat(86))
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ _tag: fc.constant("LinePosted" as const), kind, key, rejection: fc.option(rejection) })
+  },
+  { weight: 4, arbitrary: fc.tuple(other, connection, fc.boolean()).map((given) => openedBy(...given)) },
+  {
+    weight: 20,
+    arbitrary: fc
+      .tuple(other, connection, message)
+      .map(([by, on, said]) => received(by, on, Codec.encode(said)) ?? { _tag: "Tick" as const })
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(other, connection, id, streamNumber)
+      .map(
+        ([by, on, stream, number]) =>
+          received(by, on, new TextEncoder().encode(JSON.stringify({ kind: "FromTomorrow", stream, number })))!
+      )
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _tag: fc.constant("LinkRefused" as const),
+      rejection,
+      swarmKey: fc.constant(bob.swarmKey),
+      topics: fc.constant([])
+    })
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ _tag: fc.constant("Closed" as const), connection, rejection: fc.option(rejection) })
+  },
+  { weight: 2, arbitrary: other.map((by) => ({ _tag: "DialEnded" as const, peerId: peerIdOf(by) })) },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Shown" as const), id: words, failed: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      _tag: fc.constant("Ran" as const),
+      job: fc.tuple(other, id).map(([by, one]) => `${peerIdOf(by)}/${one}`),
+      result
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ _tag: fc.constant("SandboxStatus" as const), ready: fc.boolean(), reason: words })
+  }
+)
+
+/** What has happened to alice before a story begins: bob is her friend, may inject, and is connected. */
+export const beginning: ReadonlyArray<Input.Input> = [
+  { _tag: "SandboxStatus", ready: true, reason: "" },
+  { _tag: "Started" },
+  { _tag: "Line", channel: "lobby", author: "bob", line: signedLine(bob, "alice", noonMs - 1_000) },
+  { _tag: "Operator", ref: "ref", command: { _tag: "Accept", name: "bob", keyPrefix: "" } },
+  { _tag: "Operator", ref: "ref", command: { _tag: "Grant", name: "bob", keyPrefix: "", capability: "inject" } },
+  openedBy(bob, "c0", false)
+]

@@ -1,0 +1,204 @@
+/**
+ * Laws of the gate: fresh both ways, once, within a budget, and never a yes without every fact that a yes needs.
+ * The necessary facts are written here a second time, from the protocol, as predicates that know no order of checks.
+ * Each question is asked over the whole product of its facts, so that no combination is left to chance.
+ */
+import { Result } from "effect"
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import * as Capability from "../../core/admission/Capability.ts"
+import * as RateLimit from "../../core/admission/RateLimit.ts"
+import * as ReplayWindow from "../../core/admission/ReplayWindow.ts"
+import { Limits, Rejection, Verdict } from "../../core/index.ts"
+import * as Table from "../../core/Table.ts"
+import { noonMs, person, signedLine } from "../arbitraries/state.ts"
+
+const mallory = person("mallory")
+const signed = (tsMs: number) => signedLine(mallory, "alice", tsMs)
+const fiveMinutes = 5 * 60_000
+
+describe("ReplayWindow", () => {
+  it("freshness is five minutes both ways, to the millisecond, and the refusal names the difference", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -2 * fiveMinutes, max: 2 * fiveMinutes }), (differenceMs) => {
+        const stale = ReplayWindow.freshness(noonMs + differenceMs, noonMs)
+        expect(stale === undefined).toBe(Math.abs(differenceMs) <= fiveMinutes)
+        if (stale === undefined) return
+        expect(stale.code).toBe("clock-difference")
+        expect(stale.detail).toContain(differenceMs > 0 ? "ahead" : "behind")
+        expect(stale.detail).toContain(String(Math.round(Math.abs(differenceMs) / 1000)))
+      })
+    )
+    for (const edge of [-fiveMinutes, fiveMinutes]) {
+      expect(ReplayWindow.freshness(noonMs + edge, noonMs)).toBeUndefined()
+      expect(ReplayWindow.freshness(noonMs + edge + Math.sign(edge), noonMs)?.code).toBe("clock-difference")
+    }
+  })
+  it("full, it refuses the next and still knows the first; what can no longer be fresh makes room", () => {
+    let window: ReplayWindow.ReplayWindow = Table.empty()
+    const first = signed(noonMs)
+    window = Result.getOrThrow(ReplayWindow.admit(window, first, noonMs))
+    for (let index = 1; index < Limits.replayEntriesMax; index++) {
+      window = Table.set(window, `another signature ${index}`, noonMs + fiveMinutes + (index % 7))
+    }
+    expect(Result.getOrThrow(Result.flip(ReplayWindow.admit(window, signed(noonMs + 1), noonMs))).code).toBe(
+      "line-rate"
+    )
+    expect(Result.getOrThrow(Result.flip(ReplayWindow.admit(window, first, noonMs + fiveMinutes))).code).toBe(
+      "line-seen"
+    )
+    const later = noonMs + fiveMinutes + 1
+    const made = Result.getOrThrow(ReplayWindow.admit(window, signed(later), later))
+    expect(Table.size(made)).toBeLessThan(Limits.replayEntriesMax)
+    // Those that are still fresh by a millisecond are all still known.
+    for (const [signature, untilMs] of Table.pairs(window)) {
+      if (untilMs >= later) expect(Table.has(made, signature)).toBe(true)
+    }
+  })
+})
+
+describe("RateLimit", () => {
+  it("is the protocol's: 30 a minute and 300 an hour for messages, and for injects", () => {
+    for (const budget of ["message", "inject"] as const) {
+      expect(RateLimit.rates[budget]).toEqual([
+        { capacity: 30, windowMs: 60_000 },
+        { capacity: 300, windowMs: 3_600_000 }
+      ])
+    }
+  })
+  it("a refusal costs nothing: the budgets are the same object", () => {
+    let budgets: RateLimit.Budgets = {}
+    for (let index = 0; index < 30; index++) budgets = RateLimit.draw(budgets, "message", noonMs).budgets
+    const refused = RateLimit.draw(budgets, "message", noonMs)
+    expect(refused.waitMs).toBe(2_000)
+    expect(refused.budgets).toBe(budgets)
+  })
+  it("budgets do not touch each other", () => {
+    let budgets: RateLimit.Budgets = {}
+    for (let index = 0; index < 31; index++) budgets = RateLimit.draw(budgets, "message", noonMs).budgets
+    expect(RateLimit.draw(budgets, "inject", noonMs).waitMs).toBe(0)
+  })
+})
+
+describe("Capability", () => {
+  it("`inject` implies `message`, and nothing else implies anything but itself", () => {
+    const table = Capability.all.map((held) => Capability.all.map((wanted) => Capability.implies(held, wanted)))
+    expect(Capability.all).toEqual(["message", "inject"])
+    expect(table).toEqual([
+      [true, false],
+      [true, true]
+    ])
+  })
+  it("only its own words parse", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.constantFrom("Message", "__proto__", "inject ")), (word) => {
+        expect(Capability.parse(word)).toBe(word === "message" || word === "inject" ? word : undefined)
+      })
+    )
+  })
+})
+
+type Question<K extends Verdict.Question["kind"]> = Extract<Verdict.Question, { kind: K }>
+
+/** Every combination of the values given for each fact. */
+const product = <K extends Verdict.Question["kind"]>(
+  kind: K,
+  facts: { readonly [F in Exclude<keyof Question<K>, "kind">]: ReadonlyArray<Question<K>[F]> }
+): ReadonlyArray<Question<K>> =>
+  Object.entries(facts as Record<string, ReadonlyArray<unknown>>).reduce<ReadonlyArray<Record<string, unknown>>>(
+    (questions, [fact, values]) =>
+      questions.flatMap((question) => values.map((value) => ({ ...question, [fact]: value }))),
+    [{ kind }]
+  ) as unknown as ReadonlyArray<Question<K>>
+
+const around = (bound: number) => [0, bound - 1, bound, bound + 1]
+const questions = {
+  line: product("line", {
+    evidence: ["same", "different", "unproven"],
+    lineWaitMs: [0, 1, 60_000],
+    known: ["friend", "asked", "asked-by", "former", "stranger"],
+    openRequests: around(Limits.askedByMax),
+    openRequestsOfName: around(Limits.askedByPerNameMax)
+  }),
+  session: product("session", {
+    standing: ["friend", "former", "stranger"],
+    banned: [false, true],
+    awaitingAcceptance: [false, true]
+  }),
+  message: product("message", {
+    needs: ["none", "message", "inject"],
+    granted: [false, true],
+    conversationKnown: [false, true],
+    bytes: around(Limits.bodyBytesMax),
+    waitMs: [0, 1, 2_000]
+  }),
+  run: product("run", {
+    sandboxReady: [false, true],
+    sandboxReason: ["", "no engine runs here"],
+    jobsOfPeer: around(Limits.jobsPerPeerMax),
+    jobs: around(Limits.jobsMax),
+    answersWaiting: around(Limits.answersWaitingMax)
+  })
+}
+
+/** What must be true of the facts whenever the answer is yes, and is yes whenever all of it is true. */
+const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(facts: Question<K>) => boolean> } = {
+  line: [
+    (facts) => facts.evidence !== "different",
+    (facts) => facts.lineWaitMs === 0,
+    // A friend, and whoever waits already, takes no new place among the open requests.
+    ({ known, openRequests }) => known === "friend" || known === "asked-by" || openRequests < 100,
+    ({ known, openRequestsOfName }) => known === "friend" || known === "asked-by" || openRequestsOfName < 4
+  ],
+  session: [(facts) => !facts.banned, (facts) => facts.standing === "friend"],
+  message: [
+    (facts) => facts.bytes <= 2 ** 20,
+    (facts) => facts.conversationKnown,
+    (facts) => facts.granted || facts.needs === "none",
+    (facts) => facts.waitMs === 0
+  ],
+  run: [
+    (facts) => facts.sandboxReady,
+    (facts) => facts.jobsOfPeer < Limits.jobsPerPeerMax,
+    (facts) => facts.jobs < Limits.jobsMax,
+    (facts) => facts.answersWaiting < Limits.answersWaitingMax
+  ]
+}
+
+describe("Verdict", () => {
+  it.each(["line", "session", "message", "run"] as const)("%s: yes exactly when every necessary fact holds", (kind) => {
+    const asked = questions[kind] as ReadonlyArray<never>
+    const conditions = necessary[kind] as ReadonlyArray<(facts: never) => boolean>
+    for (const facts of asked) {
+      expect(Verdict.decide(facts).admitted, JSON.stringify(facts)).toBe(conditions.every((holds) => holds(facts)))
+    }
+    // Each condition is the only one missing somewhere, so that none of them is tested by luck.
+    for (const condition of conditions) {
+      const alone = asked.filter((facts) => conditions.every((other) => other(facts) === (other !== condition)))
+      expect(alone.length).toBeGreaterThan(0)
+    }
+  })
+  it("each no says when to come back exactly where coming back helps", () => {
+    for (const facts of [...questions.line, ...questions.message, ...questions.session, ...questions.run]) {
+      const verdict = Verdict.decide(facts)
+      if (verdict.admitted) continue
+      const { code, retryAfterMs } = verdict.rejection
+      if (Rejection.isTransient(code)) expect(retryAfterMs).toBeGreaterThan(0)
+      else if (code !== "line-rate") expect(retryAfterMs).toBe(0)
+    }
+  })
+  it("never punishes: no answer of the gate is a violation", () => {
+    for (const facts of [...questions.line, ...questions.message, ...questions.session, ...questions.run]) {
+      const verdict = Verdict.decide(facts)
+      if (!verdict.admitted) expect(Rejection.isViolation(verdict.rejection.code)).toBe(false)
+    }
+  })
+  it("tells a banned peer nothing, and one that was a friend that it is none", () => {
+    for (const facts of questions.session) {
+      const verdict = Verdict.decide(facts)
+      if (verdict.admitted) continue
+      expect(Rejection.isTold(verdict.rejection.code)).toBe(!facts.banned)
+      if (!facts.banned && facts.standing === "former") expect(verdict.rejection.code).toBe("not-a-friend")
+    }
+  })
+})

@@ -1,0 +1,198 @@
+/**
+ * The package as strangers get it: a git clone that runs with no build, and a tarball that runs built.
+ * It never builds in the project's own folder and never asks a registry: what is installed here is linked there.
+ * Only declared dependencies are linked beside the tarball, so an import of anything else fails here and not at a user's.
+ */
+
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { delimiter, join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { copy, link, printed, run, scratch } from "../tidy/Copy.ts"
+import { paths, projectRoot } from "../tidy/Tree.ts"
+
+const read = (path: string) => JSON.parse(readFileSync(join(projectRoot, path), "utf8"))
+const manifest = read("package.json")
+const name: string = manifest.name
+
+/** Runs a module's text in a folder and gives what it printed as JSON. */
+const evaluate = (folder: string, text: string): unknown => {
+  const result = run(folder, process.execPath, "--input-type=module", "--eval", text)
+  expect(result.status, printed(result)).toBe(0)
+  return JSON.parse(result.stdout)
+}
+
+const describePlugin = (specifier: string): string => `
+  const first = await import(${JSON.stringify(`${specifier}?t=1`)})
+  const again = await import(${JSON.stringify(`${specifier}?t=1`)})
+  const fresh = await import(${JSON.stringify(`${specifier}?t=2`)})
+  const { init, name, shutdown, version } = first.default
+  console.log(JSON.stringify({
+    name, version, init: typeof init, shutdown: typeof shutdown,
+    same: again.default === first.default, fresh: fresh.default !== first.default
+  }))`
+
+const plugin = {
+  name: "p2p",
+  version: manifest.version,
+  init: "function",
+  shutdown: "function",
+  same: true,
+  fresh: true
+}
+
+/** What the program says when asked for its version and for help. */
+const program = (folder: string, path: string) => {
+  const version = run(folder, process.execPath, path, "version")
+  const help = run(folder, process.execPath, path, "help")
+  expect([version.status, help.status], `${printed(version)}${printed(help)}`).toEqual([0, 0])
+  return { version: version.stdout.trim(), help: help.stdout }
+}
+
+describe("a git clone", () => {
+  it("loads as a plugin with no build, and afresh for every new query", () => {
+    const folder = copy("clone", false)
+    expect(existsSync(join(folder, "dist"))).toBe(false)
+    expect(evaluate(folder, describePlugin(`./${manifest.main}`))).toEqual(plugin)
+    expect(existsSync(join(folder, "dist"))).toBe(false)
+  })
+
+  it("runs its program with no build", () => {
+    const told = program(copy("clone", false), "plugin/wopr-p2p.js")
+    expect(told.version).toContain(manifest.version)
+    expect(told.help).toContain("wopr-p2p run")
+  })
+})
+
+/** Packs a copy; gives the copy, the tarball and what is in it. */
+const pack = () => {
+  const folder = copy("pack", false)
+  const result = run(folder, "npm", "pack", "--json")
+  expect(result.status, printed(result)).toBe(0)
+  const start = result.stdout.indexOf("[\n")
+  const [packed] = JSON.parse(result.stdout.slice(start)) as [{ filename: string; files: Array<{ path: string }> }]
+  return { folder, tarball: join(folder, packed.filename), files: packed.files.map(({ path }) => path) }
+}
+
+/** The tarball under a node_modules, as npm would put it there, beside its declared dependencies and nothing else. */
+const install = (tarball: string): { readonly app: string; readonly place: string } => {
+  const app = scratch("installed")
+  const place = join(app, "node_modules", name)
+  mkdirSync(place, { recursive: true })
+  const unpacked = run(app, "tar", "-xzf", tarball, "-C", place, "--strip-components=1")
+  expect(unpacked.status, printed(unpacked)).toBe(0)
+  link(app, Object.keys(manifest.dependencies))
+  return { app, place }
+}
+
+describe("a tarball", () => {
+  it("holds every module built, what `files` lists, and nothing else; no build stays behind", () => {
+    const { files, folder } = pack()
+    expect(existsSync(join(folder, "dist"))).toBe(false)
+    const modules = paths(projectRoot, false)
+      .filter((path) => /^(core|ports|adapters|plugin)\/.*\.ts$/.test(path) && !path.endsWith(".d.ts"))
+      .map((path) => path.replace(/\.ts$/, ""))
+    expect(modules.length).toBeGreaterThan(60)
+    const built = modules.flatMap((path) => [`dist/${path}.js`, `dist/${path}.d.ts`])
+    const listed = (manifest.files as Array<string>).filter((path) => path !== "dist")
+    // npm takes the README of every folder that it takes something from, asked or not.
+    expect([...files].sort()).toEqual([...built, ...listed, "plugin/README.md", "package.json"].sort())
+  })
+
+  it("installed with its dependencies alone, loads as a plugin, runs its program and gives its core", () => {
+    const { app, place } = install(pack().tarball)
+    const main = `./node_modules/${name}/${manifest.main}`
+    expect(evaluate(app, describePlugin(main))).toEqual(plugin)
+    const byName = `import plugin from "${name}"\nimport { Step } from "${name}/core"
+      console.log(JSON.stringify([plugin.name, typeof Step.step]))`
+    expect(evaluate(app, byName)).toEqual(["p2p", "function"])
+    expect(program(app, join(place, manifest.bin["wopr-p2p"])).version).toContain(manifest.version)
+  })
+
+  it("gives its types to a strict program", () => {
+    const { app } = install(pack().tarball)
+    link(app, ["typescript", "@types/node"])
+    const lines = [
+      `import plugin, { type Plugin } from "${name}"`,
+      `import { type Input, Rejection, Step } from "${name}/core"`,
+      `export const known: Plugin = plugin`,
+      `export const step: typeof Step.step = Step.step`,
+      `export const code: Rejection.Code = "not-a-friend"`,
+      `export const input: Input.Input = { _tag: "Tick" }`
+    ]
+    writeFileSync(join(app, "user.ts"), `${lines.join("\n")}\n`)
+    const tsc = ["node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext"]
+    const good = run(app, process.execPath, ...tsc, "user.ts")
+    expect(good.status, printed(good)).toBe(0)
+    writeFileSync(join(app, "wrong.ts"), `${lines.join("\n").replace("not-a-friend", "not-a-code")}\n`)
+    expect(printed(run(app, process.execPath, ...tsc, "wrong.ts"))).toContain("not-a-code")
+  })
+})
+
+const tooOld = (version: string): boolean => {
+  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number)
+  return major < 22 || (major === 22 && minor < 19)
+}
+
+/** A Node of this machine that is too old for the sources, if there is one. */
+const oldNode = (process.env["PATH"] ?? "")
+  .split(delimiter)
+  .map((folder) => join(folder, "node"))
+  .find((path) => existsSync(path) && tooOld(spawnSync(path, ["--version"], { encoding: "utf8" }).stdout ?? "v99"))
+if (oldNode === undefined)
+  console.warn("SKIPPED: no Node older than 22.19 on this machine; its version is pretended only")
+
+describe("an old Node", () => {
+  const pretending = (version: string) => {
+    const pretence = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${version}"})`
+    return run(projectRoot, process.execPath, "--import", pretence, "plugin/wopr-p2p.js", "version")
+  }
+
+  it.each(["18.20.4", "20.20.2", "22.18.0"])("%s is told which one is needed", (version) => {
+    const result = pretending(version)
+    expect(result.status).toBe(1)
+    expect(result.stderr).toBe(
+      `Node ${version} is too old: this program needs 22.19 or newer. In a clone, "npm start" brings its own.\n`
+    )
+  })
+
+  it.each(["22.19.0", "24.0.0", "26.1.0"])("%s is new enough", (version) => {
+    expect(pretending(version).status).toBe(0)
+  })
+
+  it.runIf(oldNode !== undefined)("a real one says so too, as program and as plugin", () => {
+    const asProgram = run(projectRoot, oldNode ?? "", "plugin/wopr-p2p.js", "version")
+    expect(asProgram.status).toBe(1)
+    expect(asProgram.stderr).toContain("this program needs 22.19 or newer")
+    const asPlugin = run(projectRoot, oldNode ?? "", "--input-type=module", "--eval", `import "./plugin/entry.js"`)
+    expect(asPlugin.status).not.toBe(0)
+    expect(asPlugin.stderr).toContain("this program needs 22.19 or newer")
+  })
+
+  it("is refused by the manifest as well", () => {
+    expect(manifest.engines.node).toBe(">=22.19")
+  })
+})
+
+describe("what an installation runs and where it comes from", () => {
+  const locked = Object.entries<{
+    readonly resolved?: string
+    readonly hasInstallScript?: boolean
+    readonly link?: boolean
+  }>(read("package-lock.json").packages)
+
+  it("names no host that packages were fetched from, and every package has its hash", () => {
+    expect(locked.length).toBeGreaterThan(100)
+    expect(locked.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([])
+    expect(locked.filter(([path, one]) => path !== "" && !("integrity" in one)).map(([path]) => path)).toEqual([])
+  })
+
+  it("runs no install script but the one that brings Node", () => {
+    const withScript = locked
+      .filter(([, { hasInstallScript }]) => hasInstallScript === true)
+      .map(([path]) => path.replace(/^.*node_modules\//, ""))
+    const { allowScripts } = manifest as { readonly allowScripts: Readonly<Record<string, boolean>> }
+    expect(Object.keys(allowScripts)).toEqual(expect.arrayContaining(withScript))
+    expect(Object.entries(allowScripts).filter(([, allowed]) => allowed)).toEqual([["node", true]])
+  })
+})
