@@ -151,6 +151,13 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   )
 }
 
+const refuseAndDoubt = (state: State.State, seen: Seen<Accept>, input: Line, code: Rejection.Code, turn: Turn) =>
+  State.chain(
+    state,
+    (current) => [current, [refused(input, Rejection.make(code))]],
+    (current) => Rotating.doubtAll(current, seen, turn)
+  )
+
 /** An acceptance counts in the channel of its request, from whom we asked, for the very line we posted, once. */
 const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Turn): State.Stepped => {
   const { channel, line } = seen
@@ -161,21 +168,9 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
     if (answered !== undefined && answered.identityKey !== signer.key) return alarm(state, answered)
-    const unexpected = refused(input, Rejection.make("accept-unexpected"))
-    return State.chain(
-      state,
-      (current) => [current, [unexpected]],
-      (current) => Rotating.doubtAll(current, seen, turn)
-    )
+    return refuseAndDoubt(state, seen, input, "accept-unexpected", turn)
   }
-  if (seen.claimed.length > 0) {
-    const told = refused(input, Rejection.make("key-change"))
-    return State.chain(
-      state,
-      (current) => [current, [told]],
-      (current) => Rotating.doubtAll(current, seen, turn)
-    )
-  }
+  if (seen.claimed.length > 0) return refuseAndDoubt(state, seen, input, "key-change", turn)
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
   const room = Roster.makeRoom(roster, peerId)
@@ -197,6 +192,7 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
       channel,
       evidence: seen.evidence,
       sinceMs: turn.nowMs,
+      cameOf: [value.requestSignature],
       acceptSignature: value.signature,
       requestSignature: value.requestSignature,
       alarmed: false,
@@ -232,7 +228,11 @@ const befriend = (
   // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
   const { agreementKey, knowsKey = state.self.identityKey } = friend
   const asksAgain = before?.standing === "Friend" && by === "rule"
-  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs: friend.sinceMs } : friend
+  const { cameOf, sinceMs } = friend
+  // Who asks again begins anew; a second acceptance while we are friends is the other half of two who asked at once.
+  const twice = before?.standing === "Friend" && !asksAgain
+  const both = twice ? [...before.cameOf, ...cameOf].slice(-Limits.requestsPerFriendshipMax) : cameOf
+  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs, cameOf } : { ...friend, cameOf: both }
   const record = { ...renewed, ...Roster.keysKept(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
@@ -301,6 +301,7 @@ export const accept = (
           channel: request.channel,
           evidence: request.evidence,
           sinceMs: turn.nowMs,
+          cameOf: [request.signature],
           alarmed: false,
           knowsKey: state.self.identityKey
         },

@@ -45,10 +45,10 @@ const parseTold = (line: string): Told | undefined => {
   }
 }
 
+/** The exit code, once the last word is read as well. */
 const ended = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode)
-    child.once("exit", (code) => resolve(code))
+    child.once("close", (code) => resolve(code))
   })
 
 /** Starts `wopr-p2p run --json` with more arguments. */

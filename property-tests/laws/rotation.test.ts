@@ -372,6 +372,7 @@ const friendOf = (name: string, key: Keys.RemoteIdentityKey, more: Partial<Roste
     channel: "room:lobby",
     evidence: "same",
     sinceMs: 0,
+    cameOf: [],
     alarmed: false,
     ...more
   }

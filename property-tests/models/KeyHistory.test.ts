@@ -370,6 +370,7 @@ const setUp = () => {
       channel: "room:lobby",
       evidence: "same",
       sinceMs: startMs,
+      cameOf: [],
       alarmed: false,
       knowsKey: people[other(name)].branch.path[0]!
     }
