@@ -8,8 +8,24 @@
 export const bodyBytesMax = 1_048_576
 /** Largest frame in bytes once both sides are authenticated: a body, its signature, header and tag. */
 export const frameBytesMax = bodyBytesMax + 4_096
-/** Largest frame before authentication: a Noise message with a proof and a history of 64 keys fits in it. */
-export const openingFrameBytesMax = 16_384
+/** Steps of a key history that are kept, sent and read (protocol §4): five years of monthly rotations. */
+export const historyLinksMax = 64
+/** Largest step as JSON, all three signatures included; a law makes one. */
+export const linkBytesMax = 704
+/** Largest frame before authentication: a Noise message with a proof and the longest history fits in it. */
+export const openingFrameBytesMax = 49_152
+/** Keys of ours that are announced at one time, the current one included (protocol §4). */
+export const keysAnnouncedMax = 8
+/** How long a key that was left is announced, and friends that have not seen its successor are looked for. */
+export const keyAnnounceMs = 365 * 86_400_000
+/** Longest pause between two dials that only bring a friend our new key: it can find us too. */
+export const newsDialPauseMaxMs = 3_600_000
+/** How often it is looked for friends that have not seen our key, when nothing is due sooner. */
+export const newsCheckMs = 60_000
+/** Dials under way at one time that only bring a new key. */
+export const newsDialsMax = 64
+/** When a peer whose key is in dispute may try again: an operator has to decide in between. */
+export const forkRetryMs = 600_000
 /** How long an opening may take in all before the link is dropped: three flights on a slow mobile link. */
 export const openingTimeMs = 10_000
 /** Openings in progress at one time, strangers and friends together; each costs at most one opening frame of memory. */
@@ -126,6 +142,12 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
     holds: replayEntriesMax >= (2 * freshnessMs * linesPerMinute) / 60_000,
     why: "a line can be fresh for twice the window; all lines admitted meanwhile must be remembered"
   },
+  {
+    holds: openingFrameBytesMax >= historyLinksMax * linkBytesMax + 4_096,
+    why: "a proof with the longest history fits an opening frame, with the rest of the payload, header and tag"
+  },
+  { holds: openingFrameBytesMax <= 65_535, why: "no Noise message is longer" },
+  { holds: keysAnnouncedMax - 1 <= historyLinksMax, why: "a key that is announced is in the history" },
   { holds: openingsReserved < openingsMax, why: "strangers keep a share, friends keep a larger one" },
   { holds: inboxOutcomesMax >= sendWindowEntries * 2, why: "every number that can be repeated has its outcome kept" },
   { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },

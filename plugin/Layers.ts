@@ -83,17 +83,21 @@ const network = (settings: Settings) =>
     })
   )
 
+/** The keys of a folder, behind its lock: what a change of the identity needs while no node runs there. */
+export const atRest = (folder: string) =>
+  Layer.mergeAll(Sodium.layer, FileKeyVault.layer({ folder })).pipe(
+    Layer.provideMerge(FileRecordStore.layer({ folder, views }))
+  )
+
 /** Every port of a node, and its keys. Fails with the adapter's own error, whose message is for a person. */
 export const layers = (settings: Settings) => {
   const folder = settings.dataFolder
-  const store = FileRecordStore.layer({ folder, views })
-  const keys = Layer.mergeAll(Sodium.layer, FileKeyVault.layer({ folder }))
   return Layer.mergeAll(
     network(settings),
     FileConversationLog.layer({ folder }),
     settings.rooms.length === 0 ? ChatChannel.silent : Terminal.layer({ rooms: settings.rooms }),
     settings.sandbox === "off" ? Sandbox.refuseAll : scripted(settings)
-  ).pipe(Layer.provideMerge(keys), Layer.provideMerge(store))
+  ).pipe(Layer.provideMerge(atRest(folder)))
 }
 
 /** A node on these settings, in the current scope. */

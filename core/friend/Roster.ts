@@ -4,6 +4,7 @@
  * Friends are keyed by PeerId and requests by channel and key, so that no name can ever replace another's record.
  */
 import { Result, Schema } from "effect"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -11,6 +12,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Rule } from "./AutoAccept.ts"
+import type * as PeerKey from "./PeerKey.ts"
 
 const text = Schema.String
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
@@ -38,12 +40,57 @@ export const Friend = Schema.Struct({
   /** What the friend has told us we may do; `message` until it says otherwise. */
   allowsUs: optional(Schema.Array(text)),
   /** Set when a second, different acceptance was seen: inject stops until the operator looks. */
-  alarmed: Schema.Boolean
+  alarmed: Schema.Boolean,
+  /** Keys before the current one, each followed by the next; `settled`: nothing else can follow it any more. */
+  earlier: optional(Schema.Array(Schema.Struct({ key: text, settled: Schema.Boolean }))),
+  /** Keys of branches that lost a fork. */
+  lost: optional(Schema.Array(text)),
+  /** The commitment to the friend's recovery key as the first session brought it, null if it brought none. */
+  recovery: optional(Schema.NullOr(text)),
+  /** What makes the key doubtful, and the key that does. */
+  doubt: optional(Schema.Struct({ state: Schema.Literals(["Forked", "Changed"]), key: text })),
+  /** The key of ours that the friend is known to have accepted. */
+  knowsKey: optional(text)
 })
 export type Friend = Omit<typeof Friend.Type, "peerId" | "identityKey" | "swarmKey"> & {
   readonly peerId: PeerId
   readonly identityKey: RemoteIdentityKey
   readonly swarmKey?: RemoteSwarmKey
+}
+
+/** How sure we are of a friend's key. */
+export const keyState = (friend: Friend): PeerKey.State => friend.doubt?.state ?? "Known"
+
+/** What we have accepted of a friend's keys, for comparing with a history. */
+export const accepted = (friend: Friend): KeyHistory.Accepted => ({
+  current: friend.identityKey,
+  earlier: (friend.earlier ?? []).map(({ key, settled }) => ({ key: key as RemoteIdentityKey, settled })),
+  lost: (friend.lost ?? []) as ReadonlyArray<RemoteIdentityKey>,
+  recovery: friend.recovery ?? undefined
+})
+
+/** A friend with other keys accepted; everything else about it stays. */
+export const withAccepted = (friend: Friend, { current, earlier, lost, recovery }: KeyHistory.Accepted): Friend => ({
+  ...friend,
+  identityKey: current,
+  ...(earlier.length === 0 ? {} : { earlier }),
+  ...(lost.length === 0 ? {} : { lost }),
+  ...(recovery === undefined ? {} : { recovery })
+})
+
+/** A friend about whose key there is no doubt. */
+export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
+
+/**
+ * What stays of a peer's keys when it is befriended again: those it has left are left for ever. A recovery key and a
+ * doubt stay with a friend; with a former one a new friendship begins, and its first session brings the commitment anew.
+ */
+export const keysKept = (before: Friend | undefined): Partial<Friend> => {
+  if (before === undefined) return {}
+  const { doubt, earlier, lost, recovery } = before
+  const left = { ...(earlier === undefined ? {} : { earlier }), ...(lost === undefined ? {} : { lost }) }
+  if (before.standing !== "Friend") return left
+  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
 }
 
 /** A request of ours that waits for an answer. `signature` is absent until the line has been signed. */
@@ -53,6 +100,8 @@ export const Asked = Schema.Struct({
   tsMs: Schema.Int,
   signature: optional(text),
   expiresAtMs: Schema.Int,
+  /** The identity key of ours that signed it: who accepts knows that one. */
+  key: optional(text),
   /** How often this line has been handed to the channel: a crash in between posts the same line again. */
   posted: Schema.Boolean
 })
@@ -108,18 +157,53 @@ export const friend = (roster: Roster, peerId: PeerId): Friend | undefined => {
 export const byKey = (roster: Roster, key: RemoteIdentityKey): Friend | undefined =>
   Table.values(roster.friends).find((record) => record.identityKey === key)
 
-/** Which identity keys may answer under a topic or transport key: those of friends found that way. */
+/** Whether a key is one that a peer of ours has left, or of a branch that lost: nothing under it counts any more. */
+export const isRetired = (roster: Roster, key: RemoteIdentityKey): boolean =>
+  byKey(roster, key) === undefined &&
+  Table.values(roster.friends).some(
+    ({ earlier, lost }) => earlier?.some((left) => left.key === key) === true || lost?.includes(key) === true
+  )
+
+/** Whom a proven history belongs to: nobody we know, or several at once, or one peer and how it stands to its record. */
+export type Recognised =
+  | { readonly kind: "nobody" }
+  | { readonly kind: "several"; readonly friend: Friend }
+  | { readonly kind: "one"; readonly friend: Friend; readonly relation: KeyHistory.Relation }
+
+/**
+ * Finds the peer that a history speaks for. The holder of a key we hold now is that peer, whatever its past says of
+ * others; a key that was left by anybody is retired for all; two peers can never become one.
+ */
+export const recognise = (roster: Roster, history: KeyHistory.History): Recognised => {
+  const present = byKey(roster, history.current)
+  if (present !== undefined) {
+    return { kind: "one", friend: present, relation: KeyHistory.relate(accepted(present), history) }
+  }
+  const keys = new Set<string>(KeyHistory.keysOf(history))
+  const related = Table.values(roster.friends)
+    .filter(({ earlier = [], identityKey, lost = [] }) =>
+      [identityKey, ...lost, ...earlier.map((left) => left.key)].some((key) => keys.has(key))
+    )
+    .map((friend) => ({ kind: "one" as const, friend, relation: KeyHistory.relate(accepted(friend), history) }))
+    .filter(({ relation }) => relation.kind !== "unrelated")
+  const retired = related.find(({ relation }) => relation.kind === "retired")
+  const found = retired ?? related[0]
+  if (found === undefined) return { kind: "nobody" }
+  return related.length > 1 && retired === undefined ? { kind: "several", friend: found.friend } : found
+}
+
+/** Which keys may answer under a topic or transport key, or what follows from them: those of friends found that way. */
 export const expectedAt = (
   roster: Roster,
   topics: ReadonlyArray<string>,
   swarmKey: string,
   /** A former friend is only reached by a dial of ours, to be told that it is one. */
   dialled: boolean
-): ReadonlyArray<RemoteIdentityKey> =>
+): ReadonlyArray<KeyHistory.Anchor> =>
   Table.values(roster.friends)
     .filter((record) => dialled || record.standing === "Friend")
     .filter((record) => topics.includes(record.topic) || record.swarmKey === swarmKey)
-    .map((record) => record.identityKey)
+    .map((record) => ({ key: record.identityKey, recovery: record.recovery ?? undefined }))
 
 /**
  * A roster with room for one more record, or undefined when every record is a friend's. The oldest former friend makes

@@ -9,6 +9,7 @@ import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
+import type { Friend } from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
@@ -26,6 +27,10 @@ export interface FriendView {
   readonly channel: string
   readonly evidence: string
   readonly alarmed: boolean
+  /** Why the friend's key is in doubt, or null; `alarmed` is whether it is. */
+  readonly alarm: "key-fork" | "key-change" | "second-accept" | null
+  /** Whether the friend has accepted the key we have now. */
+  readonly knowsOurKey: boolean
   readonly capabilities: ReadonlyArray<Capability>
   /** What the friend has told us we may do. */
   readonly allowsUs: ReadonlyArray<string>
@@ -87,6 +92,8 @@ const queueOf = (state: State): ReadonlyArray<QueueView> => {
 export interface Description {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
+  /** The keys of ours we can be found under now, oldest first. */
+  readonly keysAnnounced: ReadonlyArray<RemoteIdentityKey>
   readonly friends: ReadonlyArray<FriendView>
   readonly requests: ReadonlyArray<RequestView>
   readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
@@ -100,6 +107,9 @@ export interface Description {
   readonly callsWaiting: number
 }
 
+const alarmOf = ({ alarmed, doubt }: Friend): FriendView["alarm"] =>
+  doubt?.state === "Forked" ? "key-fork" : doubt?.state === "Changed" ? "key-change" : alarmed ? "second-accept" : null
+
 /** The fingerprint of a pair of keys as both sides read it. */
 export const fingerprint = (crypto: CryptoShape, state: State, key: RemoteIdentityKey): Fingerprint.Fingerprint =>
   Fingerprint.of(crypto, keyBytes(state.self.identityKey), keyBytes(key))
@@ -111,6 +121,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
   return {
     name: self.name,
     identityKey: self.identityKey,
+    keysAnnounced: [...self.earlier.map((left) => left.key), self.identityKey].filter((key) =>
+      passing.announced.has(key)
+    ),
     friends: Table.values(roster.friends)
       .filter((friend) => friend.standing === "Friend")
       .map((friend) => ({
@@ -122,7 +135,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         conversation: Answering.label(friend),
         channel: friend.channel,
         evidence: friend.evidence,
-        alarmed: friend.alarmed,
+        alarmed: alarmOf(friend) !== null,
+        alarm: alarmOf(friend),
+        knowsOurKey: friend.knowsKey === self.identityKey,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
         allowsUs: friend.allowsUs ?? ["message"],
         connected: HashMap.has(passing.sessions, friend.peerId),

@@ -8,7 +8,7 @@ import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
 import * as Base64url from "../bytes/Base64url.ts"
-import { keyBytes } from "../identity/Keys.ts"
+import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -54,7 +54,9 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
   const { world } = outside
   switch (output._tag) {
     case "Announce":
-      return background(outside, announce(world))
+      return background(outside, announce(world, output.key))
+    case "Withdraw":
+      return background(outside, world.transport.withdraw(PeerId.topicOf(world.crypto, keyBytes(output.key))))
     case "PostLine":
       return background(outside, postLine(outside, output))
     case "Transmit":
@@ -80,18 +82,20 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
   }
 }
 
-/** Announces the topic of our key, trying again until it is announced. */
-const announce = (world: World): Effect.Effect<void> =>
-  world.transport
-    .announce(PeerId.topicOf(world.crypto, world.keys.identityKey))
-    .pipe(
-      Effect.catch((error) =>
-        Effect.logWarning("cannot announce yet", error.message).pipe(
-          Effect.andThen(Effect.sleep(Limits.retryPauseMs)),
-          Effect.andThen(Effect.suspend(() => announce(world)))
-        )
+/** Announces the topic of a key of ours, trying again until it is announced or not wanted any more. */
+const announce = (world: World, key: RemoteIdentityKey): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    world.state().passing.announced.has(key)
+      ? world.transport.announce(PeerId.topicOf(world.crypto, keyBytes(key)))
+      : Effect.void
+  ).pipe(
+    Effect.catch((error) =>
+      Effect.logWarning("cannot announce yet", error.message).pipe(
+        Effect.andThen(Effect.sleep(Limits.retryPauseMs)),
+        Effect.andThen(announce(world, key))
       )
     )
+  )
 
 type PostLine = Extract<Output, { _tag: "PostLine" }>
 

@@ -20,11 +20,12 @@ import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
 type Line = Extract<Input, { _tag: "Line" }>
-interface Seen<L> {
+interface Seen<L> extends Rotating.Claim {
   readonly line: Authentic<L>
   readonly channel: string
   readonly author: string | null
@@ -49,7 +50,7 @@ const refused = (seen: Line, rejection: Rejection.Rejection): Output => ({
 /** An authentic friend line. Lines for others, echoes and second copies are ignored in silence. */
 export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepped => {
   const { signer, value } = input.line
-  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && signer.key !== state.self.identityKey
+  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && !State.isOwnKey(state.self, signer.key)
   if (!forUs) return [state, []]
   const once = ReplayWindow.admit(state.durable.replay, input.line, turn.nowMs)
   if (Result.isFailure(once)) {
@@ -62,7 +63,12 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
   const counted = State.withPassing(State.withDurable(state, { replay: once.success }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
-  const seen = { channel: input.channel, author: input.author, evidence }
+  const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
+  const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)
+  const waits = Table.values(counted.durable.roster.askedBy).some(
+    (request) => request.channel === input.channel && request.identityKey === signer.key
+  )
+  const seen = { channel: input.channel, author: input.author, evidence, claimed, waits }
   return isRequest(input.line)
     ? onRequest(counted, { ...seen, line: input.line }, turn)
     : onAccept(counted, { ...seen, line: input.line as Authentic<Accept> }, input, turn)
@@ -80,14 +86,17 @@ const standingOf = (state: State.State, { channel, line }: Line) => {
     (request) => request.channel === channel && Name.fold(request.name) === Name.fold(value.from)
   )
   const already = Table.has(roster.askedBy, Roster.askedByKey(channel, signer.peerId))
+  const retired = known === undefined && Roster.isRetired(roster, signer.key)
   return {
-    known: already
-      ? ("asked-by" as const)
-      : known === undefined
-        ? ("stranger" as const)
-        : known.standing === "Friend"
-          ? ("friend" as const)
-          : ("former" as const),
+    known: retired
+      ? ("retired" as const)
+      : already
+        ? ("asked-by" as const)
+        : known === undefined
+          ? ("stranger" as const)
+          : known.standing === "Friend"
+            ? ("friend" as const)
+            : ("former" as const),
     openRequests: value.kind === "accept" ? 0 : waiting.length,
     openRequestsOfName: value.kind === "accept" ? 0 : ofName.length
   }
@@ -118,7 +127,7 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
   const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
-  if (known?.standing === "Friend" || rule !== undefined) {
+  if (known?.standing === "Friend" || (rule !== undefined && seen.claimed.length === 0)) {
     const accepted = accept(asked, key, request, "rule", turn)
     if (Result.isSuccess(accepted)) return accepted.success
   }
@@ -135,8 +144,19 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
     identityKey: signer.key,
     rivals
   }
-  return [asked, [{ _tag: "Tell", event }]]
+  return State.chain(
+    asked,
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => Rotating.doubtAll(current, seen, turn)
+  )
 }
+
+const refuseAndDoubt = (state: State.State, seen: Seen<Accept>, input: Line, code: Rejection.Code, turn: Turn) =>
+  State.chain(
+    state,
+    (current) => [current, [refused(input, Rejection.make(code))]],
+    (current) => Rotating.doubtAll(current, seen, turn)
+  )
 
 /** An acceptance counts in the channel of its request, from whom we asked, for the very line we posted, once. */
 const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Turn): State.Stepped => {
@@ -147,10 +167,10 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   const asked = Table.get(roster.asked, key)
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
-    return answered !== undefined && answered.identityKey !== signer.key
-      ? alarm(state, answered)
-      : [state, [refused(input, Rejection.make("accept-unexpected"))]]
+    if (answered !== undefined && answered.identityKey !== signer.key) return alarm(state, answered)
+    return refuseAndDoubt(state, seen, input, "accept-unexpected", turn)
   }
+  if (seen.claimed.length > 0) return refuseAndDoubt(state, seen, input, "key-change", turn)
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
   const room = Roster.makeRoom(roster, peerId)
@@ -175,7 +195,8 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
       cameOf: [value.requestSignature],
       acceptSignature: value.signature,
       requestSignature: value.requestSignature,
-      alarmed: false
+      alarmed: false,
+      knowsKey: asked.key ?? state.self.identityKey
     },
     "peer",
     turn
@@ -205,14 +226,14 @@ const befriend = (
   const before = Table.get(state.durable.roster.friends, peerId)
   const swarmKey = before?.swarmKey
   // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
-  const { agreementKey } = friend
+  const { agreementKey, knowsKey = state.self.identityKey } = friend
   const asksAgain = before?.standing === "Friend" && by === "rule"
   const { cameOf, sinceMs } = friend
   // Who asks again begins anew; a second acceptance while we are friends is the other half of two who asked at once.
   const twice = before?.standing === "Friend" && !asksAgain
   const both = twice ? [...before.cameOf, ...cameOf].slice(-Limits.requestsPerFriendshipMax) : cameOf
-  const renewed = asksAgain ? { ...before, agreementKey, sinceMs, cameOf } : { ...friend, cameOf: both }
-  const record = { ...renewed, ...(swarmKey === undefined ? {} : { swarmKey }) }
+  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs, cameOf } : { ...friend, cameOf: both }
+  const record = { ...renewed, ...Roster.keysKept(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
@@ -281,7 +302,8 @@ export const accept = (
           evidence: request.evidence,
           sinceMs: turn.nowMs,
           cameOf: [request.signature],
-          alarmed: false
+          alarmed: false,
+          knowsKey: state.self.identityKey
         },
         by,
         turn
@@ -339,7 +361,7 @@ export const ask = (
 export const onSigned = (state: State.State, input: Extract<Input, { _tag: "LineSigned" }>): State.Stepped => {
   const asked = input.kind === "request" ? Table.get(state.durable.roster.asked, input.key) : undefined
   if (asked === undefined) return [state, []]
-  const signed = { ...asked, signature: input.signature }
+  const signed = { ...asked, signature: input.signature, key: state.self.identityKey }
   return [State.withRoster(state, { asked: Table.set(state.durable.roster.asked, input.key, signed) }), []]
 }
 

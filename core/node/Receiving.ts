@@ -20,6 +20,7 @@ import * as Connecting from "./Connecting.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -79,7 +80,11 @@ const onControl = (
     case "Reject":
       return onReject(state, peerId, connection, message, turn)
     case "Greeting":
-      return Sending.onGreeting(state, peerId, message, turn)
+      return State.chain(
+        state,
+        (current) => Rotating.seenBy(current, peerId, turn),
+        (current) => Sending.onGreeting(current, peerId, message, turn)
+      )
     case "Skip":
       return onSkip(state, peerId, connection, message, turn)
     case "Chunk":
@@ -106,7 +111,11 @@ const onReject = (
   if (stream !== undefined && number !== undefined) {
     return Sending.onReject(state, peerId, { ...reject, stream, number }, turn)
   }
-  return Connecting.turnedAway(state, peerId, connection, reject, turn)
+  return State.chain(
+    state,
+    (current) => Rotating.refusedBy(current, peerId, reject.code, turn),
+    (current) => Connecting.turnedAway(current, peerId, connection, reject, turn)
+  )
 }
 
 /**
@@ -286,7 +295,8 @@ const gate = (
   const { bytes, friend, peerId } = numbered
   const { grants } = state.durable
   const where = conversation ?? Grants.own
-  const granted = Grants.covers(grants, peerId, where, needs, turn.nowMs) && !(friend.alarmed && needs === "inject")
+  const stopped = needs === "inject" && (friend.alarmed || Sending.isHeld(friend))
+  const granted = Grants.covers(grants, peerId, where, needs, turn.nowMs) && !stopped
   const conversationKnown = where === Grants.own || Table.has(grants, Grants.keyOf(peerId, where))
   const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, waitMs: 0 }
   const free = Verdict.decide(question)

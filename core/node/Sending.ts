@@ -9,6 +9,7 @@ import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
+import * as PeerKey from "../friend/PeerKey.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
@@ -28,10 +29,15 @@ export const streamId = (turn: Turn): string => hex(turn.entropy.subarray(16, 32
 const nameOf = (state: State.State, peerId: PeerId): string =>
   Table.get(state.durable.roster.friends, peerId)?.name ?? peerId.slice(0, 8)
 
+/** Whether what is queued for a friend waits for the operator, because the friend's key is in doubt. */
+export const isHeld = (record: Roster.Friend): boolean =>
+  record.standing === "Friend" && !PeerKey.isOpen(Roster.keyState(record))
+
 /** Sends what is due to a peer, or asks for a dial when there is no session and a dial is due. */
 export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
   const record = Table.get(state.durable.roster.friends, peerId)
   if (record === undefined || Outbox.waitingFor(state.durable.outbox, peerId).orders.length === 0) return [state, []]
+  if (isHeld(record)) return [state, []]
   const contact = State.contact(state, peerId)
   if (turn.nowMs < contact.pausedUntilMs) return [state, []]
   const session = State.session(state, peerId)

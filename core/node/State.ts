@@ -16,6 +16,7 @@ import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
+import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import type { Output } from "./Output.ts"
@@ -25,7 +26,21 @@ export interface Self {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
   readonly agreementKey: RemoteAgreementKey
+  /** The keys we have left, oldest first. */
+  readonly earlier: ReadonlyArray<OwnKey>
 }
+
+/** A key of ours that we have left. */
+export interface OwnKey {
+  readonly key: RemoteIdentityKey
+  readonly leftAtMs: number
+  readonly reason: Reason
+  readonly byRecoveryKey: boolean
+}
+
+/** Whether a key is ours, now or before. */
+export const isOwnKey = (self: Self, key: RemoteIdentityKey): boolean =>
+  key === self.identityKey || self.earlier.some((left) => left.key === key)
 
 /** A ban: reason and end, both shown to the operator. */
 export const Ban = Schema.Struct({ peerId: Schema.String, code: Schema.String, untilMs: Schema.Int })
@@ -77,6 +92,9 @@ export interface Contact {
   readonly nextDialMs: number
   /** The peer asked us to pause until then. */
   readonly pausedUntilMs: number
+  /** Dials that only brought our new key, and when the next one is due. */
+  readonly newsAttempt: number
+  readonly nextNewsMs: number
 }
 
 export interface Passing {
@@ -94,6 +112,10 @@ export interface Passing {
   /** When entries that the conversation log could not take are offered to it again; 0 after a start, absent if none. */
   readonly showAgainAtMs: number | undefined
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
+  /** Our keys that are announced. */
+  readonly announced: ReadonlySet<RemoteIdentityKey>
+  /** When it is next looked for friends that have not seen our key. */
+  readonly newsDueMs: number
 }
 
 export interface State {
@@ -131,7 +153,9 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
     rates,
     pieces: HashMap.empty(),
     showAgainAtMs: 0,
-    sandbox: { ready: false, reason: "the sandbox has not reported yet" }
+    sandbox: { ready: false, reason: "the sandbox has not reported yet" },
+    announced: new Set(),
+    newsDueMs: 0
   }
 })
 
@@ -162,7 +186,14 @@ export const session = (state: State, peerId: PeerId): Session | undefined =>
 export const withSession = (state: State, peerId: PeerId, next: Session): State =>
   withPassing(state, { sessions: HashMap.set(state.passing.sessions, peerId, next) })
 
-const idle: Contact = { attempt: 0, dialing: false, nextDialMs: 0, pausedUntilMs: 0 }
+const idle: Contact = {
+  attempt: 0,
+  dialing: false,
+  nextDialMs: 0,
+  pausedUntilMs: 0,
+  newsAttempt: 0,
+  nextNewsMs: 0
+}
 
 /** How we stand with reaching a peer; idle until somebody wanted to. */
 export const contact = (state: State, peerId: PeerId): Contact =>

@@ -12,6 +12,7 @@ import * as Commands from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
 import * as Present from "../Present.ts"
+import * as Identity from "./Identity.ts"
 
 export interface Options {
   readonly name: string
@@ -137,31 +138,46 @@ const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
   screen.line({ tone: "bad", text: why })
 }
 
-/** Carries out one typed line. Gives whether the node should end. */
+/** Why a node ended in order: for good, or to start again with another identity. */
+type Ending =
+  | { readonly kind: "quit" }
+  | { readonly kind: "identity"; readonly typed: string; readonly change: Commands.Change }
+
+/** A typed line as it may be repeated: without a recovery key, right or mistyped. */
+const withoutSecret = (typed: string): string =>
+  typed.trim().startsWith("/rotate") ? typed.trim().split(/\s+/).slice(0, 2).join(" ") : typed
+
+/** Carries out one typed line. Gives how the node should end, if it should. */
 const onLine = Effect.fnUntraced(function* (
   screen: Screen,
   node: Node.Node,
   channel: string | undefined,
   typed: string
 ) {
-  if (typed.trim() === "") return false
+  if (typed.trim() === "") return undefined
   const parsed = Commands.parse(typed, { channel })
   switch (parsed.kind) {
     case "quit":
-      return true
+      return { kind: "quit" } satisfies Ending as Ending
+    case "identity":
+      return {
+        kind: "identity",
+        typed: withoutSecret(typed),
+        change: parsed.change
+      } as Ending
     case "mistake":
-      screen.json({ event: "reply", line: typed, ok: false, code: "usage", why: parsed.message })
+      screen.json({ event: "reply", line: withoutSecret(typed), ok: false, code: "usage", why: parsed.message })
       screen.line({ tone: "bad", text: parsed.message })
-      return false
+      return undefined
     case "question": {
       const lines = Present.answer(yield* node.describe, parsed.question, parsed.name)
       screen.json({ event: "reply", line: typed, ok: true, lines })
       for (const text of lines) screen.line({ tone: "plain", text })
-      return false
+      return undefined
     }
     case "command":
       replied(screen, typed, yield* node.command(parsed.command))
-      return false
+      return undefined
   }
 })
 
@@ -209,12 +225,45 @@ const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typ
   const room = options.settings.rooms[0]
   const channel = room === undefined ? undefined : `room:${room.name}`
   const reading = Effect.gen(function* () {
-    while (!(yield* onLine(screen, node, channel, yield* Queue.take(typed)))) {
-      // The next line is taken.
+    for (;;) {
+      const ending = yield* onLine(screen, node, channel, yield* Queue.take(typed))
+      if (ending !== undefined) return ending
     }
   })
-  yield* Effect.raceFirst(reading, node.ended)
+  return yield* Effect.raceFirst(reading, node.ended)
 })
+
+/** Changes the identity of a node that has just ended. Whatever comes of it, the node starts again. */
+const changeIdentity = Effect.fnUntraced(function* (
+  options: Options,
+  screen: Screen,
+  { change, typed }: Extract<Ending, { kind: "identity" }>
+) {
+  const atRest = Layers.atRest(options.settings.dataFolder)
+  const exit = yield* Effect.exit(Identity.change(change).pipe(Effect.provide(atRest)))
+  if (Exit.isSuccess(exit)) {
+    screen.json({ event: "reply", line: typed, ok: true, ...exit.value.facts })
+    for (const text of exit.value.lines) screen.line({ tone: "plain", text })
+    return
+  }
+  const failure = Cause.squash(exit.cause)
+  const { code = "identity" } = failure as { readonly code?: string }
+  const why = Identity.whyNot(failure)
+  screen.json({ event: "reply", line: typed, ok: false, code, why })
+  screen.line({ tone: "bad", text: why })
+})
+
+/** A node, and after each change of its identity the next one, until it is told to end. */
+const serveOn = (options: Options, screen: Screen, typed: Queue.Queue<string>): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    for (;;) {
+      const ending = yield* Effect.scoped(serve(options, screen, typed)).pipe(
+        Effect.provide(Layers.layers(options.settings))
+      )
+      if (ending.kind === "quit") return
+      yield* changeIdentity(options, screen, ending)
+    }
+  })
 
 const messageOf = (cause: Cause.Cause<unknown>): string => {
   const failure = Cause.squash(cause)
@@ -262,8 +311,7 @@ export const run = async (options: Options): Promise<number> => {
   const stopListening = onWishToEnd(end)
   // Fibers do not keep the process alive; this does, until the node has ended.
   const alive = setInterval(() => {}, 60_000)
-  const node = Effect.scoped(serve(options, screen, typed)).pipe(
-    Effect.provide(Layers.layers(options.settings)),
+  const node = serveOn(options, screen, typed).pipe(
     Effect.provide(quietLogger(screen)),
     Effect.provideService(References.MinimumLogLevel, "Info")
   )

@@ -54,7 +54,7 @@ export const person = (name: string): Person => {
   const payload = Proof.write(crypto, keys, swarm, "initiator", hash, undefined)
   const { proof } = Result.getOrThrow(Proof.read(crypto, "initiator", hash, keys.agreementKey, payload))
   const { agreementKey, identityKey, swarmKey } = proof.value
-  return { name, keys, self: { name, identityKey, agreementKey }, swarmKey, proof }
+  return { name, keys, self: { name, identityKey, agreementKey, earlier: [] }, swarmKey, proof }
 }
 
 /** A friend line as somebody signs it; `from` other than the signer's name is a claim. */
