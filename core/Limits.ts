@@ -44,6 +44,8 @@ export const askedMax = 100
 export const requestAgeMs = 7 * 86_400_000
 /** Friends and former friends of one node; the oldest former one is forgotten for a new friend. */
 export const friendsMax = 10_000
+/** Requests that one friendship came of: both may ask at once, and be accepted at once. */
+export const requestsPerFriendshipMax = 4
 /** Auto-accept rules of one node. */
 export const autoAcceptRulesMax = 100
 /** Characters (code points) of a display name (protocol §1). */

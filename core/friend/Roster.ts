@@ -31,6 +31,8 @@ export const Friend = Schema.Struct({
   sinceMs: Schema.Int,
   /** The accept line that made the friendship, to tell a second copy from a second, different one. */
   acceptSignature: optional(text),
+  /** Signatures of the requests this friendship came of, the newest last: which friendship a late end speaks of. */
+  cameOf: Schema.Array(text),
   /** Our request that this friendship answered. */
   requestSignature: optional(text),
   /** What the friend has told us we may do; `message` until it says otherwise. */

@@ -172,6 +172,7 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
       channel,
       evidence: seen.evidence,
       sinceMs: turn.nowMs,
+      cameOf: [value.requestSignature],
       acceptSignature: value.signature,
       requestSignature: value.requestSignature,
       alarmed: false
@@ -206,7 +207,11 @@ const befriend = (
   // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
   const { agreementKey } = friend
   const asksAgain = before?.standing === "Friend" && by === "rule"
-  const renewed = asksAgain ? { ...before, agreementKey, sinceMs: friend.sinceMs } : friend
+  const { cameOf, sinceMs } = friend
+  // Who asks again begins anew; a second acceptance while we are friends is the other half of two who asked at once.
+  const twice = before?.standing === "Friend" && !asksAgain
+  const both = twice ? [...before.cameOf, ...cameOf].slice(-Limits.requestsPerFriendshipMax) : cameOf
+  const renewed = asksAgain ? { ...before, agreementKey, sinceMs, cameOf } : { ...friend, cameOf: both }
   const record = { ...renewed, ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
@@ -275,6 +280,7 @@ export const accept = (
           channel: request.channel,
           evidence: request.evidence,
           sinceMs: turn.nowMs,
+          cameOf: [request.signature],
           alarmed: false
         },
         by,

@@ -79,7 +79,8 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
     State.chain(
       state,
       (current) => Parting.part(current, friend, "operator", turn),
-      (current) => Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place }), turn)
+      (current) =>
+        Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place, of: friend.cameOf }), turn)
     )
   )
 

@@ -204,7 +204,7 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
     case "GrantChanged":
       return onGrantChanged(remember(state, numbered, undefined, turn), numbered, message)
     case "Unfriend":
-      return onUnfriend(remember(state, numbered, undefined, turn), numbered, turn)
+      return onUnfriend(remember(state, numbered, undefined, turn), numbered, message, turn)
     case "Unknown":
       return refuse(state, numbered, Rejection.make("unsupported-kind", message.name), turn)
   }
@@ -336,9 +336,10 @@ const onGrantChanged = (state: State.State, numbered: Numbered, changed: Message
 }
 
 /** The friend has ended the friendship: it is over here too, with everything granted and everything that waited. */
-const onUnfriend = (state: State.State, numbered: Numbered, turn: Turn): State.Stepped => {
+const onUnfriend = (state: State.State, numbered: Numbered, unfriend: Message.Unfriend, turn: Turn): State.Stepped => {
   const { connection, friend, peerId } = numbered
-  if (friend.standing !== "Friend") return confirm(state, numbered)
+  const ours = friend.standing === "Friend" && friend.cameOf.some((request) => unfriend.of.includes(request))
+  if (!ours) return confirm(state, numbered)
   return State.chain(
     state,
     (current) => Parting.part(current, friend, "peer", turn),

@@ -89,8 +89,17 @@ export const GrantChanged = Schema.Struct({
   ),
   expiresAtMs: Schema.optionalKey(natural)
 })
-/** The sender has ended the friendship. */
-export const Unfriend = Schema.Struct({ kind: Schema.Literal("Unfriend"), ...durable })
+/**
+ * The sender has ended the friendship that came of these requests (their signatures). It may arrive after a new one has
+ * begun, which it does not end.
+ */
+export const Unfriend = Schema.Struct({
+  kind: Schema.Literal("Unfriend"),
+  ...durable,
+  of: Schema.Array(Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{86}$/))).check(
+    Schema.isMaxLength(Limits.requestsPerFriendshipMax)
+  )
+})
 /** First of each side in a session: how far the sender's memory of the receiver's streams reaches. */
 export const Greeting = Schema.Struct({
   kind: Schema.Literal("Greeting"),

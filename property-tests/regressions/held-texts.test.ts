@@ -39,12 +39,13 @@ const friend: Roster.Friend = {
   channel: "room",
   evidence: "same",
   sinceMs: 0,
+  cameOf: [],
   alarmed: false
 }
 
 /** A node with bob as friend and one text an hour, and what it says to each of his messages. */
 const makeNode = () => {
-  const grants = Grants.allow(State.emptyDurable.grants, signer.peerId, Grants.own, "message")
+  const grants = Grants.allow(State.emptyDurable.grants, signer.peerId, Grants.own, "message", 0)
   const roster = {
     ...State.emptyDurable.roster,
     friends: Table.set(State.emptyDurable.roster.friends, friend.peerId, friend)

@@ -132,7 +132,7 @@ describe("two people with two nodes", () => {
 
     expect(await outcome(alice, "/message @bob grüße 👋")).toMatchObject({ event: "delivered", bytes: 12 })
     expect(await written(place, "bob", 1)).toMatchObject([{ from: "alice", text: "grüße 👋" }])
-    expect(await linesOf(alice, "/friends")).toMatch(/^@bob \([0-9a-f]{8}\) may message; connected; 0 waiting/)
+    expect(await linesOf(alice, "/friends")).toMatch(/^@bob \([0-9a-f]{8}\) may message; you may message; connected; 0 waiting/)
     expect(await linesOf(bob, "/status")).toMatch(/^@bob, key [\w-]{43}\n1 friends, 0 open requests\ninject is off: /)
 
     expect(await outcome(alice, "/inject @bob hello")).toMatchObject({ event: "refused", code: "no-capability" })
@@ -145,7 +145,8 @@ describe("two people with two nodes", () => {
     expect(await outcome(alice, "/message @bob again")).toMatchObject({ event: "delivered" })
 
     await does(bob, "/unfriend @alice")
-    expect(await outcome(alice, "/message @bob still there?")).toMatchObject({ event: "refused", code: "not-a-friend" })
+    await alice.wait("the end of it", ({ event }) => event === "unfriended")
+    expect(await ask(alice, "/message @bob still there?")).toMatchObject({ ok: false, code: "not-a-friend" })
     expect(await linesOf(bob, "/friends")).toMatch(/no friends yet/)
     expect((await written(place, "bob", 2)).map(({ text }) => text)).toEqual(["grüße 👋", "again"])
   })
