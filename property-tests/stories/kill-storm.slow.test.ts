@@ -68,6 +68,11 @@ const judge = (place: Place, from: Actor, to: Actor) => {
     if (outcome !== undefined) untold++
     else wrong.push(`${one.text} was acknowledged and is lost`)
   }
+  // A final word may come too early when the friendship ends; which one it was is worth knowing.
+  const doubted = from.sent.filter(({ id, text }) => refused.has(id) && texts.includes(text))
+  const codes = doubted.map(({ id }) =>
+    String(from.told.find((one) => one.event === "refused" && one["id"] === id)?.["code"])
+  )
   const numbers = texts.map((text) => from.sent.find((one) => one.text === text)?.number ?? Number.NaN)
   numbers.forEach((number, index) => {
     if (!(number > (numbers[index - 1] ?? 0))) wrong.push(`${texts[index]} comes after ${texts[index - 1]}`)
@@ -80,7 +85,10 @@ const judge = (place: Place, from: Actor, to: Actor) => {
       toldDelivered: count(from.sent, ({ id }) => delivered.has(id)),
       toldRefused: count(from.sent, ({ id }) => refused.has(id)),
       untold,
-      shown: shown.length
+      shown: shown.length,
+      refusedAndShown: Object.fromEntries(
+        [...new Set(codes)].map((code) => [code, codes.filter((one) => one === code).length])
+      )
     }
   }
 }

@@ -226,8 +226,8 @@ export class Pair {
     for (let count = 0; count < often; count++) {
       const actor = this.actors[this.#below(2)]!
       const what = this.#random()
-      if (what < 0.84) this.#message(actor)
-      else if (what < 0.91) await this.#allow(actor, "grant")
+      if (what < 0.86) this.#message(actor)
+      else if (what < 0.93) await this.#allow(actor, "grant")
       else if (what < 0.99) await this.#allow(actor, "revoke")
       else this.#part(actor)
       if (this.#chance(0.3)) await pause(this.#below(30))
@@ -240,11 +240,11 @@ export class Pair {
     await victim.down()
   }
 
-  /** One of these events at either end, or a second of nothing; then a moment more. */
-  async #moment(events: ReadonlyArray<string>): Promise<void> {
+  /** One of these events at either end, or long enough of nothing; then a moment more. */
+  async #moment(events: ReadonlyArray<string>, limitMs: number): Promise<void> {
     const marks = this.actors.map(({ process: child }) => child?.told.length ?? 0)
     const seen = this.actors.map(({ process: child }, index) =>
-      child?.wait("a moment", ({ event }) => events.includes(event), 1_000, marks[index]).catch(() => undefined)
+      child?.wait("a moment", ({ event }) => events.includes(event), limitMs, marks[index]).catch(() => undefined)
     )
     await Promise.race(seen.filter((one) => one !== undefined))
     await pause(this.#random() ** 2 * 40)
@@ -270,7 +270,7 @@ export class Pair {
       // The kill may well hit while it asks who is whose friend.
       const approached = this.#approach().catch(() => undefined)
       if (this.#chance(0.5)) void this.#act()
-      await this.#moment(["request-received", "line-posted", "friendship", "reply"])
+      await this.#moment(["request-received", "line-posted", "friendship", "reply"], 1_000)
       await this.#kill(victim, phase)
       await approached
       return wrong
@@ -278,8 +278,11 @@ export class Pair {
     await this.#approach()
     const acting = this.#act()
     if (phase === "commit") await pause(this.#random() * 15)
-    else await this.#moment(["received", "delivered", "connected", "refused"])
-    if (phase === "start") await acting
+    if (phase === "sending") await this.#moment(["received", "delivered"], 3_000)
+    if (phase === "start") {
+      await acting
+      await this.#moment(["delivered"], 3_000)
+    }
     await this.#kill(victim, phase)
     await acting
     // Now and then both lie down, so that the one that comes back meets nobody.
