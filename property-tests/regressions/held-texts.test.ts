@@ -44,7 +44,7 @@ const friend: Roster.Friend = {
 
 /** A node with bob as friend and one text an hour, and what it says to each of his messages. */
 const makeNode = () => {
-  const grants = Grants.allow(State.emptyDurable.grants, signer.peerId, Grants.own, "message")
+  const grants = Grants.allow(State.emptyDurable.grants, signer.peerId, Grants.own, "message", 0)
   const roster = {
     ...State.emptyDurable.roster,
     friends: Table.set(State.emptyDurable.roster.friends, friend.peerId, friend)
