@@ -9,6 +9,7 @@ import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
+import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
@@ -117,7 +118,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         sinceMs: friend.sinceMs
       })),
     requests: Table.values(roster.askedBy)
-      .filter((request) => request.acceptedAtMs === undefined)
+      .filter(Roster.isOpen)
       .map((request) => ({
         name: request.name,
         identityKey: request.identityKey,

@@ -18,8 +18,10 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
+import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Parting from "./Parting.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -60,7 +62,9 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   const verdict = Verdict.decide({ kind: "line", evidence, lineWaitMs: drawn.waitMs, ...standingOf(state, input) })
   // A line over the rate is not remembered: it may be read again when the sender posts it again.
   if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
-  const counted = State.withPassing(State.withDurable(state, { replay: once.success }), { lineBudget: drawn.budgets })
+  // Nor is one that came under another's account: a copy posted ahead by somebody else must not burn the honest line.
+  const replay = evidence === "different" ? state.durable.replay : once.success
+  const counted = State.withPassing(State.withDurable(state, { replay }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
   const seen = { channel: input.channel, author: input.author, evidence }
   return isRequest(input.line)
@@ -75,7 +79,7 @@ const standingOf = (state: State.State, { channel, line }: Line) => {
   const { roster } = state.durable
   const { signer, value } = line
   const known = Roster.byKey(roster, signer.key)
-  const waiting = Table.values(roster.askedBy).filter((request) => request.acceptedAtMs === undefined)
+  const waiting = Table.values(roster.askedBy).filter(Roster.isOpen)
   const ofName = waiting.filter(
     (request) => request.channel === channel && Name.fold(request.name) === Name.fold(value.from)
   )
@@ -147,42 +151,51 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   const asked = Table.get(roster.asked, key)
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
-    return answered !== undefined && answered.identityKey !== signer.key
-      ? alarm(state, answered)
+    return answered !== undefined && contradicts(answered, seen)
+      ? alarm(state, answered, turn)
       : [state, [refused(input, Rejection.make("accept-unexpected"))]]
   }
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
-  const room = Roster.makeRoom(roster, peerId)
-  if (room === undefined) return [state, [refused(input, Rejection.make("friends-full"))]]
+  const leaving = Roster.leavingFor(roster, peerId)
+  if (leaving === "nobody") return [state, [refused(input, Rejection.make("friends-full"))]]
   const answered = State.withRoster(state, {
-    ...room,
     asked: Table.remove(roster.asked, key),
     askedBy: Table.remove(roster.askedBy, Roster.askedByKey(channel, peerId))
   })
-  return befriend(
+  const friend = {
+    peerId,
+    name: value.from,
+    standing: "Friend" as const,
+    identityKey: signer.key,
+    agreementKey: value.encryptPub,
+    topic: signer.topic,
+    channel,
+    evidence: seen.evidence,
+    sinceMs: turn.nowMs,
+    acceptSignature: value.signature,
+    requestSignature: value.requestSignature,
+    alarmed: false
+  }
+  return State.chain(
     answered,
-    {
-      peerId,
-      name: value.from,
-      standing: "Friend",
-      identityKey: signer.key,
-      agreementKey: value.encryptPub,
-      topic: signer.topic,
-      channel,
-      evidence: seen.evidence,
-      sinceMs: turn.nowMs,
-      acceptSignature: value.signature,
-      requestSignature: value.requestSignature,
-      alarmed: false
-    },
-    "peer",
-    turn
+    (current) => Parting.forget(current, leaving),
+    (current) => befriend(current, friend, "peer", turn)
   )
 }
 
-/** Two keys answered one request: one of them lies. Inject stops for the friend until the operator befriends anew. */
-const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
+/**
+ * Whether another key has answered a request in the friend's place: in the channel and under the name that were asked.
+ * Anywhere else the same line would have been refused before the friend answered as well, so it says nothing of the friend.
+ */
+const contradicts = (friend: Roster.Friend, { channel, line: { signer, value } }: Seen<Accept>): boolean =>
+  friend.identityKey !== signer.key && friend.channel === channel && Name.fold(friend.name) === Name.fold(value.from)
+
+/**
+ * Two keys answered one request: one of them lies. Inject stops for the friend, also what runs now, until the operator
+ * befriends anew.
+ */
+const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Stepped => {
   const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, alarmed: true })
   const event = {
     _tag: "Alarm" as const,
@@ -190,7 +203,11 @@ const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
     name: friend.name,
     rejection: Rejection.make("second-accept")
   }
-  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
+  return State.chain(
+    State.withRoster(state, { friends }),
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => Answering.stopAll(current, friend.peerId, "revoked", turn)
+  )
 }
 
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
@@ -254,14 +271,17 @@ export const accept = (
   by: "operator" | "rule",
   turn: Turn
 ): Result.Result<State.Stepped, Rejection.Rejection> => {
-  const room = Roster.makeRoom(state.durable.roster, request.peerId)
-  if (room === undefined) return Result.fail(Rejection.make("friends-full"))
-  const standing = Roster.friend(state.durable.roster, request.peerId) === undefined ? "AskedBy" : "Friend"
+  const { roster } = state.durable
+  const leaving = Roster.leavingFor(roster, request.peerId)
+  if (leaving === "nobody") return Result.fail(Rejection.make("friends-full"))
+  const standing = Roster.friend(roster, request.peerId) === undefined ? "AskedBy" : "Friend"
   if (Friendship.next(standing, "weAccept") !== "Friend") throw new Error("an acceptance has no place here")
-  const accepted = { ...request, acceptedAtMs: turn.nowMs }
-  const chosen = State.withRoster(state, { ...room, askedBy: Table.set(room.askedBy, key, accepted) })
+  const { notPosted: _, ...asked } = request
+  const accepted = { ...asked, acceptedAtMs: turn.nowMs }
+  const chosen = State.withRoster(state, { askedBy: Table.set(roster.askedBy, key, accepted) })
   const made = State.chain(
     chosen,
+    (current) => Parting.forget(current, leaving),
     (current) =>
       befriend(
         current,
@@ -346,7 +366,12 @@ export const onPosted = (state: State.State, input: Extract<Input, { _tag: "Line
   const to = (kind === "request" ? asked?.to : askedBy?.name) ?? ""
   const channel = (kind === "request" ? asked?.channel : askedBy?.channel) ?? ""
   if (rejection !== null) {
-    return [state, [{ _tag: "Tell", event: { _tag: "LineNotPosted", kind, to, channel, rejection } }]]
+    const event = { _tag: "LineNotPosted" as const, kind, to, channel, rejection }
+    const left =
+      kind === "accept" && askedBy !== undefined
+        ? State.withRoster(state, { askedBy: Table.set(roster.askedBy, key, { ...askedBy, notPosted: true }) })
+        : state
+    return [left, [{ _tag: "Tell", event }]]
   }
   const next =
     kind === "accept"

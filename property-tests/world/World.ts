@@ -13,7 +13,7 @@ import * as MemoryTransport from "../../adapters/memory/Transport.ts"
 import * as Sodium from "../../adapters/sodium/Crypto.ts"
 import type * as RateLimit from "../../core/admission/RateLimit.ts"
 import { type Describe, type Event, type Input, Node, type Output } from "../../core/index.ts"
-import { SandboxError } from "../../ports/Sandbox.ts"
+import { type Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import type { Transport } from "../../ports/Transport.ts"
 
 /** What of a node survives its process. */
@@ -33,6 +33,8 @@ export interface ActorOptions {
   readonly noSandbox?: string
   readonly rates?: Partial<RateLimit.Rates>
   readonly transport?: Layer.Layer<Transport>
+  /** A sandbox other than the scripted one. */
+  readonly sandbox?: Layer.Layer<Sandbox>
 }
 
 export interface Actor {
@@ -100,10 +102,11 @@ export const makeWorld = (
       MemoryStore.layer(remains.disk),
       MemoryLog.layer(remains.archive),
       MemoryChat.layer([{ room, account }]),
-      MemorySandbox.layer(options.script ?? echo, {
-        ledger: remains.ledger,
-        ...(options.noSandbox === undefined ? {} : { absent: options.noSandbox })
-      })
+      options.sandbox ??
+        MemorySandbox.layer(options.script ?? echo, {
+          ledger: remains.ledger,
+          ...(options.noSandbox === undefined ? {} : { absent: options.noSandbox })
+        })
     )
     // A node's transport key follows from its identity in the real composition; here any fixed one per node does.
     const transport =
