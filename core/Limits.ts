@@ -104,6 +104,8 @@ export const dialPauseFirstMs = 250
 export const dialPauseMaxMs = 60_000
 /** Friends that are dialled once after a start, to fetch what waits for us. */
 export const helloDialsMax = 64
+/** Entries that wait for the conversation log; beyond it texts are refused for now, and wait at their senders instead. */
+export const unshownMax = 10_000
 /** Pause before a transient refusal is tried again when the peer names none. */
 export const retryPauseMs = 2_000
 
@@ -117,6 +119,9 @@ export const answerBytesMax = 1_048_576
 export const chunkBytes = 16_384
 /** Bytes of one answer that its caller asks for at a time: a short message waits behind no more of it. */
 export const answerCreditBytes = 65_536
+/** Characters of what an engine says of a sandbox: its own name and the container's, and single words of settings. */
+export const confinementNameMax = 100
+export const confinementWordMax = 40
 /** Injects of one peer that run at the same time, and of all peers together. */
 export const jobsPerPeerMax = 4
 export const jobsMax = 16

@@ -40,6 +40,8 @@ export type Question =
       readonly granted: boolean
       readonly conversationKnown: boolean
       readonly bytes: number
+      /** Entries that the conversation log has not taken yet, of all peers. */
+      readonly unshown: number
       readonly waitMs: number
     }
   | {
@@ -89,6 +91,7 @@ export const decide = (question: Question): Verdict => {
       if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
       if (!question.conversationKnown) return refuse("unknown-conversation")
       if (question.needs !== "none" && !question.granted) return refuse("no-capability", question.needs)
+      if (question.unshown >= Limits.unshownMax) return refuse("storage-failed", "", Limits.retryPauseMs)
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
       return admitted
     case "run":

@@ -121,7 +121,9 @@ export const AskedBy = Schema.Struct({
   receivedAtMs: Schema.Int,
   expiresAtMs: Schema.Int,
   /** Time in our acceptance once the operator has accepted; the record goes when the line is posted. */
-  acceptedAtMs: optional(Schema.Int)
+  acceptedAtMs: optional(Schema.Int),
+  /** Our acceptance was refused by the channel: the operator can accept once more. */
+  notPosted: optional(Schema.Boolean)
 })
 export type AskedBy = Omit<typeof AskedBy.Type, "peerId" | "identityKey"> & {
   readonly peerId: PeerId
@@ -206,16 +208,19 @@ export const expectedAt = (
     .map((record) => ({ key: record.identityKey, recovery: record.recovery ?? undefined }))
 
 /**
- * A roster with room for one more record, or undefined when every record is a friend's. The oldest former friend makes
- * room: nothing hangs on its record but that it is told "not a friend", which a stranger is told as well.
+ * Who must be forgotten before this peer can have a record: undefined where there is room, `nobody` where every record is
+ * a friend's. The oldest former friend leaves: that it is told "not a friend" is what a stranger is told as well.
  */
-export const makeRoom = (roster: Roster, peerId: PeerId): Roster | undefined => {
-  if (Table.has(roster.friends, peerId) || Table.size(roster.friends) < Limits.friendsMax) return roster
+export const leavingFor = (roster: Roster, peerId: PeerId): Friend | undefined | "nobody" => {
+  if (Table.has(roster.friends, peerId) || Table.size(roster.friends) < Limits.friendsMax) return undefined
   const former = Table.values(roster.friends)
     .filter((record) => record.standing === "Former")
     .sort((a, b) => a.sinceMs - b.sinceMs)[0]
-  return former === undefined ? undefined : { ...roster, friends: Table.remove(roster.friends, former.peerId) }
+  return former ?? "nobody"
 }
+
+/** Whether a request waits for the operator's decision. */
+export const isOpen = (request: AskedBy): boolean => request.acceptedAtMs === undefined
 
 const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
   found.length === 1
@@ -237,16 +242,20 @@ export const findFriend = (
     : one(friends, name)
 }
 
-/** The request an operator means: by claimed name, or by name and the first characters of the key. */
+/**
+ * The request an operator means: by claimed name, or by name and the first characters of the key. One that is accepted
+ * and waits to be posted is meant no more; to accept it once `again`, its acceptance must have failed to be posted.
+ */
 export const findAskedBy = (
   roster: Roster,
   name: string,
-  keyPrefix: string
+  keyPrefix: string,
+  again = false
 ): Result.Result<AskedBy, Rejection.Rejection> =>
   one(
-    Table.values(roster.askedBy).filter(
-      (record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)
-    ),
+    Table.values(roster.askedBy)
+      .filter((record) => isOpen(record) || (again && record.notPosted === true))
+      .filter((record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)),
     name
   )
 

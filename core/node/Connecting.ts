@@ -34,7 +34,7 @@ export const opened = (state: State.State, input: Opened, turn: Turn): State.Ste
     kind: "session",
     standing,
     farewell: Outbox.waitingFor(state.durable.outbox, peerId).orders.length > 0,
-    banned: (Table.get(state.durable.bans, peerId)?.untilMs ?? 0) > turn.nowMs,
+    banned: State.isBanned(state, peerId, turn.nowMs),
     awaitingAcceptance: Table.size(roster.asked) > 0
   })
   const refused = verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection
@@ -143,7 +143,7 @@ export const closed = (
   const forgotten = State.withPassing(state, { connections: HashMap.remove(state.passing.connections, connection) })
   const counted: State.Stepped =
     rejection !== null && Rejection.isViolation(rejection.code)
-      ? countViolation(forgotten, peerId, rejection, turn)
+      ? countViolation(forgotten, peerId, connection, rejection, turn)
       : [forgotten, []]
   if (State.session(state, peerId)?.connection !== connection) return counted
   const [current, outputs] = counted
@@ -184,33 +184,44 @@ export const violated = (
   if (peerId === undefined) return [state, [{ _tag: "HangUp", connection, code: rejection.code }]]
   return State.chain(
     state,
-    (current) => countViolation(current, peerId, rejection, turn),
-    (current) => [current, [{ _tag: "HangUp", connection, code: rejection.code }]]
+    (current) => [current, [{ _tag: "HangUp", connection, code: rejection.code }]],
+    (current) => countViolation(current, peerId, connection, rejection, turn)
   )
 }
 
+/** Counts a violation on a link that ends with it. The one that leaves nothing of the budget ends in a ban. */
 const countViolation = (
   state: State.State,
   peerId: PeerId,
+  connection: string,
   rejection: Rejection.Rejection,
   turn: Turn
 ): State.Stepped => {
-  const counted = State.draw(state, peerId, "violation", turn.nowMs)
-  return counted.waitMs === 0 ? [counted.state, []] : ban(counted.state, peerId, rejection, turn)
+  const counted = State.draw(state, peerId, "violation", turn.nowMs).state
+  const isLast = State.draw(counted, peerId, "violation", turn.nowMs).waitMs > 0
+  return isLast ? ban(counted, peerId, connection, rejection, turn) : [counted, []]
 }
 
-/** Shuts a peer out for a while. The record survives a restart; running jobs end. */
-const ban = (state: State.State, peerId: PeerId, rejection: Rejection.Rejection, turn: Turn): State.Stepped => {
+/** Shuts a peer out for a while. The record survives a restart; running jobs and other links than the broken one end. */
+const ban = (
+  state: State.State,
+  peerId: PeerId,
+  connection: string,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
   const untilMs = turn.nowMs + Limits.banMs
   const friend = Table.get(state.durable.roster.friends, peerId)
   const bans = Table.set(state.durable.bans, peerId, { peerId, code: rejection.code, untilMs })
   const event = { _tag: "Banned" as const, peerId, name: friend?.name ?? "", untilMs, rejection }
   const blocked: ReadonlyArray<Output> =
     friend?.swarmKey === undefined ? [] : [{ _tag: "Block", swarmKey: friend.swarmKey }]
+  const others = [...state.passing.connections].filter(([link, owner]) => owner === peerId && link !== connection)
+  const hungUp = others.sort().map(([link]): Output => ({ _tag: "HangUp", connection: link, code: null }))
   return State.chain(
     State.withDurable(state, { bans }),
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
-    (current) => [current, [...blocked, { _tag: "Tell", event }]]
+    (current) => [current, [...hungUp, ...blocked, { _tag: "Tell", event }]]
   )
 }
 

@@ -9,7 +9,7 @@ import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
-import type { Friend } from "../friend/Roster.ts"
+import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
@@ -107,7 +107,7 @@ export interface Description {
   readonly callsWaiting: number
 }
 
-const alarmOf = ({ alarmed, doubt }: Friend): FriendView["alarm"] =>
+const alarmOf = ({ alarmed, doubt }: Roster.Friend): FriendView["alarm"] =>
   doubt?.state === "Forked" ? "key-fork" : doubt?.state === "Changed" ? "key-change" : alarmed ? "second-accept" : null
 
 /** The fingerprint of a pair of keys as both sides read it. */
@@ -146,7 +146,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         sinceMs: friend.sinceMs
       })),
     requests: Table.values(roster.askedBy)
-      .filter((request) => request.acceptedAtMs === undefined)
+      .filter(Roster.isOpen)
       .map((request) => ({
         name: request.name,
         identityKey: request.identityKey,

@@ -6,7 +6,7 @@
 import { Cause, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
-import type { SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Confinement, SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
@@ -162,6 +162,23 @@ const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
   "engine-failed": "sandbox-failed"
 }
 
+/** Facts of an engine as a message can carry them: too long ones cut, numbers that are none counted as 0. */
+const bounded = (confinement: Confinement): Confinement => {
+  const cut = (text: string, length: number) => text.slice(0, length).toWellFormed()
+  const whole = (number: number) =>
+    Number.isFinite(number) ? Math.min(Math.max(0, Math.trunc(number)), Number.MAX_SAFE_INTEGER) : 0
+  return {
+    engine: cut(confinement.engine, Limits.confinementNameMax),
+    containerId: cut(confinement.containerId, Limits.confinementNameMax),
+    user: cut(confinement.user, Limits.confinementWordMax),
+    network: cut(confinement.network, Limits.confinementWordMax),
+    readOnlyRoot: confinement.readOnlyRoot,
+    memoryBytes: whole(confinement.memoryBytes),
+    pids: whole(confinement.pids),
+    cpus: Number.isFinite(confinement.cpus) ? confinement.cpus : 0
+  }
+}
+
 /** Runs a job and hands its end back; a defect of the sandbox is a failed run, not a lost one. */
 const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
   const { crypto, offer } = outside.world
@@ -172,7 +189,9 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   const result: JobResult = yield* outside.sandbox
     .run({ id, input: output.input, timeLimitMs: output.timeLimitMs, outputBytesMax: Limits.answerBytesMax })
     .pipe(
-      Effect.map((answer): JobResult => ({ ok: true, answer })),
+      Effect.map(
+        ({ confinement, output }): JobResult => ({ ok: true, answer: { output, confinement: bounded(confinement) } })
+      ),
       Effect.catch((error) => Effect.succeed<JobResult>({ ok: false, code: codes[error.code], detail: error.message })),
       Effect.catchDefect((defect) =>
         Effect.logError("the sandbox failed", defect).pipe(

@@ -18,8 +18,11 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
+import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Parting from "./Parting.ts"
+import * as Posting from "./Posting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
@@ -61,7 +64,9 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   const verdict = Verdict.decide({ kind: "line", evidence, lineWaitMs: drawn.waitMs, ...standingOf(state, input) })
   // A line over the rate is not remembered: it may be read again when the sender posts it again.
   if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
-  const counted = State.withPassing(State.withDurable(state, { replay: once.success }), { lineBudget: drawn.budgets })
+  // Nor is one that came under another's account: a copy posted ahead by somebody else must not burn the honest line.
+  const replay = evidence === "different" ? state.durable.replay : once.success
+  const counted = State.withPassing(State.withDurable(state, { replay }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
   const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
   const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)
@@ -81,7 +86,7 @@ const standingOf = (state: State.State, { channel, line }: Line) => {
   const { roster } = state.durable
   const { signer, value } = line
   const known = Roster.byKey(roster, signer.key)
-  const waiting = Table.values(roster.askedBy).filter((request) => request.acceptedAtMs === undefined)
+  const waiting = Table.values(roster.askedBy).filter(Roster.isOpen)
   const ofName = waiting.filter(
     (request) => request.channel === channel && Name.fold(request.name) === Name.fold(value.from)
   )
@@ -167,44 +172,53 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   const asked = Table.get(roster.asked, key)
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
-    if (answered !== undefined && answered.identityKey !== signer.key) return alarm(state, answered)
+    if (answered !== undefined && contradicts(answered, seen)) return alarm(state, answered, turn)
     return refuseAndDoubt(state, seen, input, "accept-unexpected", turn)
   }
   if (seen.claimed.length > 0) return refuseAndDoubt(state, seen, input, "key-change", turn)
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
-  const room = Roster.makeRoom(roster, peerId)
-  if (room === undefined) return [state, [refused(input, Rejection.make("friends-full"))]]
+  const leaving = Roster.leavingFor(roster, peerId)
+  if (leaving === "nobody") return [state, [refused(input, Rejection.make("friends-full"))]]
   const answered = State.withRoster(state, {
-    ...room,
     asked: Table.remove(roster.asked, key),
     askedBy: Table.remove(roster.askedBy, Roster.askedByKey(channel, peerId))
   })
-  return befriend(
+  const friend = {
+    peerId,
+    name: value.from,
+    standing: "Friend" as const,
+    identityKey: signer.key,
+    agreementKey: value.encryptPub,
+    topic: signer.topic,
+    channel,
+    evidence: seen.evidence,
+    sinceMs: turn.nowMs,
+    cameOf: [value.requestSignature],
+    acceptSignature: value.signature,
+    requestSignature: value.requestSignature,
+    alarmed: false,
+    knowsKey: asked.key ?? state.self.identityKey
+  }
+  return State.chain(
     answered,
-    {
-      peerId,
-      name: value.from,
-      standing: "Friend",
-      identityKey: signer.key,
-      agreementKey: value.encryptPub,
-      topic: signer.topic,
-      channel,
-      evidence: seen.evidence,
-      sinceMs: turn.nowMs,
-      cameOf: [value.requestSignature],
-      acceptSignature: value.signature,
-      requestSignature: value.requestSignature,
-      alarmed: false,
-      knowsKey: asked.key ?? state.self.identityKey
-    },
-    "peer",
-    turn
+    (current) => Parting.forget(current, leaving),
+    (current) => befriend(current, friend, "peer", turn)
   )
 }
 
-/** Two keys answered one request: one of them lies. Inject stops for the friend until the operator befriends anew. */
-const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
+/**
+ * Whether another key has answered a request in the friend's place: in the channel and under the name that were asked.
+ * Anywhere else the same line would have been refused before the friend answered as well, so it says nothing of the friend.
+ */
+const contradicts = (friend: Roster.Friend, { channel, line: { signer, value } }: Seen<Accept>): boolean =>
+  friend.identityKey !== signer.key && friend.channel === channel && Name.fold(friend.name) === Name.fold(value.from)
+
+/**
+ * Two keys answered one request: one of them lies. Inject stops for the friend, also what runs now, until the operator
+ * befriends anew.
+ */
+const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Stepped => {
   const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, alarmed: true })
   const event = {
     _tag: "Alarm" as const,
@@ -212,7 +226,11 @@ const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
     name: friend.name,
     rejection: Rejection.make("second-accept")
   }
-  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
+  return State.chain(
+    State.withRoster(state, { friends }),
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => Answering.stopAll(current, friend.peerId, "revoked", turn)
+  )
 }
 
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
@@ -280,14 +298,17 @@ export const accept = (
   by: "operator" | "rule",
   turn: Turn
 ): Result.Result<State.Stepped, Rejection.Rejection> => {
-  const room = Roster.makeRoom(state.durable.roster, request.peerId)
-  if (room === undefined) return Result.fail(Rejection.make("friends-full"))
-  const standing = Roster.friend(state.durable.roster, request.peerId) === undefined ? "AskedBy" : "Friend"
+  const { roster } = state.durable
+  const leaving = Roster.leavingFor(roster, request.peerId)
+  if (leaving === "nobody") return Result.fail(Rejection.make("friends-full"))
+  const standing = Roster.friend(roster, request.peerId) === undefined ? "AskedBy" : "Friend"
   if (Friendship.next(standing, "weAccept") !== "Friend") throw new Error("an acceptance has no place here")
-  const accepted = { ...request, acceptedAtMs: turn.nowMs }
-  const chosen = State.withRoster(state, { ...room, askedBy: Table.set(room.askedBy, key, accepted) })
+  const { notPosted: _, ...asked } = request
+  const accepted = { ...asked, acceptedAtMs: turn.nowMs }
+  const chosen = State.withRoster(state, { askedBy: Table.set(roster.askedBy, key, accepted) })
   const made = State.chain(
     chosen,
+    (current) => Parting.forget(current, leaving),
     (current) =>
       befriend(
         current,
@@ -308,30 +329,10 @@ export const accept = (
         by,
         turn
       ),
-    (current) => [current, [postAccept(key, accepted)]]
+    (current) => [current, [Posting.acceptance(key, accepted)]]
   )
   return Result.succeed(made)
 }
-
-const postAccept = (key: string, request: Roster.AskedBy & { readonly acceptedAtMs: number }): Output => ({
-  _tag: "PostLine",
-  kind: "accept",
-  key,
-  channel: request.channel,
-  to: request.name,
-  tsMs: request.acceptedAtMs,
-  requestSignature: request.signature
-})
-
-const postRequest = (key: string, asked: Roster.Asked): Output => ({
-  _tag: "PostLine",
-  kind: "request",
-  key,
-  channel: asked.channel,
-  to: asked.to,
-  tsMs: asked.tsMs,
-  requestSignature: ""
-})
 
 /** The operator asks somebody to be friends. Asking again posts a new line and voids the older one. */
 export const ask = (
@@ -353,48 +354,6 @@ export const ask = (
   const asked = { channel, to, tsMs: turn.nowMs, expiresAtMs: turn.nowMs + Limits.requestAgeMs, posted: false }
   return Result.succeed([
     State.withRoster(state, { asked: Table.set(roster.asked, key, asked) }),
-    [postRequest(key, asked)]
+    [Posting.request(key, asked)]
   ])
-}
-
-/** A line of ours has its signature; an acceptance will name it. */
-export const onSigned = (state: State.State, input: Extract<Input, { _tag: "LineSigned" }>): State.Stepped => {
-  const asked = input.kind === "request" ? Table.get(state.durable.roster.asked, input.key) : undefined
-  if (asked === undefined) return [state, []]
-  const signed = { ...asked, signature: input.signature, key: state.self.identityKey }
-  return [State.withRoster(state, { asked: Table.set(state.durable.roster.asked, input.key, signed) }), []]
-}
-
-/** A line of ours is in the channel, or could not be posted: then the record stays and the operator can try again. */
-export const onPosted = (state: State.State, input: Extract<Input, { _tag: "LinePosted" }>): State.Stepped => {
-  const { roster } = state.durable
-  const { key, kind, rejection } = input
-  const asked = Table.get(roster.asked, key)
-  const askedBy = Table.get(roster.askedBy, key)
-  const to = (kind === "request" ? asked?.to : askedBy?.name) ?? ""
-  const channel = (kind === "request" ? asked?.channel : askedBy?.channel) ?? ""
-  if (rejection !== null) {
-    return [state, [{ _tag: "Tell", event: { _tag: "LineNotPosted", kind, to, channel, rejection } }]]
-  }
-  const next =
-    kind === "accept"
-      ? State.withRoster(state, { askedBy: Table.remove(roster.askedBy, key) })
-      : asked === undefined
-        ? state
-        : State.withRoster(state, { asked: Table.set(roster.asked, key, { ...asked, posted: true }) })
-  return [next, [{ _tag: "Tell", event: { _tag: "LinePosted", kind, to, channel } }]]
-}
-
-/** After a start: lines that were decided on and perhaps not posted are wanted again; a second copy is harmless. */
-export const repost = (state: State.State, turn: Turn): State.Stepped => {
-  const fresh = (tsMs: number) => ReplayWindow.freshness(tsMs, turn.nowMs) === undefined
-  const requests = Table.pairs(state.durable.roster.asked)
-    .filter(([, asked]) => !asked.posted && fresh(asked.tsMs))
-    .map(([key, asked]) => postRequest(key, asked))
-  const accepts = Table.pairs(state.durable.roster.askedBy).flatMap(([key, request]) => {
-    const { acceptedAtMs } = request
-    if (acceptedAtMs === undefined) return []
-    return [postAccept(key, { ...request, acceptedAtMs: fresh(acceptedAtMs) ? acceptedAtMs : turn.nowMs })]
-  })
-  return [state, [...requests, ...accepts]]
 }

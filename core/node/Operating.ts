@@ -69,7 +69,7 @@ const ask = (state: State.State, channel: string, to: string, turn: Turn): Outco
 }
 
 const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
-  Result.flatMap(Roster.findAskedBy(state.durable.roster, name, keyPrefix), (request) =>
+  Result.flatMap(Roster.findAskedBy(state.durable.roster, name, keyPrefix, true), (request) =>
     Friending.accept(state, Roster.askedByKey(request.channel, request.peerId), request, "operator", turn)
   )
 

@@ -46,6 +46,8 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
   const peerId = Option.getOrUndefined(HashMap.get(state.passing.connections, input.connection))
   const friend = peerId === undefined ? undefined : Table.get(state.durable.roster.friends, peerId)
   if (peerId === undefined || friend === undefined) return [state, []]
+  // What was under way when the peer was shut out is shut out with it.
+  if (State.isBanned(state, peerId, turn.nowMs)) return [state, []]
   const message = input.message.value
   // Everything a peer sends draws from the cheap budget first: who exceeds it ignores every refusal and is not honest.
   const drawn = State.drawControl(state, peerId, turn.nowMs)
@@ -298,7 +300,8 @@ const gate = (
   const stopped = needs === "inject" && (friend.alarmed || Sending.isHeld(friend))
   const granted = Grants.covers(grants, peerId, where, needs, turn.nowMs) && !stopped
   const conversationKnown = where === Grants.own || Table.has(grants, Grants.keyOf(peerId, where))
-  const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, waitMs: 0 }
+  const unshown = Table.size(state.durable.unshown)
+  const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, unshown, waitMs: 0 }
   const free = Verdict.decide(question)
   if (!free.admitted) return { state, verdict: free }
   const drawn = State.draw(state, peerId, needs, turn.nowMs)

@@ -128,12 +128,13 @@ export const onGreeting = (state: State.State, peerId: PeerId, greeting: Greetin
   const session = State.session(state, peerId)
   if (session === undefined || session.greeted) return [state, []]
   const lane = Table.get(state.durable.outbox.lanes, peerId)
-  const mark = greeting.streams.find(({ stream }) => stream === lane?.stream)?.mark ?? 0
+  const markOf = (name: string) => greeting.streams.find(({ stream }) => stream === name)?.mark ?? 0
   const greeted = State.withSession(state, peerId, { ...session, greeted: true })
-  const older = lane !== undefined && mark >= lane.next
+  const known = greeting.streams.find(({ stream }) => stream === lane?.stream)
+  const older = lane !== undefined && Math.max(known?.mark ?? 0, known?.top ?? 0) >= lane.next
   return State.chain(
     greeted,
-    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, mark)),
+    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, markOf)),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -153,12 +154,16 @@ export const beginStream = (state: State.State, peerId: PeerId, turn: Turn): Sta
 }
 
 /** Tells a peer which settled numbers it has forgotten, so that its mark can pass them. */
-const remind = (state: State.State, peerId: PeerId, session: State.Session, mark: number): State.Stepped => {
-  const lane = Table.get(state.durable.outbox.lanes, peerId)
-  const forgotten = Outbox.forgottenBy(state.durable.outbox, peerId, mark)
-  if (lane === undefined || forgotten === undefined) return [state, []]
-  const skip: Skip = { kind: "Skip", stream: lane.stream, ...forgotten }
-  return [state, [{ _tag: "Transmit", connection: session.connection, messages: [{ message: skip }] }]]
+const remind = (
+  state: State.State,
+  peerId: PeerId,
+  session: State.Session,
+  markOf: (stream: string) => number
+): State.Stepped => {
+  const forgotten = Outbox.forgottenBy(state.durable.outbox, peerId, markOf)
+  if (forgotten.length === 0) return [state, []]
+  const messages = forgotten.map((range) => ({ message: { kind: "Skip", ...range } satisfies Skip }))
+  return [state, [{ _tag: "Transmit", connection: session.connection, messages }]]
 }
 
 /** A receipt: everything it confirms has taken effect at the peer. */

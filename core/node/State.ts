@@ -205,6 +205,10 @@ export const withContact = (state: State, peerId: PeerId, change: Partial<Contac
     contacts: HashMap.set(state.passing.contacts, peerId, { ...contact(state, peerId), ...change })
   })
 
+/** Whether a peer is shut out now. */
+export const isBanned = (state: State, peerId: PeerId, nowMs: number): boolean =>
+  (Table.get(state.durable.bans, peerId)?.untilMs ?? 0) > nowMs
+
 /** Draws one from a peer's lasting budget: the state after it, and how long to wait if there was none left. */
 export const draw = (state: State, peerId: PeerId, budget: keyof Budget["budgets"], nowMs: number) => {
   const before = Table.get(state.durable.budgets, peerId)?.budgets ?? {}

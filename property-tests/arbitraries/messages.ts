@@ -66,7 +66,9 @@ export const byKind: Kinds = {
   Unfriend: fc.record({ kind: kind("Unfriend"), ...numbered, of: fc.array(base64url(86), { maxLength: 4 }) }),
   Greeting: fc.record({
     kind: kind("Greeting"),
-    streams: fc.array(fc.record({ stream: id, mark: natural }), { maxLength: 8 }),
+    streams: fc.array(joined(fc.record({ stream: id, mark: natural }), fc.record({ top: natural }, optional)), {
+      maxLength: 8
+    }),
     run: id
   }),
   Resume: fc.record({ kind: kind("Resume"), id, offset: natural, upTo: natural }),

@@ -25,7 +25,7 @@ import {
 } from "../../core/index.ts"
 import { Crypto } from "../../ports/Crypto.ts"
 import type { KeyVault } from "../../ports/KeyVault.ts"
-import { SandboxError } from "../../ports/Sandbox.ts"
+import { type Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import type { Transport } from "../../ports/Transport.ts"
 
 /** What of a node survives its process. */
@@ -45,6 +45,8 @@ export interface ActorOptions {
   readonly noSandbox?: string
   readonly rates?: Partial<RateLimit.Rates>
   readonly transport?: Layer.Layer<Transport>
+  /** A sandbox other than the scripted one. */
+  readonly sandbox?: Layer.Layer<Sandbox>
 }
 
 export interface Actor {
@@ -133,10 +135,11 @@ export const makeWorld = (
       MemoryStore.layer(remains.disk),
       MemoryLog.layer(remains.archive),
       MemoryChat.layer([{ room, account }]),
-      MemorySandbox.layer(options.script ?? echo, {
-        ledger: remains.ledger,
-        ...(options.noSandbox === undefined ? {} : { absent: options.noSandbox })
-      })
+      options.sandbox ??
+        MemorySandbox.layer(options.script ?? echo, {
+          ledger: remains.ledger,
+          ...(options.noSandbox === undefined ? {} : { absent: options.noSandbox })
+        })
     )
     const transport =
       options.transport ??
