@@ -221,7 +221,7 @@ export const message: fc.Arbitrary<Message.Message> = fc
         expiresAtMs: sometimes(natural)
       })
     },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Unfriend"), ...numbered }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Unfriend"), ...numbered, of: fc.constant([]) }) },
     {
       weight: 2,
       arbitrary: fc.record({

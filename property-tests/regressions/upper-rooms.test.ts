@@ -246,7 +246,7 @@ describe("a former friend for whom there is no room any more", () => {
 
 describe("the end of a friendship", () => {
   it("tells what was never sent as refused, and of what was sent that nobody knows", () => {
-    const { feed, hear, operate } = node()
+    const { feed, hear, operate, state } = node()
     const idOf = (outputs: ReadonlyArray<Output.Output>) =>
       outputs.flatMap((output) => (output._tag === "Reply" && output.reply.ok ? output.reply.id : []))[0]
     const say = (text: string) => idOf(operate({ _tag: "Message", name: "bob", keyPrefix: "", text }))
@@ -254,7 +254,8 @@ describe("the end of a friendship", () => {
     feed({ _tag: "Closed", connection: "c0", rejection: null })
     const kept = say("never sent")
     feed(openedBy(bob, "c1", false))
-    const outputs = hear({ kind: "Unfriend", stream: ids[0]!, number: 1 }, "c1")
+    const of = Table.get(state().durable.roster.friends, bob.proof.signer.peerId)?.cameOf ?? []
+    const outputs = hear({ kind: "Unfriend", stream: ids[0]!, number: 1, of }, "c1")
     const refused = outputs.flatMap((output) =>
       output._tag === "Tell" && output.event._tag === "Refused" ? [[output.event.id, output.event.rejection.code]] : []
     )
