@@ -168,7 +168,7 @@ describe("Step and the table of friendship", () => {
       fc.property(story, fc.boolean(), (inputs, fresh) => {
         play([...(fresh ? [] : beginning.map((one) => [one, 0] as const)), ...inputs])
       }),
-      { numRuns: 300 }
+      { numRuns: 300, seed: 20856177 }
     )
     // Two rows that random stories seldom reach, told: who has asked is asked, and a friend accepts once more.
     const { feed, operate, state } = node(alice)

@@ -418,7 +418,7 @@ describe("friendships and grants against a clerk's notebook", () => {
   it.fails("agree after every command, in the records and at the door", () => {
     fc.assert(
       fc.property(commands, (story) => fc.modelRun(start, story)),
-      { numRuns: 150, endOnFailure: false }
+      { numRuns: 150, endOnFailure: false, seed: 614657190 }
     )
   })
 })
