@@ -13,7 +13,7 @@ import type { Code } from "../Rejection.ts"
 import * as KeySchedule from "../session/KeySchedule.ts"
 import * as Seal from "../session/Seal.ts"
 import * as Codec from "../wire/Codec.ts"
-import { isSigned } from "../wire/Message.ts"
+import { isSigned, type Receipt } from "../wire/Message.ts"
 import type { Outgoing } from "./Output.ts"
 
 type Item =
@@ -47,15 +47,21 @@ export const messageStatement = (
   fields: [session.handshakeHash, sender, numbered.stream, numbered.number, body]
 })
 
-/** Drops receipts that a later receipt of the same stream repeats: they are cumulative. */
-const withoutOldReceipts = (batch: ReadonlyArray<Outgoing>): ReadonlyArray<Outgoing> => {
-  const newest = new Map<string, Outgoing>()
+/** Whether a receipt says everything that an earlier one of its stream said: none speaks beyond the number it answers. */
+const covers = (later: Receipt, earlier: Receipt): boolean =>
+  later.mark >= earlier.mark && earlier.also.every((one) => one <= later.mark || later.also.includes(one))
+
+/** Drops receipts that the newest receipt of the same stream repeats. */
+export const withoutOldReceipts = (batch: ReadonlyArray<Outgoing>): ReadonlyArray<Outgoing> => {
+  const newest = new Map<string, Receipt>()
   for (const one of batch) {
-    if ("message" in one && one.message.kind === "Receipt") newest.set(one.message.stream, one)
+    if ("message" in one && one.message.kind === "Receipt") newest.set(one.message.stream, one.message)
   }
-  return batch.filter(
-    (one) => !("message" in one) || one.message.kind !== "Receipt" || newest.get(one.message.stream) === one
-  )
+  return batch.filter((one) => {
+    if (!("message" in one) || one.message.kind !== "Receipt") return true
+    const last = newest.get(one.message.stream)
+    return last === undefined || last === one.message || !covers(last, one.message)
+  })
 }
 
 /** Splits envelopes so that each group fits one record. */
