@@ -120,7 +120,12 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   }),
   PeerRefused: (event) => ({
     tone: "bad",
-    text: `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ${harmless(Rejection.sentence(event.rejection))}`
+    // The table's sentence speaks to who sent it; whoever can grant it is here.
+    text:
+      `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ` +
+      (event.rejection.code === "no-capability"
+        ? `You have not granted this; see /grant. (${harmless(event.rejection.detail)})`
+        : harmless(Rejection.sentence(event.rejection)))
   }),
   Banned: (event) => ({
     tone: "alarm",
@@ -170,7 +175,7 @@ export const eventJson = (told: Event.Event): Record<string, unknown> => {
 
 const settle = "compare fingerprints, then /confirm or /unfriend"
 const alarmInWords = {
-  "second-accept": "two keys answered one request",
+  "second-accept": `two keys answered one request, inject stops; ${settle}`,
   "key-fork": `two successors of one key, messages wait; ${settle}`,
   "key-change": `another key uses this name, messages wait; ${settle}`
 } as const

@@ -13,7 +13,7 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
 
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
-  wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of half a minute
+  wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of a few seconds
   wopr-p2p help                        this text
   wopr-p2p version
 
@@ -23,7 +23,7 @@ Options of run
   --local                use the network that nodes of this machine share, no internet needed
   --local-port PORT      its UDP port on 127.0.0.1, the same for all that should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
-  --data DIR             where identity and records live (else WOPR_P2P_HOME, else ~/.wopr/p2p)
+  --data DIR             where identity and records live (else WOPR_P2P_HOME, and further as README.md says)
   --sandbox scripted|off who answers injects: a small fixed program in a Docker container (default), or nobody
   --json                 one JSON object per line instead of prose
 

@@ -8,7 +8,7 @@ import { Context, Data, type Effect } from "effect"
 export interface Entry {
   /** Unique for ever; appending an id that the conversation's log already holds changes nothing. */
   readonly id: string
-  /** Stable name of the conversation: letters, digits and `-` only. */
+  /** Stable name of the conversation: 1 to 128 letters, digits and `-`; any other is refused. */
   readonly conversation: string
   /** How the conversation is called on the owner's screen, such as `friend:p2p:bob(1f2e3d)`. */
   readonly label: string
@@ -24,7 +24,7 @@ export class LogError extends Data.TaggedError("LogError")<{ readonly message: s
 export interface ConversationLogShape {
   /** Durable when it returns. */
   append(entry: Entry): Effect.Effect<void, LogError>
-  /** The newest `limit` entries of a conversation, oldest first; empty for an unknown one. */
+  /** The newest `limit` entries of a conversation, oldest first; empty for an unknown one or no positive limit. */
   read(conversation: string, limit: number): Effect.Effect<ReadonlyArray<Entry>, LogError>
 }
 
