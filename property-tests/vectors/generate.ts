@@ -332,7 +332,15 @@ const records = (crypto: CryptoShape, alice: Actor, bob: Actor, opened: Opened) 
     readonly atMs: number
     readonly messages: ReadonlyArray<Message.Message>
   }> = [
-    { from: "initiator", atMs: 1, messages: [{ kind: "Log", stream, number: 1, text: "grüße" }] },
+    { from: "responder", atMs: 0, messages: [{ kind: "Greeting", streams: [{ stream, mark: 0 }], run: id }] },
+    {
+      from: "initiator",
+      atMs: 1,
+      messages: [
+        { kind: "Greeting", streams: [], run: [...id].reverse().join("") },
+        { kind: "Log", stream, number: 1, text: "grüße" }
+      ]
+    },
     {
       from: "initiator",
       atMs: 2,
@@ -359,7 +367,16 @@ const records = (crypto: CryptoShape, alice: Actor, bob: Actor, opened: Opened) 
         }
       ]
     },
-    { from: "initiator", atMs: Limits.epochAgeMs + 5, messages: [{ kind: "Close", code: "session-expired" }] }
+    {
+      from: "initiator",
+      atMs: Limits.epochAgeMs + 5,
+      messages: [
+        { kind: "Receipt", stream: [...stream].reverse().join(""), mark: 1, also: [] },
+        { kind: "Cancel", stream, number: 3, id },
+        { kind: "Skip", stream, from: 3, to: 3 },
+        { kind: "Close", code: "answer-damaged" }
+      ]
+    }
   ]
   const actors = { initiator: alice, responder: bob }
   const sending = { initiator: opened.initiator.send, responder: opened.responder.send }
@@ -381,14 +398,14 @@ const records = (crypto: CryptoShape, alice: Actor, bob: Actor, opened: Opened) 
   })
 }
 
-/** What an initiator's own signature about its first message covers, to be looked at by itself. */
+/** What an initiator's own signature about its first numbered message covers, to be looked at by itself. */
 const messageSignature = (opened: Opened, first: ReturnType<typeof records>[number]) => ({
   stream,
   number: 1,
   sender: "initiator",
-  body: first.bodies[0],
-  statement: statementHex("message", [opened.initiator.handshakeHash, "initiator", stream, 1, utf8(first.bodies[0]!)]),
-  signature: first.signatures[0]
+  body: first.bodies[1],
+  statement: statementHex("message", [opened.initiator.handshakeHash, "initiator", stream, 1, utf8(first.bodies[1]!)]),
+  signature: first.signatures[1]
 })
 
 /** All vectors under one engine, as the file holds them. */
@@ -410,7 +427,7 @@ export const make = (crypto: CryptoShape) => {
     lines: lines(crypto, alice, bob),
     handshake: handshake(crypto, alice, bob, opened),
     records: sealed,
-    messageSignature: messageSignature(opened, sealed[0]!)
+    messageSignature: messageSignature(opened, sealed[1]!)
   }
 }
 

@@ -36,7 +36,7 @@ const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>
   "wop/3 swarm key": ["HKDF info", "none"]
 }
 
-/** Limits that an honest far end must keep to or can observe; every other one is a node's own. */
+/** Limits that an honest far end must keep to or can observe; every other one is a node's own and not on the page. */
 const ofPeers: ReadonlySet<string> = new Set([
   "bodyBytesMax",
   "frameBytesMax",
@@ -68,7 +68,16 @@ const ofPeers: ReadonlySet<string> = new Set([
   "injectWaitMs",
   "answerBytesMax",
   "chunkBytes",
+  "answerCreditBytes",
   "jobsPerPeerMax",
+  "jobsMax",
+  "jobsRememberedMax",
+  "answersWaitingMax",
+  "requestsPerFriendshipMax",
+  "historyLinksMax",
+  "forkRetryMs",
+  "openingsMax",
+  "openingsReserved",
   "strangerOpeningsPerMinute"
 ])
 
@@ -132,15 +141,14 @@ const limits = (): string => {
   if (unread.length > 0) throw new Error(`limits that were not found in the source: ${unread}`)
   const missing = [...ofPeers].filter((name) => !numbers.some(([known]) => known === name))
   if (missing.length > 0) throw new Error(`no limits of the code: ${missing}`)
-  const rows = numbers.map(([name, value]) => {
-    const meaning = why.get(name)
-    if (meaning === undefined || meaning === "") throw new Error(`no comment on ${name}`)
-    return [`\`${name}\``, value.toLocaleString("en-US"), ofPeers.has(name) ? "peer" : "node", meaning]
-  })
-  return table(
-    ["limit", "value", "of", "what"],
-    rows.sort((a, b) => Number(a[2] === "node") - Number(b[2] === "node"))
-  )
+  const rows = numbers
+    .filter(([name]) => ofPeers.has(name))
+    .map(([name, value]) => {
+      const meaning = why.get(name)
+      if (meaning === undefined || meaning === "") throw new Error(`no comment on ${name}`)
+      return [`\`${name}\``, value.toLocaleString("en-US"), meaning]
+    })
+  return table(["limit", "value", "what"], rows)
 }
 
 /** The page with its generated tables as the code has them now. */
