@@ -247,7 +247,7 @@ describe("the second implementation", () => {
   })
 
   it("refuses a record that is repeated, skipped ahead, altered or of a far epoch", () => {
-    const [first, second] = vectors.records
+    const [first, second] = vectors.records.filter(({ from }) => from === "initiator")
     const direction = Sealing.begin(hex(first?.key))
     const after = Sealing.openRecord(direction, hex(first?.frame)).direction
     expect(() => Sealing.openRecord(after, hex(first?.frame))).toThrow("record-forged")
