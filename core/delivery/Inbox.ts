@@ -75,10 +75,32 @@ export const closeForgotten = (
   to: number,
   nowMs: number
 ): Inbox | undefined => {
-  const before = streamOf(inbox, peerId, stream, nowMs)
+  const before = streamOf(inbox, peerId, stream, startMs(inbox, peerId, stream, nowMs))
   if (from > before.mark + 1 || to <= before.mark) return undefined
-  return { ...inbox, streams: Table.set(inbox.streams, streamKey(peerId, stream), absorb({ ...before, mark: to })) }
+  const after = absorb({ ...before, mark: to })
+  const gone = withOutcome(before).filter((number) => number <= after.mark - Limits.inboxOutcomesMax)
+  const closed = {
+    streams: Table.set(inbox.streams, streamKey(peerId, stream), after),
+    outcomes: withoutOutcomes(inbox.outcomes, before, gone)
+  }
+  return isFresh(before) ? forgetOldStreams(closed, peerId) : closed
 }
+
+/** Whether nothing of a stream has been remembered yet. */
+const isFresh = (stream: Stream): boolean => stream.mark === 0 && stream.sparse.length === 0
+
+/** The numbers of a stream whose outcome may be remembered: to name them is cheaper than to look through all there are. */
+const withOutcome = ({ mark, sparse }: Stream): ReadonlyArray<number> => {
+  const count = Math.min(mark, Limits.inboxOutcomesMax)
+  return [...Array.from({ length: count }, (_, index) => mark - index), ...sparse]
+}
+
+const withoutOutcomes = (
+  outcomes: Table.Table<Outcome>,
+  { peerId, stream }: Stream,
+  numbers: ReadonlyArray<number>
+): Table.Table<Outcome> =>
+  numbers.reduce((left, number) => Table.remove(left, outcomeKey(peerId as PeerId, stream, number)), outcomes)
 
 /** The marks of a peer's streams that we remember, for the greeting of a session. */
 export const marks = (
@@ -98,7 +120,7 @@ export const record = (
   outcome: Outcome,
   nowMs: number
 ): Inbox => {
-  const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
+  const before = streamOf(inbox, peerId, stream, startMs(inbox, peerId, stream, nowMs))
   const after = absorb({ ...before, sparse: [...before.sparse, number] })
   const { mark } = after
   const streams = Table.set(inbox.streams, streamKey(peerId, stream), after)
@@ -107,7 +129,7 @@ export const record = (
     outcomes = Table.remove(outcomes, outcomeKey(peerId, stream, old - Limits.inboxOutcomesMax))
   }
   const recorded = { streams, outcomes }
-  return before.mark === 0 && before.sparse.length === 0 ? forgetOldStreams(recorded, peerId) : recorded
+  return isFresh(before) ? forgetOldStreams(recorded, peerId) : recorded
 }
 
 /** Moves the mark over the numbers that follow it without a gap. */
@@ -118,29 +140,26 @@ const absorb = (stream: Stream): Stream => {
   return { ...stream, mark, sparse: [...above].filter((one) => one > mark).sort((a, b) => a - b) }
 }
 
-/**
- * When the newest other stream of a peer began, for a stream that begins now: a clock that went back must not make the
- * one that began last look like the oldest.
- */
-const newestMs = (inbox: Inbox, peerId: PeerId, stream: string): number =>
+/** When a stream that begins now began: a clock that went back must not make the one that began last look the oldest. */
+const startMs = (inbox: Inbox, peerId: PeerId, stream: string, nowMs: number): number =>
   Table.has(inbox.streams, streamKey(peerId, stream))
-    ? Number.NEGATIVE_INFINITY
+    ? nowMs
     : Table.values(inbox.streams)
         .filter((one) => one.peerId === peerId)
-        .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs), Number.NEGATIVE_INFINITY)
+        .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs + 1), nowMs)
 
 /** Keeps the newest streams of a peer (protocol §6: two). */
 const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {
   const mine = Table.values(inbox.streams)
     .filter((stream) => stream.peerId === peerId)
     .sort((a, b) => b.sinceMs - a.sinceMs)
-  return mine.slice(Limits.streamsPerPeer).reduce((left, old) => {
-    const prefix = `${streamKey(peerId, old.stream)}/`
-    return {
+  return mine.slice(Limits.streamsPerPeer).reduce(
+    (left, old) => ({
       streams: Table.remove(left.streams, streamKey(peerId, old.stream)),
-      outcomes: Table.removeWhere(left.outcomes, (_, key) => key.startsWith(prefix))
-    }
-  }, inbox)
+      outcomes: withoutOutcomes(left.outcomes, old, withOutcome(old))
+    }),
+    inbox
+  )
 }
 
 /**

@@ -18,6 +18,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
+import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Rotating from "./Rotating.ts"
@@ -167,7 +168,7 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   const asked = Table.get(roster.asked, key)
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
-    if (answered !== undefined && answered.identityKey !== signer.key) return alarm(state, answered)
+    if (answered !== undefined && answered.identityKey !== signer.key) return alarm(state, answered, turn)
     return refuseAndDoubt(state, seen, input, "accept-unexpected", turn)
   }
   if (seen.claimed.length > 0) return refuseAndDoubt(state, seen, input, "key-change", turn)
@@ -204,7 +205,7 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
 }
 
 /** Two keys answered one request: one of them lies. Inject stops for the friend until the operator befriends anew. */
-const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
+const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Stepped => {
   const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, alarmed: true })
   const event = {
     _tag: "Alarm" as const,
@@ -212,7 +213,11 @@ const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
     name: friend.name,
     rejection: Rejection.make("second-accept")
   }
-  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
+  return State.chain(
+    State.withRoster(state, { friends }),
+    (current) => Answering.stopAll(current, friend.peerId, "revoked", turn),
+    (current) => [current, [{ _tag: "Tell", event }]]
+  )
 }
 
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
@@ -232,7 +237,11 @@ const befriend = (
   // Who asks again begins anew; a second acceptance while we are friends is the other half of two who asked at once.
   const twice = before?.standing === "Friend" && !asksAgain
   const both = twice ? [...before.cameOf, ...cameOf].slice(-Limits.requestsPerFriendshipMax) : cameOf
-  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs, cameOf } : { ...friend, cameOf: both }
+  // Whoever answers for somebody else whom we have asked is still the friend we know it as.
+  const same = twice && by === "peer" ? { name: before.name, channel: before.channel, alarmed: before.alarmed } : {}
+  const renewed = asksAgain
+    ? { ...before, agreementKey, knowsKey, sinceMs, cameOf }
+    : { ...friend, ...same, cameOf: both }
   const record = { ...renewed, ...Roster.keysKept(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
