@@ -51,7 +51,7 @@ interface Addressed {
 
 /** `@name[#key] rest`: who is meant, told apart from namesakes by the first characters of the key. */
 const addressed = (text: string): Addressed | undefined => {
-  const match = /^@?([^\s#]+)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+([\s\S]*))?$/u.exec(text.trim())
+  const match = /^@?(\S+?)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+([\s\S]*))?$/u.exec(text.trim())
   if (match === null || Result.isFailure(Name.parse(match[1]!))) return undefined
   return { name: match[1]!, keyPrefix: match[2] ?? "", rest: (match[3] ?? "").trim() }
 }

@@ -50,6 +50,19 @@ export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
+/**
+ * Adds a chunk to a row of pieces, merging smaller neighbours: a peer that sends byte by byte costs O(n log n), and the
+ * number of pieces stays below √(2 × all bytes) whatever the sizes.
+ */
+export const append = (pieces: ReadonlyArray<Uint8Array>, chunk: Uint8Array): ReadonlyArray<Uint8Array> => {
+  let kept = pieces.length
+  let length = chunk.length
+  while (kept > 0 && pieces[kept - 1]!.length <= length) length += pieces[--kept]!.length
+  // Joined at once, not pair by pair: a row of falling sizes would otherwise be copied once for each of its pieces.
+  const last = kept === pieces.length ? chunk : concat(...pieces.slice(kept), chunk)
+  return [...pieces.slice(0, kept), last]
+}
+
 /** Whether two public byte strings are equal. */
 export const same = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, index) => byte === b[index])

@@ -4,7 +4,7 @@
  * The pieces are not stored: a session that breaks goes on at the right byte, a process that dies begins anew.
  */
 import { HashMap, Option, Schema } from "effect"
-import { concat } from "../bytes/Bytes.ts"
+import { append, concat } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
 import type * as Table from "../Table.ts"
 import type { Done } from "../wire/Message.ts"
@@ -42,9 +42,8 @@ const partial = (pieces: Pieces, id: string): Partial => Option.getOrElse(HashMa
 export const addChunk = (pieces: Pieces, id: string, offset: number, bytes: Uint8Array): Pieces => {
   const before = partial(pieces, id)
   const length = before.length + bytes.length
-  return offset !== before.length || length > Limits.answerBytesMax
-    ? pieces
-    : HashMap.set(pieces, id, { ...before, parts: [...before.parts, bytes], length })
+  const useless = bytes.length === 0 || offset !== before.length || length > Limits.answerBytesMax
+  return useless ? pieces : HashMap.set(pieces, id, { ...before, parts: append(before.parts, bytes), length })
 }
 
 /** The end has come. It comes anew on every session, and what was asked for on an earlier one is not under way. */

@@ -227,15 +227,18 @@ const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejecti
     ? Result.succeed(found[0]!)
     : Result.fail(Rejection.make(found.length === 0 ? "unknown-peer" : "ambiguous-name", name))
 
+/** Whether name and key prefix mean a record. A name may itself look like both; then it is meant too, and may be ambiguous. */
+const isMeant = (record: { readonly name: string; readonly identityKey: string }, name: string, keyPrefix: string) =>
+  (Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)) ||
+  (keyPrefix !== "" && Name.fold(record.name) === Name.fold(`${name}#${keyPrefix}`))
+
 /** The friend an operator means, by name and perhaps the first characters of the key; `not-a-friend` for a former one. */
 export const findFriend = (
   roster: Roster,
   name: string,
   keyPrefix: string
 ): Result.Result<Friend, Rejection.Rejection> => {
-  const named = Table.values(roster.friends).filter(
-    (record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)
-  )
+  const named = Table.values(roster.friends).filter((record) => isMeant(record, name, keyPrefix))
   const friends = named.filter((record) => record.standing === "Friend")
   return friends.length === 0 && named.length > 0
     ? Result.fail(Rejection.make("not-a-friend", name))
@@ -255,7 +258,7 @@ export const findAskedBy = (
   one(
     Table.values(roster.askedBy)
       .filter((record) => isOpen(record) || (again && record.notPosted === true))
-      .filter((record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)),
+      .filter((record) => isMeant(record, name, keyPrefix)),
     name
   )
 

@@ -223,6 +223,27 @@ export const stopAll = (state: State.State, peerId: PeerId, code: Rejection.Code
   )
 }
 
+/** Answers of a peer that it has not confirmed yet are taken back: it hears the code instead, whatever of them has left. */
+export const takeBackAll = (state: State.State, peerId: PeerId, code: Rejection.Code, turn: Turn): State.Stepped => {
+  const mine = Table.values(state.durable.jobs).filter(
+    (job) => job.peerId === peerId && job.state === "finished" && job.answer !== undefined
+  )
+  return State.chain(state, ...mine.map((job) => (current: State.State) => takeBack(current, job, code, turn)))
+}
+
+const takeBack = (state: State.State, job: Jobs.Job, code: Rejection.Code, turn: Turn): State.Stepped => {
+  const { id, peerId, startedAtMs } = job
+  const ends = Outbox.entriesFor(state.durable.outbox, peerId).filter(
+    (entry) => entry.kind === "Done" && entry.id === id && entry.withdrawn === undefined
+  )
+  const without: Jobs.Job = { peerId, id, startedAtMs, state: "finished", code }
+  return State.chain(
+    State.withDurable(state, { jobs: Table.set(state.durable.jobs, Jobs.keyOf(peerId, id), without) }),
+    ...ends.map((entry) => (current: State.State) => Sending.withdraw(current, entry, turn)),
+    (current) => queueEnd(current, without, { ok: false, code, detail: "" }, turn)
+  )
+}
+
 /** After a crash: what was running is over, and is not run again. */
 export const interruptAll = (state: State.State, turn: Turn): State.Stepped =>
   State.chain(

@@ -74,7 +74,8 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
     case "Run":
       return FiberMap.run(outside.jobs, output.job, run(outside, output)).pipe(Effect.asVoid)
     case "Stop":
-      return FiberMap.remove(outside.jobs, output.job)
+      // Taking a container down takes its time, and the turns must not wait for it.
+      return background(outside, FiberMap.remove(outside.jobs, output.job))
     case "Reply":
       return reply(outside, output.ref, output.reply)
     case "Tell":

@@ -250,7 +250,11 @@ const befriend = (
   // Who asks again begins anew; a second acceptance while we are friends is the other half of two who asked at once.
   const twice = before?.standing === "Friend" && !asksAgain
   const both = twice ? [...before.cameOf, ...cameOf].slice(-Limits.requestsPerFriendshipMax) : cameOf
-  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs, cameOf } : { ...friend, cameOf: both }
+  // Whoever answers for somebody else whom we have asked is still the friend we know it as.
+  const same = twice && by === "peer" ? { name: before.name, channel: before.channel, alarmed: before.alarmed } : {}
+  const renewed = asksAgain
+    ? { ...before, agreementKey, knowsKey, sinceMs, cameOf }
+    : { ...friend, ...same, cameOf: both }
   const record = { ...renewed, ...Roster.keysKept(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =

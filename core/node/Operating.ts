@@ -122,8 +122,9 @@ const changeGrant = (
     const capabilities = Grants.held(changed, peerId, Grants.own, turn.nowMs)
     return State.chain(
       State.withDurable(state, { grants: changed }),
-      // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running.
+      // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running, or be answered.
       (current) => (granting ? [current, []] : Answering.stopAll(current, peerId, "revoked", turn)),
+      (current) => (granting ? [current, []] : Answering.takeBackAll(current, peerId, "revoked", turn)),
       (current) => Sending.tell(current, peerId, (place) => ({ kind: "GrantChanged", ...place, capabilities }), turn)
     )
   })

@@ -3,7 +3,7 @@
  * It never decides what is sent, and never lets a peer that stops reading cost more than the bound.
  * Everything that waits at one moment leaves in as few records as fit: one seal for many small messages.
  */
-import { Effect, Queue } from "effect"
+import { Deferred, Effect, Queue } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Link } from "../../ports/Transport.ts"
 import type { LocalKeys } from "../identity/Keys.ts"
@@ -20,6 +20,9 @@ type Item =
   | { readonly kind: "message"; readonly outgoing: Outgoing }
   | { readonly kind: "hangUp"; readonly code: Code | null }
 
+/** How long what was handed over before a hang-up may take to leave. */
+const lastWordsMs = 5_000
+
 export interface Writer {
   /** Hands messages over without waiting. False once the bound is exceeded: then the link must be dropped. */
   send(messages: ReadonlyArray<Outgoing>): boolean
@@ -29,12 +32,17 @@ export interface Writer {
   readonly run: Effect.Effect<void>
 }
 
+/** A number of a receipt: as text, or in memory while it waits. */
+const receiptNumberBytes = 17
+
 const sizeOf = (outgoing: Outgoing): number =>
   "stored" in outgoing
     ? outgoing.stored.length + 128
     : outgoing.message.kind === "Chunk"
       ? outgoing.message.bytes.length + 128
-      : 256
+      : outgoing.message.kind === "Receipt"
+        ? outgoing.message.also.length * receiptNumberBytes + 256
+        : 256
 
 /** What both ends sign about a message (protocol §4): label, handshake hash, direction, stream, number, body. */
 export const messageStatement = (
@@ -89,7 +97,9 @@ export const make = Effect.fnUntraced(function* (
   nowMs: Effect.Effect<number>
 ) {
   const queue = yield* Queue.unbounded<Item>()
+  const ending = yield* Deferred.make<void>()
   let waiting = 0
+  let ended = false
   let direction = session.send
 
   const envelope = (outgoing: Outgoing): Codec.Envelope => {
@@ -107,7 +117,7 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  const run = Effect.gen(function* () {
+  const writing = Effect.gen(function* () {
     for (;;) {
       const items = yield* Queue.takeAll(queue)
       const end = items.findIndex((item) => item.kind === "hangUp")
@@ -122,15 +132,22 @@ export const make = Effect.fnUntraced(function* (
         return yield* link.close
       }
     }
-  }).pipe(Effect.catch(() => link.abort))
+  })
+  // Who does not take the last words in time is not waited for: a far end must not keep alive what we have ended.
+  const overdue = Effect.andThen(Effect.andThen(Deferred.await(ending), Effect.sleep(lastWordsMs)), link.abort)
+  const run = Effect.raceFirst(writing, overdue).pipe(Effect.catch(() => link.abort))
 
   return {
     send: (messages) => {
+      if (ended) return true
       waiting += messages.reduce((bytes, one) => bytes + sizeOf(one), 0)
       for (const outgoing of messages) Queue.offerUnsafe(queue, { kind: "message", outgoing })
       return waiting <= Limits.linkQueueBytesMax
     },
     hangUp: (code) => {
+      if (ended) return
+      ended = true
+      Deferred.doneUnsafe(ending, Effect.void)
       Queue.offerUnsafe(queue, { kind: "hangUp", code })
     },
     run

@@ -6,7 +6,7 @@
  * Layout: `u32 length ‖ u8 type ‖ body`, big-endian; the length counts type and body.
  */
 import { Result } from "effect"
-import { concat, readU32, u32 } from "../bytes/Bytes.ts"
+import { append, concat, readU32, u32 } from "../bytes/Bytes.ts"
 import * as Rejection from "../Rejection.ts"
 
 /** What a frame can be. The number is the wire's. */
@@ -35,19 +35,6 @@ const typeOf = (byte: number): FrameType | undefined =>
 /** One frame as bytes. */
 export const encode = (frame: Frame): Uint8Array =>
   concat(u32(frame.body.length + 1), new Uint8Array([types[frame.type]]), frame.body)
-
-/**
- * Adds a chunk, merging smaller neighbours: a peer that sends byte by byte costs O(n log n), and the number of pieces
- * stays below √(2 × bytesMax) whatever the sizes.
- */
-const append = (pieces: ReadonlyArray<Uint8Array>, chunk: Uint8Array): ReadonlyArray<Uint8Array> => {
-  let kept = pieces.length
-  let length = chunk.length
-  while (kept > 0 && pieces[kept - 1]!.length <= length) length += pieces[--kept]!.length
-  // Joined at once, not pair by pair: a row of falling sizes would otherwise be copied once for each of its pieces.
-  const last = kept === pieces.length ? chunk : concat(...pieces.slice(kept), chunk)
-  return [...pieces.slice(0, kept), last]
-}
 
 const headerOf = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
   const header = new Uint8Array(5)
