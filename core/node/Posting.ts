@@ -45,7 +45,9 @@ export const onPosted = (state: State.State, input: Extract<Input, { _tag: "Line
   const { roster } = state.durable
   const { key, kind, rejection } = input
   const asked = Table.get(roster.asked, key)
-  const askedBy = Table.get(roster.askedBy, key)
+  // A request that came after ours was decided on lies under the same key: this line does not speak of it.
+  const waiting = Table.get(roster.askedBy, key)
+  const askedBy = waiting?.acceptedAtMs === undefined ? undefined : waiting
   const to = (kind === "request" ? asked?.to : askedBy?.name) ?? ""
   const channel = (kind === "request" ? asked?.channel : askedBy?.channel) ?? ""
   if (rejection !== null) {
@@ -58,7 +60,9 @@ export const onPosted = (state: State.State, input: Extract<Input, { _tag: "Line
   }
   const next =
     kind === "accept"
-      ? State.withRoster(state, { askedBy: Table.remove(roster.askedBy, key) })
+      ? askedBy === undefined
+        ? state
+        : State.withRoster(state, { askedBy: Table.remove(roster.askedBy, key) })
       : asked === undefined
         ? state
         : State.withRoster(state, { asked: Table.set(roster.asked, key, { ...asked, posted: true }) })
