@@ -80,7 +80,10 @@ const missing = ({ planned, verdicts }: Results): ReadonlyArray<string> => {
   const untried = planned.filter(({ point }) => !verdicts.has(Point.print(point)))
   const unreached = [...verdicts.values()].filter(({ died }) => !died)
   const kinds = Plan.kindsOf(planned) - Plan.kindsOf(planned.filter(({ point }) => verdicts.has(Point.print(point))))
-  const byCall = [...Map.groupBy(untried, ({ point }) => `${point.phase}/${point.side}/${point.operation}`)]
+  const bySide = [...Map.groupBy(untried, ({ point }) => `${point.phase}/${point.side}`)].map(([side, points]) => {
+    const calls = [...Map.groupBy(points, ({ point }) => point.operation)]
+    return `  ${side}: ${calls.map(([call, each]) => `${call} ${each.length}`).join(", ")}`
+  })
   return [
     ...(untried.length === 0
       ? ["no planned point was left out"]
@@ -90,7 +93,7 @@ const missing = ({ planned, verdicts }: Results): ReadonlyArray<string> => {
               ? "all further ordinals of calls that were tried"
               : `among them all ordinals of ${plural(kinds, "kind")}`)
         ]),
-    ...byCall.map(([call, points]) => `  ${call}: ${points.length}`),
+    ...bySide,
     ...unreached.map(({ point }) => `  not reached, not counted: ${point}`)
   ]
 }

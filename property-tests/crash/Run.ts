@@ -109,6 +109,23 @@ const letShow = async (stage: Stage, place: Place): Promise<void> => {
   for (let waitedMs = 0; waitedMs < showLimitMs && notShownYet(stage, place).length > 0; waitedMs += 20) await pause(20)
 }
 
+/** What two looks at the processes, with a question in between, say about why nothing comes. */
+const examine = async (stage: Stage): Promise<ReadonlyArray<string>> => {
+  const sides = [stage.alice, stage.bob].filter((side) => side.lives() > 0)
+  const before = sides.map((side) => side.whereabouts())
+  const counts = sides.map((side) => side.toldNow().length)
+  for (const side of sides) side.type("/friends")
+  await pause(2_000)
+  return sides.map((side, at) => {
+    const answer = side
+      .toldNow()
+      .slice(counts[at])
+      .map((told) => JSON.stringify(told))
+      .join(" ")
+    return `${before[at]}; two seconds later: ${side.whereabouts()}; /friends: ${answer || "no answer"}`
+  })
+}
+
 /** What a person reads to understand what went wrong. Questions that were asked over and over are left out. */
 const toldBy = (stage: Stage): ReadonlyArray<string> =>
   [stage.alice, stage.bob].flatMap((side) =>
@@ -137,6 +154,7 @@ export const runPoint = async (work: string, point: Point.Point): Promise<Verdic
       },
       (error) => [asViolation(error)]
     )
+    const state = hung.length > 0 ? await examine(stage) : []
     await Promise.all([stage.alice.kill(), stage.bob.kill()])
     const { outcomes, violations } = await check(stage, place)
     // A run that hangs has not lost what it still waits for.
@@ -148,7 +166,7 @@ export const runPoint = async (work: string, point: Point.Point): Promise<Verdic
       violations: wrong,
       outcomes,
       tookMs: Math.round(performance.now() - startedAtMs),
-      ...(wrong.length > 0 ? { told: toldBy(stage) } : {})
+      ...(wrong.length > 0 ? { told: [...state, ...toldBy(stage)] } : {})
     }
   })
 }

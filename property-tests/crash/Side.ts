@@ -46,6 +46,8 @@ export interface Side {
   count(): void
   /** Whether it died where it should, and was seen to. */
   died(): boolean
+  /** What the system says of the present process: for a hang, whether it works, waits or is stopped. */
+  whereabouts(): string
   /** Ends the present life in order. If it dies in that, as it should, that is an end too. */
   end(): Promise<void>
   /** Kills whatever runs. */
@@ -128,8 +130,20 @@ export const makeSide = (place: Place, name: SideName, arming: Arming | undefine
     type: (line) => now().type(line),
     count: () => void process.kill(now().pid, "SIGUSR2"),
     died: () => died,
+    whereabouts: () => `${name}, process ${now().pid}: ${processState(now().pid)}`,
     end: () => stop("SIGTERM"),
     kill: () => stop("SIGKILL")
+  }
+}
+
+/** State, processor time (user, system, in ticks) and what the kernel waits for; empty where there is no `/proc`. */
+const processState = (pid: number): string => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    return `state ${fields[0]}, ${fields[11]} and ${fields[12]} ticks, in ${readFileSync(`/proc/${pid}/wchan`, "latin1")}`
+  } catch {
+    return "gone"
   }
 }
 
