@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Effect, Exit, PubSub, Scope } from "effect"
+import { Effect, Exit, Fiber, PubSub, Scope } from "effect"
 import { testnet } from "../adapters/hyperswarm/LocalDht.ts"
 import type { Event, Input, Node } from "../core/index.ts"
 import * as Layers from "../plugin/Layers.ts"
@@ -61,12 +61,7 @@ const open = async (name: string, folder: string, port: number, scope: Scope.Sco
     fiber.addObserver((exit) => {
       if (Exit.isFailure(exit)) reject(new Error(String(exit.cause)))
     })
-    Effect.runSync(
-      Scope.addFinalizer(
-        scope,
-        Effect.sync(() => fiber.interruptUnsafe())
-      )
-    )
+    Effect.runSync(Scope.addFinalizer(scope, Fiber.interrupt(fiber)))
   })
   const listen = (listener: (event: Event.Event) => void) => {
     listeners.add(listener)
@@ -96,6 +91,8 @@ const serve = async (folder: string, port: number): Promise<void> => {
   const bob = await open("bob", folder, port, Effect.runSync(Scope.make()))
   const asked = bob.next((event) => event._tag === "RequestReceived")
   process.once("SIGTERM", () => process.exit(0))
+  // Whoever measures may be gone without a farewell.
+  process.stdin.on("end", () => process.exit(0)).resume()
   process.stdout.write("ready\n")
   await asked
   await command(bob, { _tag: "Accept", name: "alice", keyPrefix: "" })
@@ -165,7 +162,8 @@ export const measure = async (
       firstMessageMs
     }
   } finally {
-    server.kill()
+    const ended = new Promise((resolve) => server.once("exit", resolve))
+    if (server.exitCode === null && server.kill()) await ended
     await Effect.runPromise(Scope.close(scope, Exit.void))
     rmSync(folder, { recursive: true, force: true })
   }

@@ -8,8 +8,24 @@
 export const bodyBytesMax = 1_048_576
 /** Largest frame in bytes once both sides are authenticated: a body, its signature, header and tag. */
 export const frameBytesMax = bodyBytesMax + 4_096
-/** Largest frame before authentication: a Noise message with a proof and a history of 64 keys fits in it. */
-export const openingFrameBytesMax = 16_384
+/** Steps of a key history that are kept, sent and read (protocol §4): five years of monthly rotations. */
+export const historyLinksMax = 64
+/** Largest step as JSON, all three signatures included; a law makes one. */
+export const linkBytesMax = 704
+/** Largest frame before authentication: a Noise message with a proof and the longest history fits in it. */
+export const openingFrameBytesMax = 49_152
+/** Keys of ours that are announced at one time, the current one included (protocol §4). */
+export const keysAnnouncedMax = 8
+/** How long a key that was left is announced, and friends that have not seen its successor are looked for. */
+export const keyAnnounceMs = 365 * 86_400_000
+/** Longest pause between two dials that only bring a friend our new key: it can find us too. */
+export const newsDialPauseMaxMs = 3_600_000
+/** How often it is looked for friends that have not seen our key, when nothing is due sooner. */
+export const newsCheckMs = 60_000
+/** Dials under way at one time that only bring a new key. */
+export const newsDialsMax = 64
+/** When a peer whose key is in dispute may try again: an operator has to decide in between. */
+export const forkRetryMs = 600_000
 /** How long an opening may take in all before the link is dropped: three flights on a slow mobile link. */
 export const openingTimeMs = 10_000
 /** Openings in progress at one time, strangers and friends together; each costs at most one opening frame of memory. */
@@ -44,6 +60,8 @@ export const askedMax = 100
 export const requestAgeMs = 7 * 86_400_000
 /** Friends and former friends of one node; the oldest former one is forgotten for a new friend. */
 export const friendsMax = 10_000
+/** Requests that one friendship came of: both may ask at once, and be accepted at once. */
+export const requestsPerFriendshipMax = 4
 /** Auto-accept rules of one node. */
 export const autoAcceptRulesMax = 100
 /** Characters (code points) of a display name (protocol §1). */
@@ -68,6 +86,8 @@ export const outboxEntriesMax = 1_000
 export const outboxBytesMax = 16_777_216
 /** Bytes of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
 export const outboxTotalBytesMax = 268_435_456
+/** Outcomes of our messages that were not delivery and are remembered for the operator. */
+export const refusalsRememberedMax = 256
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000
 /** Unacknowledged messages and bytes under way on one session. */
@@ -84,6 +104,8 @@ export const dialPauseFirstMs = 250
 export const dialPauseMaxMs = 60_000
 /** Friends that are dialled once after a start, to fetch what waits for us. */
 export const helloDialsMax = 64
+/** Entries that wait for the conversation log; beyond it texts are refused for now, and wait at their senders instead. */
+export const unshownMax = 10_000
 /** Pause before a transient refusal is tried again when the peer names none. */
 export const retryPauseMs = 2_000
 
@@ -97,6 +119,9 @@ export const answerBytesMax = 1_048_576
 export const chunkBytes = 16_384
 /** Bytes of one answer that its caller asks for at a time: a short message waits behind no more of it. */
 export const answerCreditBytes = 65_536
+/** Characters of what an engine says of a sandbox: its own name and the container's, and single words of settings. */
+export const confinementNameMax = 100
+export const confinementWordMax = 40
 /** Injects of one peer that run at the same time, and of all peers together. */
 export const jobsPerPeerMax = 4
 export const jobsMax = 16
@@ -122,6 +147,12 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
     holds: replayEntriesMax >= (2 * freshnessMs * linesPerMinute) / 60_000,
     why: "a line can be fresh for twice the window; all lines admitted meanwhile must be remembered"
   },
+  {
+    holds: openingFrameBytesMax >= historyLinksMax * linkBytesMax + 4_096,
+    why: "a proof with the longest history fits an opening frame, with the rest of the payload, header and tag"
+  },
+  { holds: openingFrameBytesMax <= 65_535, why: "no Noise message is longer" },
+  { holds: keysAnnouncedMax - 1 <= historyLinksMax, why: "a key that is announced is in the history" },
   { holds: openingsReserved < openingsMax, why: "strangers keep a share, friends keep a larger one" },
   { holds: inboxOutcomesMax >= sendWindowEntries * 2, why: "every number that can be repeated has its outcome kept" },
   { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },

@@ -30,6 +30,9 @@ export const table = {
   "version-downgraded": local("Somebody on the path removed a protocol version from the offer; the link was dropped."),
   "handshake-failed": breach("The handshake did not authenticate; the link was dropped before anything was revealed."),
   "proof-invalid": breach("The far end could not prove the identity key it presented."),
+  "history-invalid": breach(
+    "The key history that was presented does not hold: a step is forged, missing or out of order."
+  ),
   impostor: local(
     "Somebody announces a friend's topic without holding the friend's key; nothing was revealed to them."
   ),
@@ -67,6 +70,22 @@ export const table = {
   "line-too-long": local("The line is longer than this channel carries; use shorter names."),
   "no-channel": local("No chat channel is connected to post to; start the node with one."),
   // sessions
+  "key-retired": toPeer(
+    "The other side has accepted a newer key of this identity and never goes back; restore the newest identity."
+  ),
+  "key-fork": later(
+    "Two different successors of one key exist: one is a thief's. Messages wait and inject stops until /confirm @name " +
+      "(keeps the key we hold) or /unfriend @name; compare fingerprints first."
+  ),
+  "key-disputed": local(
+    "The friend has seen another successor of a key of ours: somebody else holds that key. Have the friend compare " +
+      "fingerprints and /confirm, or settle it with /rotate compromise RECOVERY-KEY."
+  ),
+  "key-change": local(
+    "Somebody uses this friend's name with another key. Messages wait and inject stops until /confirm @name (keeps the " +
+      "key we hold) or /unfriend @name; compare fingerprints first."
+  ),
+  "rotation-refused": toPeer("The key history leads through keys that belong to somebody else."),
   "not-a-friend": toPeer("The two nodes are not friends (any more)."),
   "friendship-pending": later("The friendship is not complete on the other side yet; it is tried again by itself."),
   banned: local("The peer is banned after repeated protocol violations; the ban ends by itself."),
@@ -94,7 +113,7 @@ export const table = {
   expired: local("The peer did not appear in time; the message was given up."),
   cancelled: toPeer("Its sender cancelled it."),
   withdrawn: toPeer("Its sender had given the message up before it arrived."),
-  unresolved: local("The message was sent, but the peer did not come back to say whether it arrived."),
+  unresolved: local("The message was sent, but whether it arrived cannot be told any more."),
   "answer-gone": toPeer("The answer to this request was delivered before and is not kept any longer."),
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
@@ -102,6 +121,10 @@ export const table = {
   "already-friends": local("You are friends already."),
   "outbox-full": local("Too many messages wait for this friend; wait until some are delivered."),
   "unknown-message": local("No message of that id waits to be delivered or answered; see /queue."),
+  "key-doubtful": local("The friend's key is in doubt, see /friends; /confirm @name or /unfriend @name settles it."),
+  "nothing-to-confirm": local("Nothing about this friend's key is in doubt."),
+  "recovery-unknown": local("That is not the recovery key of this identity."),
+  "recovery-exists": local("There is a recovery key already; /rotate compromise RECOVERY-KEY replaces it."),
   "text-empty": local("There is no text to send."),
   "rule-invalid": local("An auto-accept rule names a key, a channel or an author, or is *."),
   "rules-full": local("There are too many auto-accept rules; remove one first."),

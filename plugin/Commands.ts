@@ -4,12 +4,22 @@
  * A new command is a new row; help, completion and parsing follow from it.
  */
 
-import { Result } from "effect"
-import { Capability, type Input, Limits, Name } from "../core/index.ts"
+import { type Redacted, Result } from "effect"
+import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
 
 export type Question = "friends" | "requests" | "queue" | "status" | "fingerprint" | "rules" | "help"
 
+/** A change of our own identity: it ends the node, is made on the keys at rest, and starts the node on the new ones. */
+export type Change =
+  | {
+      readonly what: "rotate"
+      readonly reason: Link.Reason
+      readonly recoveryKey?: Redacted.Redacted<Uint8Array>
+    }
+  | { readonly what: "recovery" }
+
 export type Parsed =
+  | { readonly kind: "identity"; readonly change: Change }
   | { readonly kind: "command"; readonly command: Input.Command }
   | { readonly kind: "question"; readonly question: Question; readonly name: string }
   | { readonly kind: "quit" }
@@ -52,7 +62,7 @@ const withName = (usage: string, make: (who: Addressed, here: Here) => Parsed) =
 }
 
 /** A row whose command needs nothing but a name. */
-const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend", help: string): Row => {
+const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend" | "Confirm", help: string): Row => {
   const usage = `/${name} @name[#key]`
   return {
     name,
@@ -84,9 +94,11 @@ const friend: Row = {
   usage: "/friend @name",
   help: "ask somebody in the room to be friends",
   parse: withName("/friend @name", (who, here) =>
-    here.channel === undefined
-      ? mistake("there is no room to ask in; start with --room FILE")
-      : command({ _tag: "Friend", channel: here.channel, to: who.name })
+    who.rest !== "" || who.keyPrefix !== ""
+      ? mistake("usage: /friend @name")
+      : here.channel === undefined
+        ? mistake("there is no room to ask in; start with --room FILE")
+        : command({ _tag: "Friend", channel: here.channel, to: who.name })
   )
 }
 
@@ -151,6 +163,31 @@ const cancel: Row = {
   }
 }
 
+const rotateUsage = "/rotate [compromise [RECOVERY-KEY]]"
+const rotate: Row = {
+  name: "rotate",
+  usage: rotateUsage,
+  help: "new keys for this node; friends follow by themselves (compromise: the old ones were stolen)",
+  parse: (rest) => {
+    const [reason = "", key, ...more] = rest.trim().split(/\s+/)
+    if (reason === "") return { kind: "identity", change: { what: "rotate", reason: "scheduled" } }
+    if (reason !== "compromise" || more.length > 0) return mistake(`usage: ${rotateUsage}`)
+    if (key === undefined) return { kind: "identity", change: { what: "rotate", reason } }
+    const recoveryKey = Rotation.parseRecoveryKey(key)
+    return recoveryKey === undefined
+      ? mistake("a recovery key has 43 characters, as /recovery printed it")
+      : { kind: "identity", change: { what: "rotate", reason, recoveryKey } }
+  }
+}
+
+const recovery: Row = {
+  name: "recovery",
+  usage: "/recovery",
+  help: "make an offline key that wins against whoever steals yours; it is shown once",
+  parse: (rest) =>
+    rest.trim() === "" ? { kind: "identity", change: { what: "recovery" } } : mistake("usage: /recovery")
+}
+
 /** Every command, in the order in which help lists them. */
 export const table: ReadonlyArray<Row> = [
   friend,
@@ -158,20 +195,28 @@ export const table: ReadonlyArray<Row> = [
   aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
   message,
   inject,
-  { name: "queue", usage: "/queue", help: "what waits to be delivered or answered", parse: question("queue") },
+  {
+    name: "queue",
+    usage: "/queue",
+    help: "what waits to be delivered or answered, and what was not delivered",
+    parse: question("queue")
+  },
   cancel,
   aboutCapability("grant", "Grant", "allow a friend more (default: inject)"),
   aboutCapability("revoke", "Revoke", "withdraw a capability at once (default: inject)"),
   aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),
+  aboutPeer("confirm", "Confirm", "settle an alarm about a friend's key: the one we hold is right"),
   { name: "friends", usage: "/friends", help: "who your friends are", parse: question("friends") },
   { name: "requests", usage: "/requests", help: "who has asked, and whom you asked", parse: question("requests") },
   {
     name: "fingerprint",
     usage: "/fingerprint @name",
     help: "what to compare with a friend over another channel",
-    parse: question("fingerprint")
+    parse: withName("/fingerprint @name", (who) => ({ kind: "question", question: "fingerprint", name: who.name }))
   },
   autoAccept,
+  rotate,
+  recovery,
   { name: "status", usage: "/status", help: "this node at a glance", parse: question("status") },
   { name: "help", usage: "/help", help: "this list", parse: question("help") },
   { name: "quit", usage: "/quit", help: "end the node", parse: () => ({ kind: "quit" }) }

@@ -32,6 +32,14 @@ export interface Settings {
     | { readonly kind: "local"; readonly port?: number }
   /** `scripted`: injects are answered by a small fixed program in a container. `off`: they are refused. */
   readonly sandbox: "scripted" | "off"
+  /** The Docker engine's socket. Absent: the usual place. */
+  readonly engineSocket?: string
+}
+
+/** What the environment says of the engine's socket: a rootless engine has its own. `DOCKER_HOST` is never followed. */
+export const engineSocket = (env: NodeJS.ProcessEnv): { readonly engineSocket?: string } => {
+  const path = env["WOPR_P2P_DOCKER_SOCKET"]
+  return path === undefined || path === "" ? {} : { engineSocket: path }
 }
 
 /** The human-readable snapshots beside the journal, and what is in each. */
@@ -48,14 +56,17 @@ export const ownerId = (dataFolder: string): string =>
   createHash("sha256").update(dataFolder).digest("hex").slice(0, 24)
 
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
-const scripted = (settings: Settings): Layer.Layer<Sandbox> =>
-  Layer.unwrap(
-    Image.assemble({ tag: image, files: [{ path: demoProgramPath, text: demoProgramText, executable: true }] }).pipe(
+const scripted = (settings: Settings): Layer.Layer<Sandbox> => {
+  const engine = settings.engineSocket === undefined ? {} : { socketPath: settings.engineSocket }
+  const files = [{ path: demoProgramPath, text: demoProgramText, executable: true }]
+  return Layer.unwrap(
+    Image.assemble({ tag: image, files, ...engine }).pipe(
       Effect.timeout("30 seconds"),
       Effect.catch((error) => Effect.logInfo(`inject is off: ${error.message}`)),
-      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId: ownerId(settings.dataFolder) }))
+      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId: ownerId(settings.dataFolder), ...engine }))
     )
   )
+}
 
 const isLoopback = (host: string): boolean => host === "localhost" || host.startsWith("127.")
 
@@ -72,17 +83,21 @@ const network = (settings: Settings) =>
     })
   )
 
+/** The keys of a folder, behind its lock: what a change of the identity needs while no node runs there. */
+export const atRest = (folder: string) =>
+  Layer.mergeAll(Sodium.layer, FileKeyVault.layer({ folder })).pipe(
+    Layer.provideMerge(FileRecordStore.layer({ folder, views }))
+  )
+
 /** Every port of a node, and its keys. Fails with the adapter's own error, whose message is for a person. */
 export const layers = (settings: Settings) => {
   const folder = settings.dataFolder
-  const store = FileRecordStore.layer({ folder, views })
-  const keys = Layer.mergeAll(Sodium.layer, FileKeyVault.layer({ folder }))
   return Layer.mergeAll(
     network(settings),
     FileConversationLog.layer({ folder }),
     settings.rooms.length === 0 ? ChatChannel.silent : Terminal.layer({ rooms: settings.rooms }),
     settings.sandbox === "off" ? Sandbox.refuseAll : scripted(settings)
-  ).pipe(Layer.provideMerge(keys), Layer.provideMerge(store))
+  ).pipe(Layer.provideMerge(atRest(folder)))
 }
 
 /** A node on these settings, in the current scope. */

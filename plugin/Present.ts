@@ -29,6 +29,9 @@ export const harmless = (text: string, breaks = false): string =>
       : character
   }).join("")
 
+/** A peer's text over several lines: each but the first is marked, so that none can pass for a line of ours. */
+const quoted = (text: string): string => harmless(text, true).replaceAll("\n", "\n  | ")
+
 const bytes = (count: number): string => `${count} byte${count === 1 ? "" : "s"}`
 
 const evidenceInWords: Readonly<Record<string, string>> = {
@@ -84,6 +87,22 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
           "messages in between are missing here, numbering begins anew"
         : `${harmless(event.name)} has lost what it had confirmed (restored from a copy?)`
   }),
+  AlarmEnded: (event) => ({
+    tone: "good",
+    text:
+      event.by === "operator"
+        ? `${harmless(event.name)}: settled, messages and inject go on with the key we hold`
+        : event.by === "recovery-key"
+          ? `${harmless(event.name)}: settled by the recovery key; the key it vouches for is the friend's`
+          : `${harmless(event.name)}: settled, the other key is the friend's next one`
+  }),
+  KeyRotated: (event) => ({
+    tone: event.reason === "compromise" ? "alarm" : "good",
+    text:
+      `${event.whose === "ours" ? "your identity has a new key" : `${harmless(event.name)} has a new key`}` +
+      `${event.reason === "compromise" ? " because the old one may be in other hands" : ""}: ` +
+      `${event.from} → ${event.to}${event.byRecoveryKey ? ", by the recovery key" : ""}`
+  }),
   Alarm: (event) => ({ tone: "alarm", text: `${harmless(event.name)}: ${Rejection.sentence(event.rejection)}` }),
   Connected: (event) => ({
     tone: "quiet",
@@ -112,7 +131,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: "bad",
     text: `${event.kind === "Inject" ? "no answer from" : "not delivered to"} ${harmless(event.name)}: ${event.rejection.code}. ${Rejection.sentence(event.rejection)}`
   }),
-  Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${harmless(event.entry.text, true)}` }),
+  Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${quoted(event.entry.text)}` }),
   JobStarted: (event) => ({ tone: "quiet", text: `answering ${harmless(event.name)} in the sandbox` }),
   JobEnded: (event) => ({
     tone: event.code === null ? "quiet" : "bad",
@@ -124,7 +143,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   Answered: (event) => ({
     tone: "plain",
     text:
-      `${harmless(event.name)} answers: ${harmless(event.text.trimEnd(), true)}` +
+      `${harmless(event.name)} answers: ${quoted(event.text.trimEnd())}` +
       (event.confinement === undefined
         ? ""
         : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
@@ -149,6 +168,13 @@ export const eventJson = (told: Event.Event): Record<string, unknown> => {
   return { event: jsonNames[_tag] ?? snake(_tag), ...rest, ...code, pid: process.pid }
 }
 
+const settle = "compare fingerprints, then /confirm or /unfriend"
+const alarmInWords = {
+  "second-accept": "two keys answered one request",
+  "key-fork": `two successors of one key, messages wait; ${settle}`,
+  "key-change": `another key uses this name, messages wait; ${settle}`
+} as const
+
 const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.friends.length === 0
     ? ["no friends yet; ask somebody with /friend @name"]
@@ -157,7 +183,8 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; unverified` +
-          `${friend.alarmed ? "; ALARM: two keys answered one request" : ""}`
+          `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
+          `${friend.alarm === null ? "" : `; ALARM: ${alarmInWords[friend.alarm]}`}`
       )
 
 const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
@@ -188,14 +215,21 @@ const states = {
   running: "arrived, not answered yet"
 } as const
 
+const queueLine = ({ bytes: size, id, kind, name, state }: Describe.QueueView): string =>
+  `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
+  `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
+
 const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
-  node.queue.length === 0
-    ? ["nothing waits"]
-    : node.queue.map(
-        ({ bytes: size, id, kind, name, state }) =>
-          `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
-          `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
-      )
+  node.queue.length + node.refusals.length === 0
+    ? ["nothing waits, and everything was delivered"]
+    : [
+        ...(node.queue.length === 0 ? ["nothing waits"] : node.queue.map(queueLine)),
+        ...node.refusals.map(
+          ({ atMs, code, id, kind, name }) =>
+            `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}: ` +
+            `not delivered, ${code} (${new Date(atMs).toISOString()})`
+        )
+      ]
 
 const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.rules.length === 0
@@ -208,6 +242,12 @@ const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
 const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   `@${node.name}, key ${node.identityKey}`,
   `${node.friends.length} friends, ${node.requests.length} open requests`,
+  ...node.friends.flatMap(({ alarm, name }) =>
+    alarm === null ? [] : [`ALARM: @${harmless(name)}: ${alarmInWords[alarm]}`]
+  ),
+  ...(node.keysAnnounced.length < 2
+    ? []
+    : [`found under ${node.keysAnnounced.length} keys until every friend has seen the newest`]),
   node.sandbox.ready ? "the sandbox is ready" : `inject is off: ${harmless(node.sandbox.reason)}`
 ]
 

@@ -6,11 +6,13 @@
 import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
 import * as Demo from "./standalone/Demo.ts"
+import * as Identity from "./standalone/Identity.ts"
 import * as Run from "./standalone/Run.ts"
 
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
+  wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
   wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of half a minute
   wopr-p2p help                        this text
   wopr-p2p version
@@ -19,14 +21,25 @@ Options of run
   --name NAME            how others address you in the room
   --room FILE            a shared file that serves as chat room (may be given several times)
   --local                use the network that nodes of this machine share, no internet needed
+  --local-port PORT      its UDP port on 127.0.0.1, the same for all that should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
   --data DIR             where identity and records live (else WOPR_P2P_HOME, else ~/.wopr/p2p)
   --sandbox scripted|off who answers injects: a small fixed program in a Docker container (default), or nobody
   --json                 one JSON object per line instead of prose
 
+Options of identity
+  --data DIR             where the identity lives, as for run
+  --compromise           rotate: the old keys may be in other hands
+  --recovery-file FILE   rotate: the recovery key, to win against whoever has stolen the old keys
+  --json                 facts as one JSON object
+
 Options of demo
   --json                 one JSON object per line, with "event"
   --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
+
+Environment
+  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket (default /var/run/docker.sock); DOCKER_HOST is not followed
+  NO_COLOR               no colours
 
 Exit codes: 0 done, 1 could not, 2 not understood
 `
@@ -35,6 +48,7 @@ const runOptions = {
   name: { type: "string" },
   room: { type: "string", multiple: true },
   local: { type: "boolean" },
+  "local-port": { type: "string" },
   bootstrap: { type: "string", multiple: true },
   data: { type: "string" },
   sandbox: { type: "string" },
@@ -45,6 +59,14 @@ const runOptions = {
 const demoOptions = {
   json: { type: "boolean" },
   "require-sandbox": { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const identityOptions = {
+  data: { type: "string" },
+  compromise: { type: "boolean" },
+  "recovery-file": { type: "string" },
+  json: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies ParseArgsOptionsConfig
 
@@ -84,6 +106,14 @@ const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
       if (options.values.help === true) return help()
       const wanted = Run.readOptions(options.values)
       return "mistake" in wanted ? misunderstood(wanted.mistake) : Run.run(wanted)
+    }
+    case "identity": {
+      const [verb, ...more] = rest
+      const options = parsed(verb === undefined || verb.startsWith("-") ? rest : more, identityOptions)
+      if ("mistake" in options) return misunderstood(options.mistake)
+      if (options.values.help === true) return help()
+      const wanted = Identity.readOptions(verb, options.values)
+      return "mistake" in wanted ? misunderstood(wanted.mistake) : Identity.identity(wanted)
     }
     case "demo": {
       const options = parsed(rest, demoOptions)

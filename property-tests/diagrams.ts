@@ -11,6 +11,7 @@ import * as Noble from "../adapters/noble/Crypto.ts"
 import * as Jobs from "../core/delivery/Jobs.ts"
 import * as Outbox from "../core/delivery/Outbox.ts"
 import * as Friendship from "../core/friend/Friendship.ts"
+import * as PeerKey from "../core/friend/PeerKey.ts"
 import { Handshake, Keys, Opening, Rejection } from "../core/index.ts"
 import { Crypto, type CryptoShape } from "../ports/Crypto.ts"
 
@@ -84,6 +85,7 @@ const opening = (): string => {
 /** Every diagram by the name under which the page asks for it. */
 export const diagrams = (): Readonly<Record<string, string>> => ({
   friendship: Friendship.diagram(),
+  peerkey: PeerKey.diagram(),
   opening: opening(),
   jobs: machine("running", Jobs.transitions),
   outbox: machine("waiting", Outbox.transitions)

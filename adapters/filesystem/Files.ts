@@ -38,12 +38,36 @@ export const syncFolder = async (folder: string): Promise<void> => {
 }
 
 /**
+ * Makes a folder and the parents it lacks; gives the first one made. Not left to the `recursive` option: with it Node
+ * tries for ever where a folder that exists says that it cannot hold another (`ENOENT` below /proc).
+ */
+const makeFolders = async (folder: string, mode: number): Promise<string | undefined> => {
+  const make = (): Promise<string | undefined> =>
+    mkdir(folder, { mode }).then(
+      () => folder,
+      async (error: unknown) => {
+        if (errnoOf(error) === "EEXIST" && (await stat(folder)).isDirectory()) return undefined
+        throw error
+      }
+    )
+  try {
+    return await make()
+  } catch (error) {
+    const parent = dirname(folder)
+    if (errnoOf(error) !== "ENOENT" || parent === folder) throw error
+    const first = await makeFolders(parent, mode)
+    const made = await make()
+    return first ?? made
+  }
+}
+
+/**
  * Makes a folder that only its owner may enter (0700), parents included.
  * Gives the sentence to show when an existing folder is open to others; it is not tightened silently, because
  * somebody opened it on purpose or somebody was already inside, and the owner should know which.
  */
 export const preparePrivateFolder = async (folder: string): Promise<string | undefined> => {
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+  const made = await makeFolders(folder, 0o700)
   if (made !== undefined) await syncFolder(dirname(made))
   const mode = (await stat(folder)).mode
   if (!hasPosixModes || (mode & 0o077) === 0) return undefined

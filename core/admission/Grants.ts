@@ -51,7 +51,11 @@ export const held = (
     : grant.capabilities
 }
 
-/** The operator allows one more capability, without an end. What had come to its end is not allowed with it. */
+/**
+ * The operator allows one more capability, without an end. A grant has one end for all it holds, and the operator's newest
+ * word counts: no command names an end, so what was to end and is allowed anew, or allowed more, ends no more. What had
+ * come to its end already is not allowed with it.
+ */
 export const allow = (
   grants: Grants,
   peerId: PeerId,

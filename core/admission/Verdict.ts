@@ -17,14 +17,16 @@ export type Question =
       readonly kind: "line"
       readonly evidence: AuthorEvidence
       readonly lineWaitMs: number
-      readonly known: "friend" | "asked" | "asked-by" | "former" | "stranger"
+      /** `retired`: the key is one that its holder has left, or that lost a fork. */
+      readonly known: "friend" | "asked" | "asked-by" | "former" | "stranger" | "retired"
       readonly openRequests: number
       readonly openRequestsOfName: number
     }
   | {
       /** An authenticated peer wants a session. */
       readonly kind: "session"
-      readonly standing: "friend" | "former" | "stranger"
+      /** `forked`: a second successor of a key. `entangled`: a history through keys of several peers, or of ours. */
+      readonly standing: "friend" | "former" | "stranger" | "retired" | "forked" | "entangled"
       readonly banned: boolean
       /** Whether a former friend has still to be told that it is one. */
       readonly farewell: boolean
@@ -38,6 +40,8 @@ export type Question =
       readonly granted: boolean
       readonly conversationKnown: boolean
       readonly bytes: number
+      /** Entries that the conversation log has not taken yet, of all peers. */
+      readonly unshown: number
       readonly waitMs: number
     }
   | {
@@ -67,12 +71,16 @@ export const decide = (question: Question): Verdict => {
     case "line":
       if (question.lineWaitMs > 0) return refuse("line-rate", "", question.lineWaitMs)
       if (question.evidence === "different") return refuse("author-mismatch")
+      if (question.known === "retired") return refuse("key-retired")
       if (question.known === "asked-by" || question.known === "friend") return admitted
       if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
       if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
       return admitted
     case "session":
       if (question.banned) return refuse("banned")
+      if (question.standing === "retired") return refuse("key-retired")
+      if (question.standing === "forked") return refuse("key-fork", "", Limits.forkRetryMs)
+      if (question.standing === "entangled") return refuse("rotation-refused")
       if (question.standing === "friend" || (question.standing === "former" && question.farewell)) return admitted
       // A former friend too: it may have accepted, and dial before we have read that.
       if (question.awaitingAcceptance) {
@@ -83,6 +91,7 @@ export const decide = (question: Question): Verdict => {
       if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
       if (!question.conversationKnown) return refuse("unknown-conversation")
       if (question.needs !== "none" && !question.granted) return refuse("no-capability", question.needs)
+      if (question.unshown >= Limits.unshownMax) return refuse("storage-failed", "", Limits.retryPauseMs)
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
       return admitted
     case "run":

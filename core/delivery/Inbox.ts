@@ -52,7 +52,9 @@ export const look = (
   if (number > mark + Limits.inboxAheadMax) return Result.fail(Rejection.make("too-far-ahead", "", Limits.retryPauseMs))
   if (number > mark && !sparse.includes(number)) return Result.succeed({ kind: "new" })
   const outcome = Table.get(inbox.outcomes, outcomeKey(peerId, stream, number))
-  if (outcome !== undefined && outcome.hash !== hash) return Result.fail(Rejection.make("sequence-conflict"))
+  // A number that was given up unseen has no body to be in conflict with: a copy on an older link may still come.
+  if (outcome !== undefined && outcome.hash !== "" && outcome.hash !== hash)
+    return Result.fail(Rejection.make("sequence-conflict"))
   return Result.succeed({ kind: "known", code: outcome?.code })
 }
 
@@ -75,19 +77,19 @@ export const closeForgotten = (
   to: number,
   nowMs: number
 ): Inbox | undefined => {
-  const before = streamOf(inbox, peerId, stream, nowMs)
+  const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
   if (from > before.mark + 1 || to <= before.mark) return undefined
-  return { ...inbox, streams: Table.set(inbox.streams, streamKey(peerId, stream), absorb({ ...before, mark: to })) }
+  return advance(inbox, before, { ...before, mark: to })
 }
 
-/** The marks of a peer's streams that we remember, for the greeting of a session. */
+/** How far our memory of a peer's streams reaches, for the greeting of a session. */
 export const marks = (
   inbox: Inbox,
   peerId: PeerId
-): ReadonlyArray<{ readonly stream: string; readonly mark: number }> =>
+): ReadonlyArray<{ readonly stream: string; readonly mark: number; readonly top?: number }> =>
   Table.values(inbox.streams)
     .filter((stream) => stream.peerId === peerId)
-    .map(({ mark, stream }) => ({ stream, mark }))
+    .map(({ mark, sparse, stream }) => ({ stream, mark, ...(sparse.length === 0 ? {} : { top: Math.max(...sparse) }) }))
 
 /** Remembers that a number took effect, or was finally refused with a code. */
 export const record = (
@@ -99,16 +101,34 @@ export const record = (
   nowMs: number
 ): Inbox => {
   const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
-  const after = absorb({ ...before, sparse: [...before.sparse, number] })
-  const { mark } = after
-  const streams = Table.set(inbox.streams, streamKey(peerId, stream), after)
-  let outcomes = Table.set(inbox.outcomes, outcomeKey(peerId, stream, number), outcome)
-  for (let old = before.mark + 1; old <= mark; old++) {
-    outcomes = Table.remove(outcomes, outcomeKey(peerId, stream, old - Limits.inboxOutcomesMax))
-  }
-  const recorded = { streams, outcomes }
-  return before.mark === 0 && before.sparse.length === 0 ? forgetOldStreams(recorded, peerId) : recorded
+  const outcomes = Table.set(inbox.outcomes, outcomeKey(peerId, stream, number), outcome)
+  return advance({ ...inbox, outcomes }, before, { ...before, sparse: [...before.sparse, number] })
 }
+
+/**
+ * A stream goes from `before` to `next`: its mark moves as far as it can, and what lies too far below is forgotten. Only
+ * numbers that were known have outcomes, however far the mark jumps.
+ */
+const advance = (inbox: Inbox, before: Stream, next: Stream): Inbox => {
+  const peerId = before.peerId as PeerId
+  const after = absorb(next)
+  const keptAbove = after.mark - Limits.inboxOutcomesMax
+  let { outcomes } = inbox
+  const drop = (number: number) => {
+    if (number <= keptAbove) outcomes = Table.remove(outcomes, outcomeKey(peerId, before.stream, number))
+  }
+  for (let old = before.mark - Limits.inboxOutcomesMax + 1; old <= Math.min(before.mark, keptAbove); old++) drop(old)
+  for (const old of next.sparse) drop(old)
+  const isNew = !Table.has(inbox.streams, streamKey(peerId, before.stream))
+  const advanced = { streams: Table.set(inbox.streams, streamKey(peerId, before.stream), after), outcomes }
+  return isNew ? forgetOldStreams(advanced, peerId) : advanced
+}
+
+/** An inbox without anything of a peer. */
+export const forget = (inbox: Inbox, peerId: PeerId): Inbox => ({
+  streams: Table.removeWhere(inbox.streams, (stream) => stream.peerId === peerId),
+  outcomes: Table.removeWhere(inbox.outcomes, (_, key) => key.startsWith(`${peerId}/`))
+})
 
 /** Moves the mark over the numbers that follow it without a gap. */
 const absorb = (stream: Stream): Stream => {

@@ -11,7 +11,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Codec from "../wire/Codec.ts"
-import type { Durable } from "../wire/Message.ts"
+import type { Durable, Skip } from "../wire/Message.ts"
 
 /** The stream we send a peer now and the one before it, the next number in it, and the next place in the queue. */
 export const Lane = Schema.Struct({
@@ -119,12 +119,6 @@ export const waitingFor = (outbox: Outbox, peerId: PeerId): Waiting =>
 export const entriesFor = (outbox: Outbox, peerId: PeerId): ReadonlyArray<Entry> =>
   waitingFor(outbox, peerId).orders.flatMap((order) => Table.get(outbox.entries, entryKey(peerId, order)) ?? [])
 
-/** The entry with a message's id, of any peer. */
-export const byId = (outbox: Outbox, id: string): Entry | undefined => {
-  for (const [, entry] of outbox.entries.entries) if (entry.id === id && entry.kind !== "Cancel") return entry
-  return undefined
-}
-
 /** Replaces an entry by another in its place in the queue. */
 const replace = (outbox: Outbox, old: Entry, entry: Entry): Outbox => {
   const before = waitingFor(outbox, old.peerId as PeerId)
@@ -179,6 +173,12 @@ export const open = (outbox: Outbox, peerId: PeerId, stream: string): Taken => {
 export const clear = (outbox: Outbox, peerId: PeerId): Taken => {
   const gone = entriesFor(outbox, peerId)
   return { outbox: takeOut(outbox, peerId, gone), gone }
+}
+
+/** An outbox without anything of a peer: nothing waits for it, and no stream leads to it. */
+export const forget = (outbox: Outbox, peerId: PeerId): Outbox => {
+  const cleared = clear(outbox, peerId).outbox
+  return { ...cleared, lanes: Table.remove(cleared.lanes, peerId) }
 }
 
 /** A message without its place: the outbox gives it one when it is first sent. */
@@ -258,12 +258,17 @@ const next = (
   return found
 }
 
+/** The message of an entry that has its body. */
+const messageOf = (entry: Entry): Durable => {
+  const message = Codec.decode(utf8(entry.body))
+  if (Result.isFailure(message) || message.success === undefined) throw new Error("a queued message does not parse")
+  return message.success as Durable
+}
+
 /** Gives an entry its place; an inject learns how long its caller still waits. */
 const place = (entry: Entry, lane: Lane, nowMs: number): Entry => {
-  const draft = Codec.decode(utf8(entry.body))
-  if (Result.isFailure(draft) || draft.success === undefined) throw new Error("a queued message does not parse")
   const at = { stream: lane.stream, number: lane.next }
-  const message = { ...(draft.success as Durable), ...at }
+  const message = { ...messageOf(entry), ...at }
   const timed =
     message.kind === "Inject" ? { ...message, timeLimitMs: Math.max(1, entry.expiresAtMs - nowMs) } : message
   return { ...entry, place: at, body: text(Codec.encode(timed)) ?? "" }
@@ -315,23 +320,16 @@ export const settle = (
   also: ReadonlyArray<number>
 ): Taken => {
   const confirmed = new Set(also)
-  const gone: Array<Entry> = []
-  for (const order of waitingFor(outbox, peerId).orders) {
-    const entry = Table.get(outbox.entries, entryKey(peerId, order))
-    if (entry?.place === undefined) continue
-    if (entry.place.stream === stream && (entry.place.number <= mark || confirmed.has(entry.place.number))) {
-      gone.push(entry)
-    }
-  }
+  const gone = entriesFor(outbox, peerId).filter(
+    ({ place }) => place?.stream === stream && (place.number <= mark || confirmed.has(place.number))
+  )
   return { outbox: takeOut(outbox, peerId, gone), gone }
 }
 
 /** The place an entry of an older disk gets anew, because the peer knows another message under its number. */
 export const displace = (outbox: Outbox, entry: Entry): Outbox => {
-  const draft = Codec.decode(utf8(entry.body))
-  if (Result.isFailure(draft) || draft.success === undefined) throw new Error("a queued message does not parse")
   const { place: _, ...rest } = entry
-  const body = text(Codec.encode({ ...(draft.success as Durable), ...unplaced })) ?? ""
+  const body = text(Codec.encode({ ...messageOf(entry), ...unplaced })) ?? ""
   return replace(outbox, entry, { ...rest, body })
 }
 
@@ -370,17 +368,28 @@ export const expire = (outbox: Outbox, nowMs: number): Taken & { readonly asked:
   return { outbox: { ...left, soonestMs }, gone, asked }
 }
 
-/** The numbers of a stream that the peer has settled and that lie above the mark it names: it has forgotten them. */
+/**
+ * The numbers that the peer has settled and that lie above the marks it names: it has forgotten them. In the stream before
+ * this one only those matter that something sent and not settled lies above.
+ */
 export const forgottenBy = (
   outbox: Outbox,
   peerId: PeerId,
-  mark: number
-): { readonly from: number; readonly to: number } | undefined => {
+  markOf: (stream: string) => number
+): ReadonlyArray<Omit<Skip, "kind">> => {
   const lane = Table.get(outbox.lanes, peerId)
-  if (lane === undefined) return undefined
-  const lowest = entriesFor(outbox, peerId).find((entry) => entry.place?.stream === lane.stream)?.place?.number
-  const to = (lowest ?? lane.next) - 1
-  return mark < to ? { from: mark + 1, to } : undefined
+  if (lane === undefined) return []
+  const places = entriesFor(outbox, peerId).flatMap((entry) => entry.place ?? [])
+  const settledUpTo = (stream: string): number => {
+    const unsettled = places.flatMap((one) => (one.stream === stream ? one.number : []))
+    if (unsettled.length > 0) return Math.min(...unsettled) - 1
+    return stream === lane.stream ? lane.next - 1 : 0
+  }
+  return [lane.previous, lane.stream].flatMap((stream) => {
+    if (stream === undefined) return []
+    const [mark, to] = [markOf(stream), settledUpTo(stream)]
+    return mark < to ? [{ stream, from: mark + 1, to }] : []
+  })
 }
 
 /** The body's bytes, exactly as they were hashed when first sent. */

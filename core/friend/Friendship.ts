@@ -13,8 +13,15 @@ export type Event = "weAsk" | "theyAsk" | "weAccept" | "theyAccept" | "weEnd" | 
 export const transitions: Readonly<Record<Standing, Readonly<Partial<Record<Event, Standing>>>>> = {
   Stranger: { weAsk: "Asked", theyAsk: "AskedBy" },
   Asked: { weAsk: "Asked", theyAsk: "AskedBy", theyAccept: "Friend", expire: "Stranger", weEnd: "Stranger" },
-  AskedBy: { theyAsk: "AskedBy", weAccept: "Friend", theyAccept: "Friend", weDeny: "Stranger", expire: "Stranger" },
-  Friend: { theyAsk: "Friend", weAccept: "Friend", weEnd: "Former", theyEnd: "Former" },
+  AskedBy: {
+    weAsk: "AskedBy",
+    theyAsk: "AskedBy",
+    weAccept: "Friend",
+    theyAccept: "Friend",
+    weDeny: "Stranger",
+    expire: "Stranger"
+  },
+  Friend: { theyAsk: "Friend", weAccept: "Friend", theyAccept: "Friend", weEnd: "Former", theyEnd: "Former" },
   Former: { weAsk: "Asked", theyAsk: "AskedBy" }
 }
 

@@ -4,6 +4,7 @@
  * Friends are keyed by PeerId and requests by channel and key, so that no name can ever replace another's record.
  */
 import { Result, Schema } from "effect"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -11,6 +12,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Rule } from "./AutoAccept.ts"
+import type * as PeerKey from "./PeerKey.ts"
 
 const text = Schema.String
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
@@ -31,17 +33,64 @@ export const Friend = Schema.Struct({
   sinceMs: Schema.Int,
   /** The accept line that made the friendship, to tell a second copy from a second, different one. */
   acceptSignature: optional(text),
+  /** Signatures of the requests this friendship came of, the newest last: which friendship a late end speaks of. */
+  cameOf: Schema.Array(text),
   /** Our request that this friendship answered. */
   requestSignature: optional(text),
   /** What the friend has told us we may do; `message` until it says otherwise. */
   allowsUs: optional(Schema.Array(text)),
   /** Set when a second, different acceptance was seen: inject stops until the operator looks. */
-  alarmed: Schema.Boolean
+  alarmed: Schema.Boolean,
+  /** Keys before the current one, each followed by the next; `settled`: nothing else can follow it any more. */
+  earlier: optional(Schema.Array(Schema.Struct({ key: text, settled: Schema.Boolean }))),
+  /** Keys of branches that lost a fork. */
+  lost: optional(Schema.Array(text)),
+  /** The commitment to the friend's recovery key as the first session brought it, null if it brought none. */
+  recovery: optional(Schema.NullOr(text)),
+  /** What makes the key doubtful, and the key that does. */
+  doubt: optional(Schema.Struct({ state: Schema.Literals(["Forked", "Changed"]), key: text })),
+  /** The key of ours that the friend is known to have accepted. */
+  knowsKey: optional(text)
 })
 export type Friend = Omit<typeof Friend.Type, "peerId" | "identityKey" | "swarmKey"> & {
   readonly peerId: PeerId
   readonly identityKey: RemoteIdentityKey
   readonly swarmKey?: RemoteSwarmKey
+}
+
+/** How sure we are of a friend's key. */
+export const keyState = (friend: Friend): PeerKey.State => friend.doubt?.state ?? "Known"
+
+/** What we have accepted of a friend's keys, for comparing with a history. */
+export const accepted = (friend: Friend): KeyHistory.Accepted => ({
+  current: friend.identityKey,
+  earlier: (friend.earlier ?? []).map(({ key, settled }) => ({ key: key as RemoteIdentityKey, settled })),
+  lost: (friend.lost ?? []) as ReadonlyArray<RemoteIdentityKey>,
+  recovery: friend.recovery ?? undefined
+})
+
+/** A friend with other keys accepted; everything else about it stays. */
+export const withAccepted = (friend: Friend, { current, earlier, lost, recovery }: KeyHistory.Accepted): Friend => ({
+  ...friend,
+  identityKey: current,
+  ...(earlier.length === 0 ? {} : { earlier }),
+  ...(lost.length === 0 ? {} : { lost }),
+  ...(recovery === undefined ? {} : { recovery })
+})
+
+/** A friend about whose key there is no doubt. */
+export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
+
+/**
+ * What stays of a peer's keys when it is befriended again: those it has left are left for ever. A recovery key and a
+ * doubt stay with a friend; with a former one a new friendship begins, and its first session brings the commitment anew.
+ */
+export const keysKept = (before: Friend | undefined): Partial<Friend> => {
+  if (before === undefined) return {}
+  const { doubt, earlier, lost, recovery } = before
+  const left = { ...(earlier === undefined ? {} : { earlier }), ...(lost === undefined ? {} : { lost }) }
+  if (before.standing !== "Friend") return left
+  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
 }
 
 /** A request of ours that waits for an answer. `signature` is absent until the line has been signed. */
@@ -51,6 +100,8 @@ export const Asked = Schema.Struct({
   tsMs: Schema.Int,
   signature: optional(text),
   expiresAtMs: Schema.Int,
+  /** The identity key of ours that signed it: who accepts knows that one. */
+  key: optional(text),
   /** How often this line has been handed to the channel: a crash in between posts the same line again. */
   posted: Schema.Boolean
 })
@@ -70,7 +121,9 @@ export const AskedBy = Schema.Struct({
   receivedAtMs: Schema.Int,
   expiresAtMs: Schema.Int,
   /** Time in our acceptance once the operator has accepted; the record goes when the line is posted. */
-  acceptedAtMs: optional(Schema.Int)
+  acceptedAtMs: optional(Schema.Int),
+  /** Our acceptance was refused by the channel: the operator can accept once more. */
+  notPosted: optional(Schema.Boolean)
 })
 export type AskedBy = Omit<typeof AskedBy.Type, "peerId" | "identityKey"> & {
   readonly peerId: PeerId
@@ -106,30 +159,68 @@ export const friend = (roster: Roster, peerId: PeerId): Friend | undefined => {
 export const byKey = (roster: Roster, key: RemoteIdentityKey): Friend | undefined =>
   Table.values(roster.friends).find((record) => record.identityKey === key)
 
-/** Which identity keys may answer under a topic or transport key: those of friends found that way. */
+/** Whether a key is one that a peer of ours has left, or of a branch that lost: nothing under it counts any more. */
+export const isRetired = (roster: Roster, key: RemoteIdentityKey): boolean =>
+  byKey(roster, key) === undefined &&
+  Table.values(roster.friends).some(
+    ({ earlier, lost }) => earlier?.some((left) => left.key === key) === true || lost?.includes(key) === true
+  )
+
+/** Whom a proven history belongs to: nobody we know, or several at once, or one peer and how it stands to its record. */
+export type Recognised =
+  | { readonly kind: "nobody" }
+  | { readonly kind: "several"; readonly friend: Friend }
+  | { readonly kind: "one"; readonly friend: Friend; readonly relation: KeyHistory.Relation }
+
+/**
+ * Finds the peer that a history speaks for. The holder of a key we hold now is that peer, whatever its past says of
+ * others; a key that was left by anybody is retired for all; two peers can never become one.
+ */
+export const recognise = (roster: Roster, history: KeyHistory.History): Recognised => {
+  const present = byKey(roster, history.current)
+  if (present !== undefined) {
+    return { kind: "one", friend: present, relation: KeyHistory.relate(accepted(present), history) }
+  }
+  const keys = new Set<string>(KeyHistory.keysOf(history))
+  const related = Table.values(roster.friends)
+    .filter(({ earlier = [], identityKey, lost = [] }) =>
+      [identityKey, ...lost, ...earlier.map((left) => left.key)].some((key) => keys.has(key))
+    )
+    .map((friend) => ({ kind: "one" as const, friend, relation: KeyHistory.relate(accepted(friend), history) }))
+    .filter(({ relation }) => relation.kind !== "unrelated")
+  const retired = related.find(({ relation }) => relation.kind === "retired")
+  const found = retired ?? related[0]
+  if (found === undefined) return { kind: "nobody" }
+  return related.length > 1 && retired === undefined ? { kind: "several", friend: found.friend } : found
+}
+
+/** Which keys may answer under a topic or transport key, or what follows from them: those of friends found that way. */
 export const expectedAt = (
   roster: Roster,
   topics: ReadonlyArray<string>,
   swarmKey: string,
   /** A former friend is only reached by a dial of ours, to be told that it is one. */
   dialled: boolean
-): ReadonlyArray<RemoteIdentityKey> =>
+): ReadonlyArray<KeyHistory.Anchor> =>
   Table.values(roster.friends)
     .filter((record) => dialled || record.standing === "Friend")
     .filter((record) => topics.includes(record.topic) || record.swarmKey === swarmKey)
-    .map((record) => record.identityKey)
+    .map((record) => ({ key: record.identityKey, recovery: record.recovery ?? undefined }))
 
 /**
- * A roster with room for one more record, or undefined when every record is a friend's. The oldest former friend makes
- * room: nothing hangs on its record but that it is told "not a friend", which a stranger is told as well.
+ * Who must be forgotten before this peer can have a record: undefined where there is room, `nobody` where every record is
+ * a friend's. The oldest former friend leaves: that it is told "not a friend" is what a stranger is told as well.
  */
-export const makeRoom = (roster: Roster, peerId: PeerId): Roster | undefined => {
-  if (Table.has(roster.friends, peerId) || Table.size(roster.friends) < Limits.friendsMax) return roster
+export const leavingFor = (roster: Roster, peerId: PeerId): Friend | undefined | "nobody" => {
+  if (Table.has(roster.friends, peerId) || Table.size(roster.friends) < Limits.friendsMax) return undefined
   const former = Table.values(roster.friends)
     .filter((record) => record.standing === "Former")
     .sort((a, b) => a.sinceMs - b.sinceMs)[0]
-  return former === undefined ? undefined : { ...roster, friends: Table.remove(roster.friends, former.peerId) }
+  return former ?? "nobody"
 }
+
+/** Whether a request waits for the operator's decision. */
+export const isOpen = (request: AskedBy): boolean => request.acceptedAtMs === undefined
 
 const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
   found.length === 1
@@ -151,16 +242,20 @@ export const findFriend = (
     : one(friends, name)
 }
 
-/** The request an operator means: by claimed name, or by name and the first characters of the key. */
+/**
+ * The request an operator means: by claimed name, or by name and the first characters of the key. One that is accepted
+ * and waits to be posted is meant no more; to accept it once `again`, its acceptance must have failed to be posted.
+ */
 export const findAskedBy = (
   roster: Roster,
   name: string,
-  keyPrefix: string
+  keyPrefix: string,
+  again = false
 ): Result.Result<AskedBy, Rejection.Rejection> =>
   one(
-    Table.values(roster.askedBy).filter(
-      (record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)
-    ),
+    Table.values(roster.askedBy)
+      .filter((record) => isOpen(record) || (again && record.notPosted === true))
+      .filter((record) => Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)),
     name
   )
 

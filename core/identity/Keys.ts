@@ -8,7 +8,9 @@ import type { CryptoShape, SecretBytes } from "../../ports/Crypto.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Transcript from "../bytes/Transcript.ts"
+import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
+import { Commitment, Link } from "./Link.ts"
 
 /** A peer's Ed25519 key, admitted by the rule of protocol §1: 43 characters base64url. */
 export type RemoteIdentityKey = string & Brand.Brand<"RemoteIdentityKey">
@@ -25,6 +27,10 @@ export interface LocalKeys {
   readonly agreementKey: Uint8Array
   readonly swarmSeed: SecretBytes
   readonly createdAtMs: number
+  /** Our rotations that led to these keys, oldest first, at most 64; empty for a node that has never rotated. */
+  readonly history: ReadonlyArray<Link>
+  /** SHA-256 of our offline recovery key, base64url; absent where there is none. */
+  readonly recoveryCommitment?: string
 }
 
 /** Admits an identity key: one spelling, and a valid point as every engine must see it. */
@@ -73,9 +79,13 @@ const assemble = (crypto: CryptoShape, seed: Uint8Array, scalar: Uint8Array, cre
     agreementScalar,
     agreementKey: crypto.x25519PublicKey(agreementScalar),
     swarmSeed: Redacted.make(swarmSeedOf(crypto, seed), { label: "swarm seed" }),
-    createdAtMs
+    createdAtMs,
+    history: []
   }
 }
+
+/** Our transport key: the public half of the seed that the transport is given. */
+export const swarmKey = (crypto: CryptoShape, keys: LocalKeys): Uint8Array => crypto.ed25519PublicKey(keys.swarmSeed)
 
 /** New keys from the Crypto port's entropy. */
 export const generate = (crypto: CryptoShape, nowMs: number): LocalKeys =>
@@ -86,7 +96,9 @@ const Document = Schema.fromJsonString(
     version: Schema.Literal(3),
     identitySeed: Schema.String,
     agreementScalar: Schema.String,
-    createdAtMs: Schema.Int
+    createdAtMs: Schema.Int,
+    history: Schema.optionalKey(Schema.Array(Link).check(Schema.isMaxLength(Limits.historyLinksMax))),
+    recoveryCommitment: Schema.optionalKey(Commitment)
   })
 )
 
@@ -97,7 +109,9 @@ export const toDocument = (keys: LocalKeys): Redacted.Redacted<string> =>
       version: 3,
       identitySeed: Base64url.encode(Redacted.value(keys.identitySeed)),
       agreementScalar: Base64url.encode(Redacted.value(keys.agreementScalar)),
-      createdAtMs: keys.createdAtMs
+      createdAtMs: keys.createdAtMs,
+      history: keys.history,
+      ...(keys.recoveryCommitment === undefined ? {} : { recoveryCommitment: keys.recoveryCommitment })
     }),
     { label: "identity document" }
   )
@@ -109,5 +123,7 @@ export const fromDocument = (crypto: CryptoShape, document: Redacted.Redacted<st
   const seed = Base64url.decodeExact(parsed.success.identitySeed, 32)
   const scalar = Base64url.decodeExact(parsed.success.agreementScalar, 32)
   if (seed === undefined || scalar === undefined) return undefined
-  return assemble(crypto, seed, scalar, parsed.success.createdAtMs)
+  const { createdAtMs, history = [], recoveryCommitment } = parsed.success
+  const keys = { ...assemble(crypto, seed, scalar, createdAtMs), history }
+  return recoveryCommitment === undefined ? keys : { ...keys, recoveryCommitment }
 }

@@ -27,5 +27,8 @@ export const parse = (text: string): Result.Result<string, Rejection.Rejection> 
   return valid ? Result.succeed(name) : Result.fail(Rejection.make("name-invalid"))
 }
 
-/** The form in which names are compared: one spelling for upper and lower case, independent of locale. */
+/**
+ * The form in which names are compared: lower case, independent of locale. This is not Unicode case folding: `ß` and `SS`
+ * stay two names. Names identify nobody, so two that fold apart cost a question and never a friendship.
+ */
 export const fold = (name: string): string => name.normalize("NFC").toLowerCase().normalize("NFC")

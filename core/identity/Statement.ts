@@ -4,7 +4,7 @@
  * A label binds a signature to one purpose and version, so that none can be moved to another.
  */
 import { Result } from "effect"
-import type { CryptoShape } from "../../ports/Crypto.ts"
+import type { CryptoShape, SecretBytes } from "../../ports/Crypto.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import * as Transcript from "../bytes/Transcript.ts"
 import * as Rejection from "../Rejection.ts"
@@ -17,7 +17,8 @@ export const labels = {
   friendRequest: "wop/3 friend-request",
   friendAccept: "wop/3 friend-accept",
   proof: "wop/3 proof",
-  message: "wop/3 message"
+  message: "wop/3 message",
+  rotation: "wop/3 rotation"
 } as const
 
 export type Purpose = keyof typeof labels
@@ -30,9 +31,13 @@ export interface Statement {
 
 const bytesOf = (statement: Statement): Uint8Array => Transcript.encode(labels[statement.purpose], statement.fields)
 
-/** Our signature over a statement, 64 bytes (Ed25519, deterministic). */
+/** A signature over a statement by the holder of a seed, 64 bytes (Ed25519, deterministic). */
+export const signWith = (crypto: CryptoShape, seed: SecretBytes, statement: Statement): Uint8Array =>
+  crypto.ed25519Sign(seed, bytesOf(statement))
+
+/** Our signature over a statement. */
 export const sign = (crypto: CryptoShape, keys: LocalKeys, statement: Statement): Uint8Array =>
-  crypto.ed25519Sign(keys.identitySeed, bytesOf(statement))
+  signWith(crypto, keys.identitySeed, statement)
 
 /** The signer of a key, with what follows from the key. */
 export const signerOf = (crypto: CryptoShape, key: RemoteIdentityKey): Signer => ({

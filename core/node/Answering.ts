@@ -242,9 +242,9 @@ export const end = (
   turn: Turn
 ): State.Stepped => {
   const code = Rejection.isCode(done.code ?? "") ? (done.code as Rejection.Code) : "sandbox-failed"
-  if (done.outcome !== "answered") return Sending.endCall(state, call, Rejection.make(code, "said by the peer"))
+  if (done.outcome !== "answered") return Sending.endCall(state, call, Rejection.make(code, "said by the peer"), turn)
   const words = text(answer)
-  if (words === undefined) return Sending.endCall(state, call, Rejection.make("answer-damaged", "not UTF-8 text"))
+  if (words === undefined) return Sending.endCall(state, call, Rejection.make("answer-damaged", "not UTF-8 text"), turn)
   const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {
     pieces: HashMap.remove(state.passing.pieces, call.id)
   })

@@ -7,7 +7,7 @@ import { HashMap, Option } from "effect"
 import * as Verdict from "../admission/Verdict.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Outbox from "../delivery/Outbox.ts"
-import * as Roster from "../friend/Roster.ts"
+import type * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -16,6 +16,7 @@ import type { Reject } from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -27,22 +28,24 @@ type Opened = Extract<Input, { _tag: "Opened" }>
 /** A link has authenticated its far end. */
 export const opened = (state: State.State, input: Opened, turn: Turn): State.Stepped => {
   const { roster } = state.durable
-  const { signer } = input.peer
-  const known = Roster.byKey(roster, signer.key)
-  const peerId = known?.peerId ?? signer.peerId
+  const { known, standing, stepped } = Rotating.meet(state, input.peer, turn)
+  const peerId = known?.peerId ?? input.peer.signer.peerId
   const verdict = Verdict.decide({
     kind: "session",
-    standing: known === undefined ? "stranger" : known.standing === "Friend" ? "friend" : "former",
+    standing,
     farewell: Outbox.waitingFor(state.durable.outbox, peerId).orders.length > 0,
-    banned: (Table.get(state.durable.bans, peerId)?.untilMs ?? 0) > turn.nowMs,
+    banned: State.isBanned(state, peerId, turn.nowMs),
     awaitingAcceptance: Table.size(roster.asked) > 0
   })
-  return verdict.admitted && known !== undefined
-    ? admit(state, input, known, turn)
-    : [
-        state,
-        turnAway(input, peerId, known?.name, verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection)
-      ]
+  const refused = verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection
+  return State.chain(
+    stepped[0],
+    (current) => [current, stepped[1]],
+    (current) =>
+      verdict.admitted && known !== undefined
+        ? admit(current, input, known, turn)
+        : [current, turnAway(input, peerId, known?.name, refused)]
+  )
 }
 
 /** Says why (unless it is not to be told) and hangs up. A banned peer gets silence and a closed door. */
@@ -115,10 +118,17 @@ const greet = (state: State.State, connection: string, peerId: PeerId): Output =
 
 /** The proof replaces the line's agreement key and tells the transport key (protocol §4). */
 const learn = (state: State.State, input: Opened, friend: Roster.Friend): State.State => {
-  const { agreementKey, swarmKey } = input.peer.value
-  if (friend.agreementKey === agreementKey && friend.swarmKey === swarmKey) return state
-  const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, agreementKey, swarmKey })
-  return State.withRoster(state, { friends })
+  const { agreementKey, recovery = null, swarmKey } = input.peer.value
+  if (friend.agreementKey === agreementKey && friend.swarmKey === swarmKey && friend.recovery !== undefined)
+    return state
+  // The commitment to the recovery key counts as the first session brings it; later only that key can change it.
+  const learnt = {
+    ...friend,
+    agreementKey,
+    swarmKey,
+    recovery: friend.recovery === undefined ? recovery : friend.recovery
+  }
+  return State.withRoster(state, { friends: Table.set(state.durable.roster.friends, friend.peerId, learnt) })
 }
 
 /** A link is gone. If it was a peer's session, the peer is dialled again as soon as something waits for it. */
@@ -133,7 +143,7 @@ export const closed = (
   const forgotten = State.withPassing(state, { connections: HashMap.remove(state.passing.connections, connection) })
   const counted: State.Stepped =
     rejection !== null && Rejection.isViolation(rejection.code)
-      ? countViolation(forgotten, peerId, rejection, turn)
+      ? countViolation(forgotten, peerId, connection, rejection, turn)
       : [forgotten, []]
   if (State.session(state, peerId)?.connection !== connection) return counted
   const [current, outputs] = counted
@@ -174,33 +184,44 @@ export const violated = (
   if (peerId === undefined) return [state, [{ _tag: "HangUp", connection, code: rejection.code }]]
   return State.chain(
     state,
-    (current) => countViolation(current, peerId, rejection, turn),
-    (current) => [current, [{ _tag: "HangUp", connection, code: rejection.code }]]
+    (current) => [current, [{ _tag: "HangUp", connection, code: rejection.code }]],
+    (current) => countViolation(current, peerId, connection, rejection, turn)
   )
 }
 
+/** Counts a violation on a link that ends with it. The one that leaves nothing of the budget ends in a ban. */
 const countViolation = (
   state: State.State,
   peerId: PeerId,
+  connection: string,
   rejection: Rejection.Rejection,
   turn: Turn
 ): State.Stepped => {
-  const counted = State.draw(state, peerId, "violation", turn.nowMs)
-  return counted.waitMs === 0 ? [counted.state, []] : ban(counted.state, peerId, rejection, turn)
+  const counted = State.draw(state, peerId, "violation", turn.nowMs).state
+  const isLast = State.draw(counted, peerId, "violation", turn.nowMs).waitMs > 0
+  return isLast ? ban(counted, peerId, connection, rejection, turn) : [counted, []]
 }
 
-/** Shuts a peer out for a while. The record survives a restart; running jobs end. */
-const ban = (state: State.State, peerId: PeerId, rejection: Rejection.Rejection, turn: Turn): State.Stepped => {
+/** Shuts a peer out for a while. The record survives a restart; running jobs and other links than the broken one end. */
+const ban = (
+  state: State.State,
+  peerId: PeerId,
+  connection: string,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
   const untilMs = turn.nowMs + Limits.banMs
   const friend = Table.get(state.durable.roster.friends, peerId)
   const bans = Table.set(state.durable.bans, peerId, { peerId, code: rejection.code, untilMs })
   const event = { _tag: "Banned" as const, peerId, name: friend?.name ?? "", untilMs, rejection }
   const blocked: ReadonlyArray<Output> =
     friend?.swarmKey === undefined ? [] : [{ _tag: "Block", swarmKey: friend.swarmKey }]
+  const others = [...state.passing.connections].filter(([link, owner]) => owner === peerId && link !== connection)
+  const hungUp = others.sort().map(([link]): Output => ({ _tag: "HangUp", connection: link, code: null }))
   return State.chain(
     State.withDurable(state, { bans }),
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
-    (current) => [current, [...blocked, { _tag: "Tell", event }]]
+    (current) => [current, [...hungUp, ...blocked, { _tag: "Tell", event }]]
   )
 }
 
@@ -229,7 +250,7 @@ export const turnedAway = (
     state,
     (current) =>
       over
-        ? Sending.onTurnedAway(current, peerId, Rejection.make("not-a-friend", "said by the peer"))
+        ? Sending.onTurnedAway(current, peerId, Rejection.make("not-a-friend", "said by the peer"), turn)
         : Sending.pause(current, peerId, reject.retryAfterMs ?? Limits.dialPauseMaxMs, turn),
     (current) => [current, [{ _tag: "HangUp", connection, code: null }]]
   )
@@ -249,11 +270,14 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
   let next = Math.min(
     nowMs + 60_000,
     state.durable.outbox.soonestMs,
-    state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY
+    state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY,
+    state.self.earlier.length === 0 ? Number.POSITIVE_INFINITY : state.passing.newsDueMs
   )
   for (const [peerId, contact] of state.passing.contacts) {
     const waits = Outbox.waitingFor(state.durable.outbox, peerId as PeerId).orders.length > 0
     if (!waits || contact.dialing) continue
+    const friend = Table.get(state.durable.roster.friends, peerId)
+    if (friend === undefined || Sending.isHeld(friend)) continue
     const open = HashMap.has(state.passing.sessions, peerId)
     // With a session only the end of a pause is worth a turn; without one, the next dial.
     const dueMs = open ? contact.pausedUntilMs : Math.max(contact.pausedUntilMs, contact.nextDialMs)

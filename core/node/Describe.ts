@@ -9,6 +9,7 @@ import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
+import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
@@ -26,6 +27,10 @@ export interface FriendView {
   readonly channel: string
   readonly evidence: string
   readonly alarmed: boolean
+  /** Why the friend's key is in doubt, or null; `alarmed` is whether it is. */
+  readonly alarm: "key-fork" | "key-change" | "second-accept" | null
+  /** Whether the friend has accepted the key we have now. */
+  readonly knowsOurKey: boolean
   readonly capabilities: ReadonlyArray<Capability>
   /** What the friend has told us we may do. */
   readonly allowsUs: ReadonlyArray<string>
@@ -54,27 +59,41 @@ export interface QueueView {
   readonly bytes: number
 }
 
+export interface RefusalView {
+  readonly id: string
+  readonly name: string
+  readonly kind: string
+  readonly code: string
+  readonly atMs: number
+}
+
 const queueViewsMax = 1_000
 
+const nameOf = ({ durable }: State, peerId: string): string =>
+  Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
+
 /** What has no outcome yet: what waits in the outbox, then injects that arrived and are not answered. */
-const queueOf = ({ durable }: State): ReadonlyArray<QueueView> => {
-  const nameOf = (peerId: string) =>
-    Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
+const queueOf = (state: State): ReadonlyArray<QueueView> => {
+  const { durable } = state
   const waiting = Table.values(durable.outbox.entries).flatMap((entry): ReadonlyArray<QueueView> => {
     const { id, kind, peerId, textBytes } = entry
     if (kind !== "Log" && kind !== "Inject") return []
-    return [{ id, name: nameOf(peerId), kind, state: Outbox.standing(entry), bytes: textBytes }]
+    return [{ id, name: nameOf(state, peerId), kind, state: Outbox.standing(entry), bytes: textBytes }]
   })
   const ids = new Set(waiting.map((one) => one.id))
   const running = Table.values(durable.calls)
     .filter((call) => !ids.has(call.id))
-    .map((call) => ({ id: call.id, name: nameOf(call.peerId), kind: "Inject", state: "running", bytes: 0 }) as const)
+    .map(
+      (call) => ({ id: call.id, name: nameOf(state, call.peerId), kind: "Inject", state: "running", bytes: 0 }) as const
+    )
   return [...waiting, ...running].slice(0, queueViewsMax)
 }
 
 export interface Description {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
+  /** The keys of ours we can be found under now, oldest first. */
+  readonly keysAnnounced: ReadonlyArray<RemoteIdentityKey>
   readonly friends: ReadonlyArray<FriendView>
   readonly requests: ReadonlyArray<RequestView>
   readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
@@ -82,9 +101,14 @@ export interface Description {
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
   /** Messages and injects of ours that have no outcome yet, in order, at most a thousand. */
   readonly queue: ReadonlyArray<QueueView>
+  /** The newest of our messages that were not delivered, and why; what is neither here nor in the queue was delivered. */
+  readonly refusals: ReadonlyArray<RefusalView>
   readonly jobsRunning: number
   readonly callsWaiting: number
 }
+
+const alarmOf = ({ alarmed, doubt }: Roster.Friend): FriendView["alarm"] =>
+  doubt?.state === "Forked" ? "key-fork" : doubt?.state === "Changed" ? "key-change" : alarmed ? "second-accept" : null
 
 /** The fingerprint of a pair of keys as both sides read it. */
 export const fingerprint = (crypto: CryptoShape, state: State, key: RemoteIdentityKey): Fingerprint.Fingerprint =>
@@ -97,6 +121,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
   return {
     name: self.name,
     identityKey: self.identityKey,
+    keysAnnounced: [...self.earlier.map((left) => left.key), self.identityKey].filter((key) =>
+      passing.announced.has(key)
+    ),
     friends: Table.values(roster.friends)
       .filter((friend) => friend.standing === "Friend")
       .map((friend) => ({
@@ -108,7 +135,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         conversation: Answering.label(friend),
         channel: friend.channel,
         evidence: friend.evidence,
-        alarmed: friend.alarmed,
+        alarmed: alarmOf(friend) !== null,
+        alarm: alarmOf(friend),
+        knowsOurKey: friend.knowsKey === self.identityKey,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
         allowsUs: friend.allowsUs ?? ["message"],
         connected: HashMap.has(passing.sessions, friend.peerId),
@@ -117,7 +146,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         sinceMs: friend.sinceMs
       })),
     requests: Table.values(roster.askedBy)
-      .filter((request) => request.acceptedAtMs === undefined)
+      .filter(Roster.isOpen)
       .map((request) => ({
         name: request.name,
         identityKey: request.identityKey,
@@ -130,6 +159,10 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     asked: Table.values(roster.asked).map(({ channel, posted, to }) => ({ to, channel, posted })),
     rules: Table.values(roster.rules),
     queue: queueOf(state),
+    refusals: Table.values(durable.refusals).map(({ peerId, ...refusal }) => ({
+      ...refusal,
+      name: nameOf(state, peerId)
+    })),
     sandbox: passing.sandbox,
     jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
     callsWaiting: Table.size(durable.calls)

@@ -6,9 +6,9 @@
 import { Cause, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
-import type { SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Confinement, SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
 import * as Base64url from "../bytes/Base64url.ts"
-import { keyBytes } from "../identity/Keys.ts"
+import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -54,7 +54,9 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
   const { world } = outside
   switch (output._tag) {
     case "Announce":
-      return background(outside, announce(world))
+      return background(outside, announce(world, output.key))
+    case "Withdraw":
+      return background(outside, world.transport.withdraw(PeerId.topicOf(world.crypto, keyBytes(output.key))))
     case "PostLine":
       return background(outside, postLine(outside, output))
     case "Transmit":
@@ -80,18 +82,20 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
   }
 }
 
-/** Announces the topic of our key, trying again until it is announced. */
-const announce = (world: World): Effect.Effect<void> =>
-  world.transport
-    .announce(PeerId.topicOf(world.crypto, world.keys.identityKey))
-    .pipe(
-      Effect.catch((error) =>
-        Effect.logWarning("cannot announce yet", error.message).pipe(
-          Effect.andThen(Effect.sleep(Limits.retryPauseMs)),
-          Effect.andThen(Effect.suspend(() => announce(world)))
-        )
+/** Announces the topic of a key of ours, trying again until it is announced or not wanted any more. */
+const announce = (world: World, key: RemoteIdentityKey): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    world.state().passing.announced.has(key)
+      ? world.transport.announce(PeerId.topicOf(world.crypto, keyBytes(key)))
+      : Effect.void
+  ).pipe(
+    Effect.catch((error) =>
+      Effect.logWarning("cannot announce yet", error.message).pipe(
+        Effect.andThen(Effect.sleep(Limits.retryPauseMs)),
+        Effect.andThen(announce(world, key))
       )
     )
+  )
 
 type PostLine = Extract<Output, { _tag: "PostLine" }>
 
@@ -158,6 +162,23 @@ const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
   "engine-failed": "sandbox-failed"
 }
 
+/** Facts of an engine as a message can carry them: too long ones cut, numbers that are none counted as 0. */
+const bounded = (confinement: Confinement): Confinement => {
+  const cut = (text: string, length: number) => text.slice(0, length).toWellFormed()
+  const whole = (number: number) =>
+    Number.isFinite(number) ? Math.min(Math.max(0, Math.trunc(number)), Number.MAX_SAFE_INTEGER) : 0
+  return {
+    engine: cut(confinement.engine, Limits.confinementNameMax),
+    containerId: cut(confinement.containerId, Limits.confinementNameMax),
+    user: cut(confinement.user, Limits.confinementWordMax),
+    network: cut(confinement.network, Limits.confinementWordMax),
+    readOnlyRoot: confinement.readOnlyRoot,
+    memoryBytes: whole(confinement.memoryBytes),
+    pids: whole(confinement.pids),
+    cpus: Number.isFinite(confinement.cpus) ? confinement.cpus : 0
+  }
+}
+
 /** Runs a job and hands its end back; a defect of the sandbox is a failed run, not a lost one. */
 const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
   const { crypto, offer } = outside.world
@@ -168,7 +189,9 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   const result: JobResult = yield* outside.sandbox
     .run({ id, input: output.input, timeLimitMs: output.timeLimitMs, outputBytesMax: Limits.answerBytesMax })
     .pipe(
-      Effect.map((answer): JobResult => ({ ok: true, answer })),
+      Effect.map(
+        ({ confinement, output }): JobResult => ({ ok: true, answer: { output, confinement: bounded(confinement) } })
+      ),
       Effect.catch((error) => Effect.succeed<JobResult>({ ok: false, code: codes[error.code], detail: error.message })),
       Effect.catchDefect((defect) =>
         Effect.logError("the sandbox failed", defect).pipe(

@@ -7,6 +7,7 @@ import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Confinement } from "../../ports/Sandbox.ts"
 import type { AuthorEvidence } from "../admission/Verdict.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
+import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import type { Code, Rejection } from "../Rejection.ts"
 
@@ -53,6 +54,19 @@ export type Event =
   /** A disk is older than it was: ours (a new stream begins), or the friend's (it may show something twice). */
   | (Peer & { readonly _tag: "DiskOlder"; readonly whose: "ours" | "theirs" })
   | (Peer & { readonly _tag: "Alarm"; readonly rejection: Rejection })
+  /** There is no doubt about a friend any more. `history`: the key that was claimed follows from the one we knew. */
+  | (Peer & { readonly _tag: "AlarmEnded"; readonly by: "operator" | "recovery-key" | "history" })
+  | {
+      readonly _tag: "KeyRotated"
+      readonly whose: "ours" | "theirs"
+      /** Null and our own name for a rotation of ours. */
+      readonly peerId: PeerId | null
+      readonly name: string
+      readonly from: RemoteIdentityKey
+      readonly to: RemoteIdentityKey
+      readonly reason: Reason
+      readonly byRecoveryKey: boolean
+    }
   | (Peer & { readonly _tag: "Connected"; readonly initiator: boolean; readonly version: number })
   | (Peer & { readonly _tag: "Disconnected"; readonly code: Code | null })
   | {

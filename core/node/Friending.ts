@@ -18,13 +18,17 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
+import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import * as Parting from "./Parting.ts"
+import * as Posting from "./Posting.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
 type Line = Extract<Input, { _tag: "Line" }>
-interface Seen<L> {
+interface Seen<L> extends Rotating.Claim {
   readonly line: Authentic<L>
   readonly channel: string
   readonly author: string | null
@@ -49,7 +53,7 @@ const refused = (seen: Line, rejection: Rejection.Rejection): Output => ({
 /** An authentic friend line. Lines for others, echoes and second copies are ignored in silence. */
 export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepped => {
   const { signer, value } = input.line
-  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && signer.key !== state.self.identityKey
+  const forUs = Name.fold(value.to) === Name.fold(state.self.name) && !State.isOwnKey(state.self, signer.key)
   if (!forUs) return [state, []]
   const once = ReplayWindow.admit(state.durable.replay, input.line, turn.nowMs)
   if (Result.isFailure(once)) {
@@ -60,9 +64,16 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   const verdict = Verdict.decide({ kind: "line", evidence, lineWaitMs: drawn.waitMs, ...standingOf(state, input) })
   // A line over the rate is not remembered: it may be read again when the sender posts it again.
   if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
-  const counted = State.withPassing(State.withDurable(state, { replay: once.success }), { lineBudget: drawn.budgets })
+  // Nor is one that came under another's account: a copy posted ahead by somebody else must not burn the honest line.
+  const replay = evidence === "different" ? state.durable.replay : once.success
+  const counted = State.withPassing(State.withDurable(state, { replay }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
-  const seen = { channel: input.channel, author: input.author, evidence }
+  const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
+  const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)
+  const waits = Table.values(counted.durable.roster.askedBy).some(
+    (request) => request.channel === input.channel && request.identityKey === signer.key
+  )
+  const seen = { channel: input.channel, author: input.author, evidence, claimed, waits }
   return isRequest(input.line)
     ? onRequest(counted, { ...seen, line: input.line }, turn)
     : onAccept(counted, { ...seen, line: input.line as Authentic<Accept> }, input, turn)
@@ -75,19 +86,22 @@ const standingOf = (state: State.State, { channel, line }: Line) => {
   const { roster } = state.durable
   const { signer, value } = line
   const known = Roster.byKey(roster, signer.key)
-  const waiting = Table.values(roster.askedBy).filter((request) => request.acceptedAtMs === undefined)
+  const waiting = Table.values(roster.askedBy).filter(Roster.isOpen)
   const ofName = waiting.filter(
     (request) => request.channel === channel && Name.fold(request.name) === Name.fold(value.from)
   )
   const already = Table.has(roster.askedBy, Roster.askedByKey(channel, signer.peerId))
+  const retired = known === undefined && Roster.isRetired(roster, signer.key)
   return {
-    known: already
-      ? ("asked-by" as const)
-      : known === undefined
-        ? ("stranger" as const)
-        : known.standing === "Friend"
-          ? ("friend" as const)
-          : ("former" as const),
+    known: retired
+      ? ("retired" as const)
+      : already
+        ? ("asked-by" as const)
+        : known === undefined
+          ? ("stranger" as const)
+          : known.standing === "Friend"
+            ? ("friend" as const)
+            : ("former" as const),
     openRequests: value.kind === "accept" ? 0 : waiting.length,
     openRequestsOfName: value.kind === "accept" ? 0 : ofName.length
   }
@@ -118,7 +132,7 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
   const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
-  if (known?.standing === "Friend" || rule !== undefined) {
+  if (known?.standing === "Friend" || (rule !== undefined && seen.claimed.length === 0)) {
     const accepted = accept(asked, key, request, "rule", turn)
     if (Result.isSuccess(accepted)) return accepted.success
   }
@@ -135,8 +149,19 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
     identityKey: signer.key,
     rivals
   }
-  return [asked, [{ _tag: "Tell", event }]]
+  return State.chain(
+    asked,
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => Rotating.doubtAll(current, seen, turn)
+  )
 }
+
+const refuseAndDoubt = (state: State.State, seen: Seen<Accept>, input: Line, code: Rejection.Code, turn: Turn) =>
+  State.chain(
+    state,
+    (current) => [current, [refused(input, Rejection.make(code))]],
+    (current) => Rotating.doubtAll(current, seen, turn)
+  )
 
 /** An acceptance counts in the channel of its request, from whom we asked, for the very line we posted, once. */
 const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Turn): State.Stepped => {
@@ -147,42 +172,53 @@ const onAccept = (state: State.State, seen: Seen<Accept>, input: Line, turn: Tur
   const asked = Table.get(roster.asked, key)
   if (asked === undefined || asked.signature !== value.requestSignature) {
     const answered = Table.values(roster.friends).find((friend) => friend.requestSignature === value.requestSignature)
-    return answered !== undefined && answered.identityKey !== signer.key
-      ? alarm(state, answered)
-      : [state, [refused(input, Rejection.make("accept-unexpected"))]]
+    if (answered !== undefined && contradicts(answered, seen)) return alarm(state, answered, turn)
+    return refuseAndDoubt(state, seen, input, "accept-unexpected", turn)
   }
+  if (seen.claimed.length > 0) return refuseAndDoubt(state, seen, input, "key-change", turn)
   const known = Roster.byKey(roster, signer.key)
   const peerId = known?.peerId ?? signer.peerId
-  const room = Roster.makeRoom(roster, peerId)
-  if (room === undefined) return [state, [refused(input, Rejection.make("friends-full"))]]
+  const leaving = Roster.leavingFor(roster, peerId)
+  if (leaving === "nobody") return [state, [refused(input, Rejection.make("friends-full"))]]
   const answered = State.withRoster(state, {
-    ...room,
     asked: Table.remove(roster.asked, key),
     askedBy: Table.remove(roster.askedBy, Roster.askedByKey(channel, peerId))
   })
-  return befriend(
+  const friend = {
+    peerId,
+    name: value.from,
+    standing: "Friend" as const,
+    identityKey: signer.key,
+    agreementKey: value.encryptPub,
+    topic: signer.topic,
+    channel,
+    evidence: seen.evidence,
+    sinceMs: turn.nowMs,
+    cameOf: [value.requestSignature],
+    acceptSignature: value.signature,
+    requestSignature: value.requestSignature,
+    alarmed: false,
+    knowsKey: asked.key ?? state.self.identityKey
+  }
+  return State.chain(
     answered,
-    {
-      peerId,
-      name: value.from,
-      standing: "Friend",
-      identityKey: signer.key,
-      agreementKey: value.encryptPub,
-      topic: signer.topic,
-      channel,
-      evidence: seen.evidence,
-      sinceMs: turn.nowMs,
-      acceptSignature: value.signature,
-      requestSignature: value.requestSignature,
-      alarmed: false
-    },
-    "peer",
-    turn
+    (current) => Parting.forget(current, leaving),
+    (current) => befriend(current, friend, "peer", turn)
   )
 }
 
-/** Two keys answered one request: one of them lies. Inject stops for the friend until the operator befriends anew. */
-const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
+/**
+ * Whether another key has answered a request in the friend's place: in the channel and under the name that were asked.
+ * Anywhere else the same line would have been refused before the friend answered as well, so it says nothing of the friend.
+ */
+const contradicts = (friend: Roster.Friend, { channel, line: { signer, value } }: Seen<Accept>): boolean =>
+  friend.identityKey !== signer.key && friend.channel === channel && Name.fold(friend.name) === Name.fold(value.from)
+
+/**
+ * Two keys answered one request: one of them lies. Inject stops for the friend, also what runs now, until the operator
+ * befriends anew.
+ */
+const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Stepped => {
   const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, alarmed: true })
   const event = {
     _tag: "Alarm" as const,
@@ -190,7 +226,11 @@ const alarm = (state: State.State, friend: Roster.Friend): State.Stepped => {
     name: friend.name,
     rejection: Rejection.make("second-accept")
   }
-  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
+  return State.chain(
+    State.withRoster(state, { friends }),
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => Answering.stopAll(current, friend.peerId, "revoked", turn)
+  )
 }
 
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
@@ -204,10 +244,14 @@ const befriend = (
   const before = Table.get(state.durable.roster.friends, peerId)
   const swarmKey = before?.swarmKey
   // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
-  const { agreementKey } = friend
+  const { agreementKey, knowsKey = state.self.identityKey } = friend
   const asksAgain = before?.standing === "Friend" && by === "rule"
-  const renewed = asksAgain ? { ...before, agreementKey, sinceMs: friend.sinceMs } : friend
-  const record = { ...renewed, ...(swarmKey === undefined ? {} : { swarmKey }) }
+  const { cameOf, sinceMs } = friend
+  // Who asks again begins anew; a second acceptance while we are friends is the other half of two who asked at once.
+  const twice = before?.standing === "Friend" && !asksAgain
+  const both = twice ? [...before.cameOf, ...cameOf].slice(-Limits.requestsPerFriendshipMax) : cameOf
+  const renewed = asksAgain ? { ...before, agreementKey, knowsKey, sinceMs, cameOf } : { ...friend, cameOf: both }
+  const record = { ...renewed, ...Roster.keysKept(before), ...(swarmKey === undefined ? {} : { swarmKey }) }
   // A friend who is befriended again keeps what the operator granted; everybody else starts with `message`.
   const grants =
     before?.standing === "Friend"
@@ -241,7 +285,7 @@ const befriend = (
     made,
     (current) => [current, outputs],
     ...gone.map(
-      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("unresolved"))
+      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("unresolved"), turn)
     )
   )
 }
@@ -254,14 +298,17 @@ export const accept = (
   by: "operator" | "rule",
   turn: Turn
 ): Result.Result<State.Stepped, Rejection.Rejection> => {
-  const room = Roster.makeRoom(state.durable.roster, request.peerId)
-  if (room === undefined) return Result.fail(Rejection.make("friends-full"))
-  const standing = Roster.friend(state.durable.roster, request.peerId) === undefined ? "AskedBy" : "Friend"
+  const { roster } = state.durable
+  const leaving = Roster.leavingFor(roster, request.peerId)
+  if (leaving === "nobody") return Result.fail(Rejection.make("friends-full"))
+  const standing = Roster.friend(roster, request.peerId) === undefined ? "AskedBy" : "Friend"
   if (Friendship.next(standing, "weAccept") !== "Friend") throw new Error("an acceptance has no place here")
-  const accepted = { ...request, acceptedAtMs: turn.nowMs }
-  const chosen = State.withRoster(state, { ...room, askedBy: Table.set(room.askedBy, key, accepted) })
+  const { notPosted: _, ...asked } = request
+  const accepted = { ...asked, acceptedAtMs: turn.nowMs }
+  const chosen = State.withRoster(state, { askedBy: Table.set(roster.askedBy, key, accepted) })
   const made = State.chain(
     chosen,
+    (current) => Parting.forget(current, leaving),
     (current) =>
       befriend(
         current,
@@ -275,35 +322,17 @@ export const accept = (
           channel: request.channel,
           evidence: request.evidence,
           sinceMs: turn.nowMs,
-          alarmed: false
+          cameOf: [request.signature],
+          alarmed: false,
+          knowsKey: state.self.identityKey
         },
         by,
         turn
       ),
-    (current) => [current, [postAccept(key, accepted)]]
+    (current) => [current, [Posting.acceptance(key, accepted)]]
   )
   return Result.succeed(made)
 }
-
-const postAccept = (key: string, request: Roster.AskedBy & { readonly acceptedAtMs: number }): Output => ({
-  _tag: "PostLine",
-  kind: "accept",
-  key,
-  channel: request.channel,
-  to: request.name,
-  tsMs: request.acceptedAtMs,
-  requestSignature: request.signature
-})
-
-const postRequest = (key: string, asked: Roster.Asked): Output => ({
-  _tag: "PostLine",
-  kind: "request",
-  key,
-  channel: asked.channel,
-  to: asked.to,
-  tsMs: asked.tsMs,
-  requestSignature: ""
-})
 
 /** The operator asks somebody to be friends. Asking again posts a new line and voids the older one. */
 export const ask = (
@@ -325,48 +354,6 @@ export const ask = (
   const asked = { channel, to, tsMs: turn.nowMs, expiresAtMs: turn.nowMs + Limits.requestAgeMs, posted: false }
   return Result.succeed([
     State.withRoster(state, { asked: Table.set(roster.asked, key, asked) }),
-    [postRequest(key, asked)]
+    [Posting.request(key, asked)]
   ])
-}
-
-/** A line of ours has its signature; an acceptance will name it. */
-export const onSigned = (state: State.State, input: Extract<Input, { _tag: "LineSigned" }>): State.Stepped => {
-  const asked = input.kind === "request" ? Table.get(state.durable.roster.asked, input.key) : undefined
-  if (asked === undefined) return [state, []]
-  const signed = { ...asked, signature: input.signature }
-  return [State.withRoster(state, { asked: Table.set(state.durable.roster.asked, input.key, signed) }), []]
-}
-
-/** A line of ours is in the channel, or could not be posted: then the record stays and the operator can try again. */
-export const onPosted = (state: State.State, input: Extract<Input, { _tag: "LinePosted" }>): State.Stepped => {
-  const { roster } = state.durable
-  const { key, kind, rejection } = input
-  const asked = Table.get(roster.asked, key)
-  const askedBy = Table.get(roster.askedBy, key)
-  const to = (kind === "request" ? asked?.to : askedBy?.name) ?? ""
-  const channel = (kind === "request" ? asked?.channel : askedBy?.channel) ?? ""
-  if (rejection !== null) {
-    return [state, [{ _tag: "Tell", event: { _tag: "LineNotPosted", kind, to, channel, rejection } }]]
-  }
-  const next =
-    kind === "accept"
-      ? State.withRoster(state, { askedBy: Table.remove(roster.askedBy, key) })
-      : asked === undefined
-        ? state
-        : State.withRoster(state, { asked: Table.set(roster.asked, key, { ...asked, posted: true }) })
-  return [next, [{ _tag: "Tell", event: { _tag: "LinePosted", kind, to, channel } }]]
-}
-
-/** After a start: lines that were decided on and perhaps not posted are wanted again; a second copy is harmless. */
-export const repost = (state: State.State, turn: Turn): State.Stepped => {
-  const fresh = (tsMs: number) => ReplayWindow.freshness(tsMs, turn.nowMs) === undefined
-  const requests = Table.pairs(state.durable.roster.asked)
-    .filter(([, asked]) => !asked.posted && fresh(asked.tsMs))
-    .map(([key, asked]) => postRequest(key, asked))
-  const accepts = Table.pairs(state.durable.roster.askedBy).flatMap(([key, request]) => {
-    const { acceptedAtMs } = request
-    if (acceptedAtMs === undefined) return []
-    return [postAccept(key, { ...request, acceptedAtMs: fresh(acceptedAtMs) ? acceptedAtMs : turn.nowMs })]
-  })
-  return [state, [...requests, ...accepts]]
 }

@@ -25,7 +25,7 @@ import * as Frame from "../wire/Frame.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import { isSigned } from "../wire/Message.ts"
 import type { Input } from "./Input.ts"
-import type { State } from "./State.ts"
+import { isOwnKey, type State } from "./State.ts"
 import * as Writer from "./Writer.ts"
 
 /** What ingress works with; `state` reads the newest committed state. */
@@ -59,7 +59,7 @@ export const onLine = (world: World, heard: ChannelLine): Effect.Effect<void> =>
     case "line": {
       const { self } = world.state()
       const { line } = reading
-      if (Name.fold(line.to) !== Name.fold(self.name) || line.pubkey === self.identityKey) return Effect.void
+      if (Name.fold(line.to) !== Name.fold(self.name) || isOwnKey(self, line.pubkey)) return Effect.void
       const verified = FriendLine.verify(world.crypto, line)
       return world.offer(
         Result.isSuccess(verified)

@@ -19,6 +19,8 @@ export type Command =
   | { readonly _tag: "Accept"; readonly name: string; readonly keyPrefix: string }
   | { readonly _tag: "Deny"; readonly name: string; readonly keyPrefix: string }
   | { readonly _tag: "Unfriend"; readonly name: string; readonly keyPrefix: string }
+  /** The friend's key that we hold is the right one: an alarm about it is settled. */
+  | { readonly _tag: "Confirm"; readonly name: string; readonly keyPrefix: string }
   | {
       readonly _tag: "Grant" | "Revoke"
       readonly name: string

@@ -20,7 +20,7 @@ import {
 } from "effect"
 import { ChatChannel } from "../../ports/ChatChannel.ts"
 import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
-import { Crypto } from "../../ports/Crypto.ts"
+import { Crypto, type CryptoShape } from "../../ports/Crypto.ts"
 import { KeyVault } from "../../ports/KeyVault.ts"
 import { RecordStore, StoreError } from "../../ports/RecordStore.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
@@ -28,6 +28,7 @@ import { type Link, Transport } from "../../ports/Transport.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import type { Fingerprint } from "../identity/Fingerprint.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import * as Keys from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import * as Limits from "../Limits.ts"
@@ -63,6 +64,13 @@ export interface Node {
   readonly ended: Effect.Effect<never, StoreError>
 }
 
+/** Our own history, verified like anybody's: a damaged one would be refused by every friend. */
+const ownHistory = (crypto: CryptoShape, keys: Keys.LocalKeys) =>
+  KeyHistory.verify(crypto, keys.history, {
+    identityKey: Base64url.encode(keys.identityKey) as Keys.RemoteIdentityKey,
+    agreementKey: Base64url.encode(keys.agreementKey) as Keys.RemoteAgreementKey,
+    swarmKey: Base64url.encode(Keys.swarmKey(crypto, keys)) as Keys.RemoteSwarmKey
+  })
 /** What a node is made of besides its ports. */
 export interface Options {
   readonly name: string
@@ -80,7 +88,8 @@ export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVau
   const document = yield* vault.load.pipe(Effect.catch(failed))
   if (Option.isSome(document)) {
     const keys = Keys.fromDocument(crypto, document.value)
-    return keys ?? (yield* failed({ message: "the identity file is not one of this program; restore it from a copy" }))
+    if (keys !== undefined && Result.isSuccess(ownHistory(crypto, keys))) return keys
+    return yield* failed({ message: "the identity file is not one of this program; restore it from a copy" })
   }
   const keys = Keys.generate(crypto, yield* Clock.currentTimeMillis)
   yield* vault.save(Keys.toDocument(keys)).pipe(Effect.catch(failed))
@@ -99,13 +108,14 @@ const loadState = Effect.fnUntraced(function* (self: State.Self, rates: RateLimi
     return yield* new StartError({ code: "records", message: `${where}: ${message}` })
   }
   const durable = loaded.success
-  const owner = Table.get(durable.owner, "identity")
-  if (records.length > 0 && owner !== self.identityKey) {
+  const owner = Table.get(durable.owner, "identity") as Keys.RemoteIdentityKey | undefined
+  // Records of a key we have left are ours: the vault was saved and the process ended. The first turn adopts them.
+  if (records.length > 0 && (owner === undefined || !State.isOwnKey(self, owner))) {
     const message =
       "the records in the data folder belong to another identity; restore the identity file that made them"
     return yield* new StartError({ code: "owner", message })
   }
-  return State.start(self, { ...durable, owner: Table.set(durable.owner, "identity", self.identityKey) }, rates)
+  return State.start(self, durable, rates)
 })
 
 const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, StartError> =>
@@ -115,7 +125,13 @@ const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, S
     onSuccess: (valid) => ({
       name: valid,
       identityKey: Base64url.encode(keys.identityKey) as Keys.RemoteIdentityKey,
-      agreementKey: Base64url.encode(keys.agreementKey) as Keys.RemoteAgreementKey
+      agreementKey: Base64url.encode(keys.agreementKey) as Keys.RemoteAgreementKey,
+      earlier: keys.history.map(({ from, reason, recovery, tsMs }) => ({
+        key: from as Keys.RemoteIdentityKey,
+        leftAtMs: tsMs,
+        reason,
+        byRecoveryKey: recovery !== undefined
+      }))
     })
   })
 

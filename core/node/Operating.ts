@@ -17,6 +17,7 @@ import * as Answering from "./Answering.ts"
 import * as Friending from "./Friending.ts"
 import type { Command, Turn } from "./Input.ts"
 import * as Parting from "./Parting.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -42,6 +43,10 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return deny(state, command.name, command.keyPrefix)
     case "Unfriend":
       return unfriend(state, command.name, command.keyPrefix, turn)
+    case "Confirm":
+      return Result.flatMap(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), (friend) =>
+        Rotating.confirm(state, friend, turn)
+      )
     case "Grant":
     case "Revoke":
       return changeGrant(state, command, turn)
@@ -64,7 +69,7 @@ const ask = (state: State.State, channel: string, to: string, turn: Turn): Outco
 }
 
 const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
-  Result.flatMap(Roster.findAskedBy(state.durable.roster, name, keyPrefix), (request) =>
+  Result.flatMap(Roster.findAskedBy(state.durable.roster, name, keyPrefix, true), (request) =>
     Friending.accept(state, Roster.askedByKey(request.channel, request.peerId), request, "operator", turn)
   )
 
@@ -79,7 +84,8 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
     State.chain(
       state,
       (current) => Parting.part(current, friend, "operator", turn),
-      (current) => Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place }), turn)
+      (current) =>
+        Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place, of: friend.cameOf }), turn)
     )
   )
 
@@ -141,6 +147,7 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   if (text.trim() === "") return Result.fail(Rejection.make("text-empty"))
   const friend = Roster.findFriend(state.durable.roster, command.name, command.keyPrefix)
   if (Result.isFailure(friend)) return Result.fail(friend.failure)
+  if (Sending.isHeld(friend.success)) return Result.fail(Rejection.make("key-doubtful", command.name))
   const { peerId } = friend.success
   const id = Sending.messageId(turn)
   // What a tool was given may be no number at all; a message carries a whole one, and who names none waits the longest.

@@ -19,7 +19,8 @@ export type Outgoing =
   | { readonly message: Message }
 
 export type Output =
-  | { readonly _tag: "Announce" }
+  /** Be found under the topic of a key of ours, or no more. */
+  | { readonly _tag: "Announce" | "Withdraw"; readonly key: RemoteIdentityKey }
   | {
       readonly _tag: "PostLine"
       readonly kind: "request" | "accept"

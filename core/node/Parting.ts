@@ -3,7 +3,10 @@
  * It never tells the peer; whoever ends it on our side queues the word, and only that word is left to say.
  * It is apart from Friending because it needs every room that holds something of a friend, and friending does not.
  */
+import { HashMap } from "effect"
 import * as Grants from "../admission/Grants.ts"
+import * as Inbox from "../delivery/Inbox.ts"
+import * as Outbox from "../delivery/Outbox.ts"
 import * as Friendship from "../friend/Friendship.ts"
 import type * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
@@ -27,14 +30,39 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
     state,
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
     (current) => [end(current, friend), []],
-    (current) => Sending.onTurnedAway(current, peerId, rejection),
+    (current) => Sending.onTurnedAway(current, peerId, rejection, turn),
     (current) =>
       State.chain(
         current,
-        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection))
+        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection, turn))
       ),
     (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
   )
+}
+
+/**
+ * Forgets a former friend for whom there is no room any more, with all that is kept of it, whatever room that is in. A ban
+ * stays: it has an end of its own.
+ */
+export const forget = (state: State.State, former: Roster.Friend | undefined): State.Stepped => {
+  if (former === undefined) return [state, []]
+  const { peerId } = former
+  const { budgets, inbox, jobs, outbox, roster } = state.durable
+  const { contacts, controlBudgets } = state.passing
+  const forgotten = State.withDurable(State.withRoster(state, { friends: Table.remove(roster.friends, peerId) }), {
+    budgets: Table.remove(budgets, peerId),
+    inbox: Inbox.forget(inbox, peerId),
+    jobs: Table.removeWhere(jobs, (job) => job.peerId === peerId),
+    outbox: Outbox.forget(outbox, peerId)
+  })
+  const session = State.session(state, peerId)
+  return [
+    State.withPassing(forgotten, {
+      contacts: HashMap.remove(contacts, peerId),
+      controlBudgets: HashMap.remove(controlBudgets, peerId)
+    }),
+    session === undefined ? [] : [{ _tag: "HangUp", connection: session.connection, code: null }]
+  ]
 }
 
 /**

@@ -20,6 +20,7 @@ import * as Connecting from "./Connecting.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -45,6 +46,8 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
   const peerId = Option.getOrUndefined(HashMap.get(state.passing.connections, input.connection))
   const friend = peerId === undefined ? undefined : Table.get(state.durable.roster.friends, peerId)
   if (peerId === undefined || friend === undefined) return [state, []]
+  // What was under way when the peer was shut out is shut out with it.
+  if (State.isBanned(state, peerId, turn.nowMs)) return [state, []]
   const message = input.message.value
   // Everything a peer sends draws from the cheap budget first: who exceeds it ignores every refusal and is not honest.
   const drawn = State.drawControl(state, peerId, turn.nowMs)
@@ -79,7 +82,11 @@ const onControl = (
     case "Reject":
       return onReject(state, peerId, connection, message, turn)
     case "Greeting":
-      return Sending.onGreeting(state, peerId, message, turn)
+      return State.chain(
+        state,
+        (current) => Rotating.seenBy(current, peerId, turn),
+        (current) => Sending.onGreeting(current, peerId, message, turn)
+      )
     case "Skip":
       return onSkip(state, peerId, connection, message, turn)
     case "Chunk":
@@ -106,7 +113,11 @@ const onReject = (
   if (stream !== undefined && number !== undefined) {
     return Sending.onReject(state, peerId, { ...reject, stream, number }, turn)
   }
-  return Connecting.turnedAway(state, peerId, connection, reject, turn)
+  return State.chain(
+    state,
+    (current) => Rotating.refusedBy(current, peerId, reject.code, turn),
+    (current) => Connecting.turnedAway(current, peerId, connection, reject, turn)
+  )
 }
 
 /**
@@ -204,7 +215,7 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
     case "GrantChanged":
       return onGrantChanged(remember(state, numbered, undefined, turn), numbered, message)
     case "Unfriend":
-      return onUnfriend(remember(state, numbered, undefined, turn), numbered, turn)
+      return onUnfriend(remember(state, numbered, undefined, turn), numbered, message, turn)
     case "Unknown":
       return refuse(state, numbered, Rejection.make("unsupported-kind", message.name), turn)
   }
@@ -286,9 +297,11 @@ const gate = (
   const { bytes, friend, peerId } = numbered
   const { grants } = state.durable
   const where = conversation ?? Grants.own
-  const granted = Grants.covers(grants, peerId, where, needs, turn.nowMs) && !(friend.alarmed && needs === "inject")
+  const stopped = needs === "inject" && (friend.alarmed || Sending.isHeld(friend))
+  const granted = Grants.covers(grants, peerId, where, needs, turn.nowMs) && !stopped
   const conversationKnown = where === Grants.own || Table.has(grants, Grants.keyOf(peerId, where))
-  const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, waitMs: 0 }
+  const unshown = Table.size(state.durable.unshown)
+  const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, unshown, waitMs: 0 }
   const free = Verdict.decide(question)
   if (!free.admitted) return { state, verdict: free }
   const drawn = State.draw(state, peerId, needs, turn.nowMs)
@@ -336,9 +349,10 @@ const onGrantChanged = (state: State.State, numbered: Numbered, changed: Message
 }
 
 /** The friend has ended the friendship: it is over here too, with everything granted and everything that waited. */
-const onUnfriend = (state: State.State, numbered: Numbered, turn: Turn): State.Stepped => {
+const onUnfriend = (state: State.State, numbered: Numbered, unfriend: Message.Unfriend, turn: Turn): State.Stepped => {
   const { connection, friend, peerId } = numbered
-  if (friend.standing !== "Friend") return confirm(state, numbered)
+  const ours = friend.standing === "Friend" && friend.cameOf.some((request) => unfriend.of.includes(request))
+  if (!ours) return confirm(state, numbered)
   return State.chain(
     state,
     (current) => Parting.part(current, friend, "peer", turn),

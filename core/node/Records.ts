@@ -10,6 +10,7 @@ import * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Refusals from "../delivery/Refusals.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
@@ -41,6 +42,7 @@ const shapes = {
   outcomes: Inbox.Outcome,
   jobs: Jobs.Job,
   calls: Calls.Call,
+  refusals: Refusals.Refusal,
   unshown: Entry
 } as const
 export type Collection = keyof typeof shapes
@@ -72,6 +74,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   outcomes: durable.inbox.outcomes,
   jobs: durable.jobs,
   calls: durable.calls,
+  refusals: durable.refusals,
   unshown: durable.unshown
 })
 
@@ -89,6 +92,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     inbox: { streams: table("streams"), outcomes: table("outcomes") },
     jobs: table("jobs"),
     calls: table("calls"),
+    refusals: table("refusals"),
     unshown: table("unshown")
   }
 }
@@ -131,6 +135,7 @@ export const settled = (durable: Durable): Durable => {
     inbox: { streams: Table.settled(inbox.streams), outcomes: Table.settled(inbox.outcomes) },
     jobs: Table.settled(durable.jobs),
     calls: Table.settled(durable.calls),
+    refusals: Table.settled(durable.refusals),
     unshown: Table.settled(durable.unshown)
   }
 }

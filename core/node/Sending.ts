@@ -8,12 +8,15 @@ import { hex } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Refusals from "../delivery/Refusals.ts"
+import * as PeerKey from "../friend/PeerKey.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Greeting, Receipt, Reject, Skip } from "../wire/Message.ts"
+import type { Event } from "./Event.ts"
 import type { Turn } from "./Input.ts"
 import type { Outgoing, Output } from "./Output.ts"
 import * as State from "./State.ts"
@@ -26,10 +29,15 @@ export const streamId = (turn: Turn): string => hex(turn.entropy.subarray(16, 32
 const nameOf = (state: State.State, peerId: PeerId): string =>
   Table.get(state.durable.roster.friends, peerId)?.name ?? peerId.slice(0, 8)
 
+/** Whether what is queued for a friend waits for the operator, because the friend's key is in doubt. */
+export const isHeld = (record: Roster.Friend): boolean =>
+  record.standing === "Friend" && !PeerKey.isOpen(Roster.keyState(record))
+
 /** Sends what is due to a peer, or asks for a dial when there is no session and a dial is due. */
 export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
   const record = Table.get(state.durable.roster.friends, peerId)
   if (record === undefined || Outbox.waitingFor(state.durable.outbox, peerId).orders.length === 0) return [state, []]
+  if (isHeld(record)) return [state, []]
   const contact = State.contact(state, peerId)
   if (turn.nowMs < contact.pausedUntilMs) return [state, []]
   const session = State.session(state, peerId)
@@ -120,12 +128,13 @@ export const onGreeting = (state: State.State, peerId: PeerId, greeting: Greetin
   const session = State.session(state, peerId)
   if (session === undefined || session.greeted) return [state, []]
   const lane = Table.get(state.durable.outbox.lanes, peerId)
-  const mark = greeting.streams.find(({ stream }) => stream === lane?.stream)?.mark ?? 0
+  const markOf = (name: string) => greeting.streams.find(({ stream }) => stream === name)?.mark ?? 0
   const greeted = State.withSession(state, peerId, { ...session, greeted: true })
-  const older = lane !== undefined && mark >= lane.next
+  const known = greeting.streams.find(({ stream }) => stream === lane?.stream)
+  const older = lane !== undefined && Math.max(known?.mark ?? 0, known?.top ?? 0) >= lane.next
   return State.chain(
     greeted,
-    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, mark)),
+    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, markOf)),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -140,17 +149,21 @@ export const beginStream = (state: State.State, peerId: PeerId, turn: Turn): Sta
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
     (current) => [current, [told]],
-    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, Rejection.make("unresolved")))
+    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, Rejection.make("unresolved"), turn))
   )
 }
 
 /** Tells a peer which settled numbers it has forgotten, so that its mark can pass them. */
-const remind = (state: State.State, peerId: PeerId, session: State.Session, mark: number): State.Stepped => {
-  const lane = Table.get(state.durable.outbox.lanes, peerId)
-  const forgotten = Outbox.forgottenBy(state.durable.outbox, peerId, mark)
-  if (lane === undefined || forgotten === undefined) return [state, []]
-  const skip: Skip = { kind: "Skip", stream: lane.stream, ...forgotten }
-  return [state, [{ _tag: "Transmit", connection: session.connection, messages: [{ message: skip }] }]]
+const remind = (
+  state: State.State,
+  peerId: PeerId,
+  session: State.Session,
+  markOf: (stream: string) => number
+): State.Stepped => {
+  const forgotten = Outbox.forgottenBy(state.durable.outbox, peerId, markOf)
+  if (forgotten.length === 0) return [state, []]
+  const messages = forgotten.map((range) => ({ message: { kind: "Skip", ...range } satisfies Skip }))
+  return [state, [{ _tag: "Transmit", connection: session.connection, messages }]]
 }
 
 /** A receipt: everything it confirms has taken effect at the peer. */
@@ -183,12 +196,23 @@ const partIfOver = (state: State.State, peerId: PeerId): State.Stepped => {
   return [state, over ? [{ _tag: "HangUp", connection: session.connection, code: null }] : []]
 }
 
+/** Remembers an outcome for an operator who is not looking now. */
+const noted = (
+  state: State.State,
+  { id, kind, peerId, rejection }: Extract<Event, { _tag: "Refused" }>,
+  turn: Turn
+): State.State => {
+  const refusal = { id, peerId, kind, code: rejection.code, atMs: turn.nowMs }
+  return State.withDurable(state, { refusals: Refusals.add(state.durable.refusals, refusal) })
+}
+
 /** A final outcome of ours that is not delivery: told, and an inject's call ends with it. */
 export const giveUp = (
   state: State.State,
   peerId: PeerId,
   entry: Outbox.Entry,
-  rejection: Rejection.Rejection
+  rejection: Rejection.Rejection,
+  turn: Turn
 ): State.Stepped => {
   const { id, kind } = entry
   // The outcome of an inject is the outcome of its call: told once, whichever of the two ends first.
@@ -196,8 +220,8 @@ export const giveUp = (
   const calls = kind === "Inject" ? Table.remove(state.durable.calls, id) : state.durable.calls
   const jobs = kind === "Done" ? Jobs.settle(state.durable.jobs, peerId, id) : state.durable.jobs
   const event = { _tag: "Refused" as const, peerId, name: nameOf(state, peerId), id, kind, rejection }
-  const told: ReadonlyArray<Output> = untold ? [{ _tag: "Tell", event }] : []
-  return [State.withDurable(state, { calls, jobs }), told]
+  const given = State.withDurable(state, { calls, jobs })
+  return untold ? [noted(given, event, turn), [{ _tag: "Tell", event }]] : [given, []]
 }
 
 /** The peer refused one message: later (keep it and pause) or for good (take it out and say so). */
@@ -218,7 +242,7 @@ export const onReject = (
   const rejection = Rejection.make(entry.withdrawn ?? code, entry.withdrawn === undefined ? detail : "")
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
-    (current) => giveUp(current, peerId, entry, rejection),
+    (current) => giveUp(current, peerId, entry, rejection, turn),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -249,12 +273,23 @@ export const pause = (state: State.State, peerId: PeerId, waitMs: number, turn: 
   ]
 }
 
-/** The peer has told us that we are not friends: everything that waits for it is refused, and told. */
-export const onTurnedAway = (state: State.State, peerId: PeerId, rejection: Rejection.Rejection): State.Stepped => {
+/**
+ * There is no friendship any more: what never left is refused with its reason. What had left may have arrived before,
+ * and there is nobody left to ask.
+ */
+export const onTurnedAway = (
+  state: State.State,
+  peerId: PeerId,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
   const { gone, outbox } = Outbox.clear(state.durable.outbox, peerId)
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
-    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, rejection))
+    ...gone.map((entry) => (current: State.State) => {
+      const known = entry.place === undefined ? rejection : Rejection.make("unresolved", rejection.code)
+      return giveUp(current, peerId, entry, known, turn)
+    })
   )
 }
 
@@ -265,7 +300,7 @@ export const withdraw = (state: State.State, entry: Outbox.Entry, turn: Turn): S
   // Not under way any more: what is sent next for this entry is the question what became of it.
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, [entry]),
-    ...gone.map((one) => (current: State.State) => giveUp(current, peerId, one, Rejection.make("cancelled"))),
+    ...gone.map((one) => (current: State.State) => giveUp(current, peerId, one, Rejection.make("cancelled"), turn)),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -281,14 +316,19 @@ export const expire = (state: State.State, turn: Turn): State.Stepped => {
     ),
     ...gone.map((entry) => (current: State.State) => {
       const code = entry.withdrawn !== undefined ? "unresolved" : entry.kind === "Inject" ? "timed-out" : "expired"
-      return giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code))
+      return giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code), turn)
     }),
-    ...late.map((call) => (current: State.State) => endCall(current, call, Rejection.make("timed-out")))
+    ...late.map((call) => (current: State.State) => endCall(current, call, Rejection.make("timed-out"), turn))
   )
 }
 
 /** Ends a call that got no answer. A second end of the same call changes nothing. */
-export const endCall = (state: State.State, call: Calls.Call, rejection: Rejection.Rejection): State.Stepped => {
+export const endCall = (
+  state: State.State,
+  call: Calls.Call,
+  rejection: Rejection.Rejection,
+  turn: Turn
+): State.Stepped => {
   if (!Table.has(state.durable.calls, call.id)) return [state, []]
   const peerId = call.peerId as PeerId
   const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {
@@ -302,5 +342,5 @@ export const endCall = (state: State.State, call: Calls.Call, rejection: Rejecti
     kind: "Inject",
     rejection
   }
-  return [ended, [{ _tag: "Tell", event }]]
+  return [noted(ended, event, turn), [{ _tag: "Tell", event }]]
 }

@@ -13,8 +13,10 @@ import type * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import type { Refusals } from "../delivery/Refusals.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
+import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import type { Output } from "./Output.ts"
@@ -24,7 +26,21 @@ export interface Self {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
   readonly agreementKey: RemoteAgreementKey
+  /** The keys we have left, oldest first. */
+  readonly earlier: ReadonlyArray<OwnKey>
 }
+
+/** A key of ours that we have left. */
+export interface OwnKey {
+  readonly key: RemoteIdentityKey
+  readonly leftAtMs: number
+  readonly reason: Reason
+  readonly byRecoveryKey: boolean
+}
+
+/** Whether a key is ours, now or before. */
+export const isOwnKey = (self: Self, key: RemoteIdentityKey): boolean =>
+  key === self.identityKey || self.earlier.some((left) => left.key === key)
 
 /** A ban: reason and end, both shown to the operator. */
 export const Ban = Schema.Struct({ peerId: Schema.String, code: Schema.String, untilMs: Schema.Int })
@@ -50,6 +66,7 @@ export interface Durable {
   readonly inbox: Inbox.Inbox
   readonly jobs: Jobs
   readonly calls: Calls.Calls
+  readonly refusals: Refusals
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
 }
@@ -75,6 +92,9 @@ export interface Contact {
   readonly nextDialMs: number
   /** The peer asked us to pause until then. */
   readonly pausedUntilMs: number
+  /** Dials that only brought our new key, and when the next one is due. */
+  readonly newsAttempt: number
+  readonly nextNewsMs: number
 }
 
 export interface Passing {
@@ -92,6 +112,10 @@ export interface Passing {
   /** When entries that the conversation log could not take are offered to it again; 0 after a start, absent if none. */
   readonly showAgainAtMs: number | undefined
   readonly sandbox: { readonly ready: boolean; readonly reason: string }
+  /** Our keys that are announced. */
+  readonly announced: ReadonlySet<RemoteIdentityKey>
+  /** When it is next looked for friends that have not seen our key. */
+  readonly newsDueMs: number
 }
 
 export interface State {
@@ -111,6 +135,7 @@ export const emptyDurable: Durable = {
   inbox: Inbox.empty,
   jobs: Table.empty(),
   calls: Table.empty(),
+  refusals: Table.empty(),
   unshown: Table.empty()
 }
 
@@ -128,7 +153,9 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
     rates,
     pieces: HashMap.empty(),
     showAgainAtMs: 0,
-    sandbox: { ready: false, reason: "the sandbox has not reported yet" }
+    sandbox: { ready: false, reason: "the sandbox has not reported yet" },
+    announced: new Set(),
+    newsDueMs: 0
   }
 })
 
@@ -159,7 +186,14 @@ export const session = (state: State, peerId: PeerId): Session | undefined =>
 export const withSession = (state: State, peerId: PeerId, next: Session): State =>
   withPassing(state, { sessions: HashMap.set(state.passing.sessions, peerId, next) })
 
-const idle: Contact = { attempt: 0, dialing: false, nextDialMs: 0, pausedUntilMs: 0 }
+const idle: Contact = {
+  attempt: 0,
+  dialing: false,
+  nextDialMs: 0,
+  pausedUntilMs: 0,
+  newsAttempt: 0,
+  nextNewsMs: 0
+}
 
 /** How we stand with reaching a peer; idle until somebody wanted to. */
 export const contact = (state: State, peerId: PeerId): Contact =>
@@ -170,6 +204,10 @@ export const withContact = (state: State, peerId: PeerId, change: Partial<Contac
   withPassing(state, {
     contacts: HashMap.set(state.passing.contacts, peerId, { ...contact(state, peerId), ...change })
   })
+
+/** Whether a peer is shut out now. */
+export const isBanned = (state: State, peerId: PeerId, nowMs: number): boolean =>
+  (Table.get(state.durable.bans, peerId)?.untilMs ?? 0) > nowMs
 
 /** Draws one from a peer's lasting budget: the state after it, and how long to wait if there was none left. */
 export const draw = (state: State, peerId: PeerId, budget: keyof Budget["budgets"], nowMs: number) => {

@@ -15,7 +15,9 @@ import * as Friending from "./Friending.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
+import * as Posting from "./Posting.ts"
 import * as Receiving from "./Receiving.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -35,9 +37,9 @@ export const step = (state: State.State, input: Input, turn: Turn): State.Steppe
       return [state, [{ _tag: "Tell", event: { _tag: "LineRefused", author, channel, claimed, rejection } }]]
     }
     case "LineSigned":
-      return Friending.onSigned(state, input)
+      return Posting.onSigned(state, input)
     case "LinePosted":
-      return Friending.onPosted(state, input)
+      return Posting.onPosted(state, input)
     case "Opened":
       return Connecting.opened(state, input, turn)
     case "Received":
@@ -61,9 +63,11 @@ export const step = (state: State.State, input: Input, turn: Turn): State.Steppe
 const started = (state: State.State, turn: Turn): State.Stepped =>
   State.chain(
     State.withPassing(state, { run: Sending.streamId(turn) }),
-    (current) => [current, [{ _tag: "Announce" }, ...blocked(current, turn)]],
+    (current) => Rotating.adopt(current),
+    (current) => Rotating.announce(current, turn),
+    (current) => [current, blocked(current, turn)],
     (current) => Answering.interruptAll(current, turn),
-    (current) => Friending.repost(current, turn),
+    (current) => Posting.repost(current, turn),
     (current) => Answering.showAgain(current, turn),
     (current) => tick(current, turn),
     (current) => sayHello(current, turn)
@@ -97,6 +101,8 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Connecting.pardon(current, turn),
     (current) => Sending.expire(current, turn),
     (current) => Answering.showAgain(current, turn),
+    (current) => Rotating.announce(current, turn),
+    (current) => Rotating.bringNews(current, turn),
     ...waiting.sort().map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))
   )
 }

@@ -7,7 +7,8 @@ import { Result } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import { same, utf8 } from "../bytes/Bytes.ts"
 import type { Authentic } from "../identity/Authentic.ts"
-import { keyBytes, type LocalKeys, type RemoteIdentityKey } from "../identity/Keys.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
+import { keyBytes, type LocalKeys } from "../identity/Keys.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Codec from "../wire/Codec.ts"
 import type { Frame } from "../wire/Frame.ts"
@@ -29,8 +30,8 @@ export interface Local {
   readonly entropy: Uint8Array
 }
 
-/** Whom a dial was meant for: one of these identity keys. An empty list means anybody (the accepting side). */
-export type Expected = ReadonlyArray<RemoteIdentityKey>
+/** Whom a dial was meant for: who follows from one of these keys. An empty list means anybody (the accepting side). */
+export type Expected = ReadonlyArray<KeyHistory.Anchor>
 
 export type Opening =
   | { readonly stage: "awaitPreface"; readonly local: Local }
@@ -155,7 +156,8 @@ const onReply = (
     if (version === undefined || choice?.version !== version) {
       return yield* Result.fail(Rejection.make("version-downgraded"))
     }
-    if (opening.expected.length > 0 && !opening.expected.includes(proof.value.identityKey)) {
+    const { history } = proof.value
+    if (opening.expected.length > 0 && !opening.expected.some((anchor) => KeyHistory.leads(history, anchor))) {
       return yield* Result.fail(Rejection.make("impostor", `presented key ${proof.value.identityKey}`))
     }
     const written = yield* Handshake.write(local.crypto, read.state, (hash) =>

@@ -31,10 +31,10 @@ export const Inject = Schema.Struct({
 })
 /** What the sandbox was confined by, as its engine confirmed it. */
 export const Confinement = Schema.Struct({
-  engine: maxLength(100),
-  containerId: maxLength(100),
-  user: maxLength(40),
-  network: maxLength(40),
+  engine: maxLength(Limits.confinementNameMax),
+  containerId: maxLength(Limits.confinementNameMax),
+  user: maxLength(Limits.confinementWordMax),
+  network: maxLength(Limits.confinementWordMax),
   readOnlyRoot: Schema.Boolean,
   memoryBytes: natural,
   pids: natural,
@@ -89,12 +89,28 @@ export const GrantChanged = Schema.Struct({
   ),
   expiresAtMs: Schema.optionalKey(natural)
 })
-/** The sender has ended the friendship. */
-export const Unfriend = Schema.Struct({ kind: Schema.Literal("Unfriend"), ...durable })
+/**
+ * The sender has ended the friendship that came of these requests (their signatures). It may arrive after a new one has
+ * begun, which it does not end.
+ */
+export const Unfriend = Schema.Struct({
+  kind: Schema.Literal("Unfriend"),
+  ...durable,
+  of: Schema.Array(Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{86}$/))).check(
+    Schema.isMaxLength(Limits.requestsPerFriendshipMax)
+  )
+})
 /** First of each side in a session: how far the sender's memory of the receiver's streams reaches. */
 export const Greeting = Schema.Struct({
   kind: Schema.Literal("Greeting"),
-  streams: Schema.Array(Schema.Struct({ stream: Id, mark: natural })).check(Schema.isMaxLength(8)),
+  streams: Schema.Array(
+    Schema.Struct({
+      stream: Id,
+      mark: natural,
+      /** The highest number known above the mark; absent = none is. A number that was used must not be used again. */
+      top: Schema.optionalKey(natural)
+    })
+  ).check(Schema.isMaxLength(8)),
   /** Random for each run of the sender: two that take turns are one identity on two machines. */
   run: Id
 })

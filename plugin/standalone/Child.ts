@@ -53,6 +53,7 @@ const parseTold = (line: string): Told | undefined => {
   }
 }
 
+/** How the process ended, once its last word is read as well. */
 const ended = (child: ChildProcess): Promise<Ending> =>
   new Promise((resolve) => {
     child.once("close", (code, signal) => resolve({ code, signal }))

@@ -35,7 +35,7 @@ const demand = (holds: boolean, otherwise: string): void => {
 
 const teller = (options: Options): Stage["tell"] => {
   const startedMs = performance.now()
-  const colour = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined
+  const colour = process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""
   const tones: Readonly<Record<string, Present.Tone>> = {
     failed: "alarm",
     skipped: "bad",
@@ -143,10 +143,23 @@ interface Report {
   readonly capEff: string
 }
 
+/** What the engine says of a container, once it says that the container is gone. */
+const sighted = async (stage: Stage, containerId: string): Promise<Watch.Sighting> => {
+  const giveUpMs = performance.now() + 5_000
+  for (;;) {
+    const seen = stage.sightings().find((sighting) => sighting.containerId === containerId)
+    if (seen?.actions.includes("destroy") === true) return seen
+    if (performance.now() > giveUpMs) {
+      const told = seen === undefined ? "nothing" : seen.actions.join(", ")
+      throw new Failed(`the engine's event log tells ${told} of the container that answered`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 /** The container's own report, against what the engine says of that container. */
-const compare = (stage: Stage, report: Report, containerId: string): Watch.Sighting => {
-  const seen = stage.sightings().find((sighting) => sighting.containerId === containerId)
-  if (seen === undefined) throw new Failed("the engine's event log does not know the container that answered")
+const compare = async (stage: Stage, report: Report, containerId: string): Promise<Watch.Sighting> => {
+  const seen = await sighted(stage, containerId)
   demand(seen.actions.includes("start") && seen.actions.includes("die"), "the engine did not see the container run")
   demand(
     seen.user.split(":")[0] === String(report.uid),
@@ -173,8 +186,7 @@ const answeredInject = async (stage: Stage): Promise<void> => {
   demand(answered.event === "answered", `no answer: ${text(answered["code"])}. ${text(answered["why"])}`)
   const confinement = answered["confinement"] as { readonly containerId: string; readonly engine: string }
   const report = JSON.parse(String(answered["text"])) as Report
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  const seen = compare(stage, report, confinement.containerId)
+  const seen = await compare(stage, report, confinement.containerId)
   tell(
     "answered",
     `bob grants inject; out of container ${confinement.containerId.slice(0, 12)} (${text(confinement.engine)}): ` +
@@ -232,33 +244,77 @@ const node = (folder: string, name: string, bootstrap: string): Child.Child =>
     bootstrap
   ])
 
-/** Plays the story in a temporary folder. Gives the exit code. */
+/** Ends a node so that it takes its container along; only one that does not end is killed. */
+const endNode = async (child: Child.Child): Promise<number | null> => {
+  const late = setTimeout(() => void child.stop("SIGKILL"), 5_000)
+  const code = await child.stop()
+  clearTimeout(late)
+  return code
+}
+
+const play = async (
+  folder: string,
+  scope: Scope.Scope,
+  children: Array<Child.Child>,
+  { options, tell }: Pick<Stage, "options" | "tell">,
+  stopped: AbortSignal
+): Promise<void> => {
+  const dht = await Effect.runPromise(Scope.provide(testnet, scope))
+  const bootstrap = `${dht[0]!.host}:${dht[0]!.port}`
+  const bobData = join(folder, "bob")
+  const { engineSocket } = Layers.engineSocket(process.env)
+  const watching = Watch.watch(Layers.ownerId(bobData), engineSocket)
+  const sightings = await Effect.runPromise(Scope.provide(watching, scope))
+  if (stopped.aborted) return
+  tell("note", "a local DHT, a chat room that is a file, and two nodes that know nothing of each other")
+  const [alice, bob] = [node(folder, "alice", bootstrap), node(folder, "bob", bootstrap)]
+  children.push(alice, bob)
+  await story({ alice, bob, bobData, sightings, tell, options })
+  const codes = await Promise.all(children.map(endNode))
+  demand(
+    codes.every((code) => code === 0),
+    `a node ended with ${codes.join(" and ")}`
+  )
+  tell("done", "both nodes ended cleanly")
+}
+
+/** Aborts, with the exit code as reason, at a wish to end from outside; also when nobody reads what is told any more. */
+const wishToEnd = (): AbortSignal => {
+  const controller = new AbortController()
+  process.on("SIGINT", () => controller.abort(130))
+  process.on("SIGTERM", () => controller.abort(143))
+  process.on("SIGHUP", () => controller.abort(129))
+  process.stdout.on("error", () => controller.abort(1))
+  return controller.signal
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener("abort", () => resolve())
+  })
+
+/** Plays the story in a temporary folder. Gives the exit code; whatever it is, nothing stays behind. */
 export const demo = async (options: Options): Promise<number> => {
   const tell = teller(options)
+  const stopped = wishToEnd()
   const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-demo-"))
   const scope = Effect.runSync(Scope.make())
   const children: Array<Child.Child> = []
-  try {
-    const dht = await Effect.runPromise(Scope.provide(testnet, scope))
-    const bootstrap = `${dht[0]!.host}:${dht[0]!.port}`
-    const bobData = join(folder, "bob")
-    const sightings = await Effect.runPromise(Scope.provide(Watch.watch(Layers.ownerId(bobData)), scope))
-    tell("note", "a local DHT, a chat room that is a file, and two nodes that know nothing of each other")
-    children.push(node(folder, "alice", bootstrap), node(folder, "bob", bootstrap))
-    await story({ alice: children[0]!, bob: children[1]!, bobData, sightings, tell, options })
-    const codes = await Promise.all(children.map((child) => child.stop()))
-    demand(
-      codes.every((code) => code === 0),
-      `a node ended with ${codes.join(" and ")}`
-    )
-    tell("done", "both nodes ended cleanly")
-    return 0
-  } catch (error) {
-    tell("failed", error instanceof Error ? error.message : String(error))
-    return 1
-  } finally {
-    await Promise.all(children.map((child) => child.stop("SIGKILL")))
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const played = play(folder, scope, children, { options, tell }, stopped).then(
+    () => 0,
+    (error: unknown) => {
+      if (!stopped.aborted) tell("failed", error instanceof Error ? error.message : String(error))
+      return 1
+    }
+  )
+  await Promise.race([played, aborted(stopped)])
+  await Promise.all(children.map(endNode))
+  // Without its nodes the story ends by itself; until then it may still be about to start one.
+  const code = await played
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  rmSync(folder, { recursive: true, force: true })
+  if (!stopped.aborted) return code
+  tell("interrupted", "the demo was interrupted; both nodes and their folders are gone")
+  return Number(stopped.reason)
 }

@@ -5,13 +5,14 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { createInterface, type Interface } from "node:readline"
+import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
 import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
 import { type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
 import * as Present from "../Present.ts"
+import * as Identity from "./Identity.ts"
 
 export interface Options {
   readonly name: string
@@ -23,16 +24,22 @@ interface Given {
   readonly name?: string | undefined
   readonly room?: ReadonlyArray<string> | undefined
   readonly local?: boolean | undefined
+  readonly "local-port"?: string | undefined
   readonly bootstrap?: ReadonlyArray<string> | undefined
   readonly data?: string | undefined
   readonly sandbox?: string | undefined
   readonly json?: boolean | undefined
 }
 
+const parsePort = (text: string): number | undefined => {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  return port < 1 || port > 65_535 ? undefined : port
+}
+
 const parseAddress = (text: string): { readonly host: string; readonly port: number } | undefined => {
   const match = /^([^\s:]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[2])
-  return match === null || port < 1 || port > 65_535 ? undefined : { host: match[1]!, port }
+  const port = parsePort(match?.[2] ?? "")
+  return match === null || port === undefined ? undefined : { host: match[1]!, port }
 }
 
 /** Nodes that share a machine for trying things out get a folder each; a name that is no safe path becomes a hash. */
@@ -52,6 +59,12 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   if (sandbox !== "scripted" && sandbox !== "off")
     return { mistake: `--sandbox "${sandbox}": allowed are scripted, off` }
   if (local && bootstrap.length > 0) return { mistake: "--local and --bootstrap exclude each other" }
+  const localPort = given["local-port"]
+  const port = localPort === undefined ? undefined : parsePort(localPort)
+  if (localPort !== undefined && !local) return { mistake: "--local-port means something with --local only" }
+  if (localPort !== undefined && port === undefined) {
+    return { mistake: `--local-port "${localPort}": a number from 1 to 65535 is expected` }
+  }
   const nodes = bootstrap.map(parseAddress)
   if (nodes.includes(undefined)) return { mistake: `--bootstrap "${bootstrap.join(" ")}": HOST:PORT is expected` }
   const chosen = DataFolder.choose(DataFolder.machine(), given.data)
@@ -59,11 +72,14 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   const dataFolder = local && given.data === undefined ? localFolder(chosen.folder, name.success) : chosen.folder
   const rooms = (given.room ?? []).map((file, index) => ({ name: index === 0 ? "lobby" : `lobby-${index + 1}`, file }))
   const network: Layers.Settings["network"] = local
-    ? { kind: "local" }
+    ? port === undefined
+      ? { kind: "local" }
+      : { kind: "local", port }
     : nodes.length > 0
       ? { kind: "bootstrap", nodes: nodes.filter((node) => node !== undefined) }
       : { kind: "public" }
-  return { name: name.success, json: given.json ?? false, settings: { dataFolder, rooms, network, sandbox } }
+  const settings = { dataFolder, rooms, network, sandbox, ...Layers.engineSocket(process.env) } as const
+  return { name: name.success, json: given.json ?? false, settings }
 }
 
 /** Where lines go: prose above the prompt of a person, or JSON for a program. */
@@ -72,13 +88,21 @@ interface Screen {
   readonly json: (value: Record<string, unknown>) => void
 }
 
-const makeScreen = (json: boolean, prompt: Interface): Screen => {
-  const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true
-  const colour = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined
+/** Writes above what is being typed, which may have grown over several rows; readline then goes up as many again. */
+const writeAbove = (prompt: Interface, text: string): void => {
+  const { rows } = prompt.getCursorPos()
+  moveCursor(process.stdout, 0, -rows)
+  cursorTo(process.stdout, 0)
+  clearScreenDown(process.stdout)
+  process.stdout.write(`${text}\n${"\n".repeat(rows)}`)
+  prompt.prompt(true)
+}
+
+const makeScreen = (json: boolean, interactive: boolean, prompt: Interface): Screen => {
+  const colour = process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""
   const write = (text: string) => {
-    if (interactive && !json) process.stdout.write("\r\u001b[K")
-    process.stdout.write(`${text}\n`)
-    if (interactive && !json) prompt.prompt(true)
+    if (interactive) writeAbove(prompt, text)
+    else process.stdout.write(`${text}\n`)
   }
   return {
     line: (line) => {
@@ -114,31 +138,46 @@ const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
   screen.line({ tone: "bad", text: why })
 }
 
-/** Carries out one typed line. Gives whether the node should end. */
+/** Why a node ended in order: for good, or to start again with another identity. */
+type Ending =
+  | { readonly kind: "quit" }
+  | { readonly kind: "identity"; readonly typed: string; readonly change: Commands.Change }
+
+/** A typed line as it may be repeated: without a recovery key, right or mistyped. */
+const withoutSecret = (typed: string): string =>
+  typed.trim().startsWith("/rotate") ? typed.trim().split(/\s+/).slice(0, 2).join(" ") : typed
+
+/** Carries out one typed line. Gives how the node should end, if it should. */
 const onLine = Effect.fnUntraced(function* (
   screen: Screen,
   node: Node.Node,
   channel: string | undefined,
   typed: string
 ) {
-  if (typed.trim() === "") return false
+  if (typed.trim() === "") return undefined
   const parsed = Commands.parse(typed, { channel })
   switch (parsed.kind) {
     case "quit":
-      return true
+      return { kind: "quit" } satisfies Ending as Ending
+    case "identity":
+      return {
+        kind: "identity",
+        typed: withoutSecret(typed),
+        change: parsed.change
+      } as Ending
     case "mistake":
-      screen.json({ event: "reply", line: typed, ok: false, code: "usage", why: parsed.message })
+      screen.json({ event: "reply", line: withoutSecret(typed), ok: false, code: "usage", why: parsed.message })
       screen.line({ tone: "bad", text: parsed.message })
-      return false
+      return undefined
     case "question": {
       const lines = Present.answer(yield* node.describe, parsed.question, parsed.name)
       screen.json({ event: "reply", line: typed, ok: true, lines })
       for (const text of lines) screen.line({ tone: "plain", text })
-      return false
+      return undefined
     }
     case "command":
       replied(screen, typed, yield* node.command(parsed.command))
-      return false
+      return undefined
   }
 })
 
@@ -172,13 +211,8 @@ const welcome = (screen: Screen, options: Options, key: string): void => {
   screen.line({ tone: "quiet", text: "/help lists the commands, Ctrl-C ends the node" })
 }
 
-/** The node between its start and the wish to end it. */
-const serve = Effect.fnUntraced(function* (
-  options: Options,
-  screen: Screen,
-  typed: Queue.Queue<string>,
-  quit: Deferred.Deferred<void>
-) {
+/** The node from its start until `/quit`, or until it can no longer run. */
+const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typed: Queue.Queue<string>) {
   const node = yield* Layers.start(options.name)
   const events = yield* node.events
   yield* Effect.forkScoped(
@@ -191,27 +225,78 @@ const serve = Effect.fnUntraced(function* (
   const room = options.settings.rooms[0]
   const channel = room === undefined ? undefined : `room:${room.name}`
   const reading = Effect.gen(function* () {
-    while (!(yield* onLine(screen, node, channel, yield* Queue.take(typed)))) {
-      // The next line is taken.
+    for (;;) {
+      const ending = yield* onLine(screen, node, channel, yield* Queue.take(typed))
+      if (ending !== undefined) return ending
     }
   })
-  yield* Effect.raceFirst(Effect.raceFirst(reading, Deferred.await(quit)), node.ended)
+  return yield* Effect.raceFirst(reading, node.ended)
 })
+
+/** Changes the identity of a node that has just ended. Whatever comes of it, the node starts again. */
+const changeIdentity = Effect.fnUntraced(function* (
+  options: Options,
+  screen: Screen,
+  { change, typed }: Extract<Ending, { kind: "identity" }>
+) {
+  const atRest = Layers.atRest(options.settings.dataFolder)
+  const exit = yield* Effect.exit(Identity.change(change).pipe(Effect.provide(atRest)))
+  if (Exit.isSuccess(exit)) {
+    screen.json({ event: "reply", line: typed, ok: true, ...exit.value.facts })
+    for (const text of exit.value.lines) screen.line({ tone: "plain", text })
+    return
+  }
+  const failure = Cause.squash(exit.cause)
+  const { code = "identity" } = failure as { readonly code?: string }
+  const why = Identity.whyNot(failure)
+  screen.json({ event: "reply", line: typed, ok: false, code, why })
+  screen.line({ tone: "bad", text: why })
+})
+
+/** A node, and after each change of its identity the next one, until it is told to end. */
+const serveOn = (options: Options, screen: Screen, typed: Queue.Queue<string>): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    for (;;) {
+      const ending = yield* Effect.scoped(serve(options, screen, typed)).pipe(
+        Effect.provide(Layers.layers(options.settings))
+      )
+      if (ending.kind === "quit") return
+      yield* changeIdentity(options, screen, ending)
+    }
+  })
 
 const messageOf = (cause: Cause.Cause<unknown>): string => {
   const failure = Cause.squash(cause)
   return failure instanceof Error && failure.message !== "" ? failure.message : Cause.pretty(cause)
 }
 
+/**
+ * Calls `end` when the process is asked to end, or nobody reads what it prints any more. A second Ctrl-C, a second or
+ * more after the first (npm passes a single one on twice), gives up waiting for a clean end. Gives how to stop listening.
+ */
+const onWishToEnd = (end: () => void): (() => void) => {
+  let firstMs: number | undefined
+  const onInterrupt = () => {
+    if (firstMs !== undefined && performance.now() - firstMs > 1_000) process.exit(130)
+    firstMs ??= performance.now()
+    end()
+  }
+  process.on("SIGINT", onInterrupt).on("SIGTERM", end).on("SIGHUP", end)
+  process.stdout.on("error", end)
+  return () => {
+    process.off("SIGINT", onInterrupt).off("SIGTERM", end).off("SIGHUP", end)
+  }
+}
+
 /** Runs a node until it is told to end. Gives the exit code. */
 export const run = async (options: Options): Promise<number> => {
-  const interactive = process.stdin.isTTY === true && !options.json
+  const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true && !options.json
   const prompt = createInterface({
     input: process.stdin,
     ...(interactive ? { output: process.stdout, prompt: `${options.name}> ` } : {}),
     completer: (line: string) => [[...Commands.complete(line)], line]
   })
-  const screen = makeScreen(options.json, prompt)
+  const screen = makeScreen(options.json, interactive, prompt)
   const typed = Effect.runSync(Queue.unbounded<string>())
   const quit = Effect.runSync(Deferred.make<void>())
   const end = () => {
@@ -221,21 +306,21 @@ export const run = async (options: Options): Promise<number> => {
     Queue.offerUnsafe(typed, line)
     if (interactive) prompt.prompt()
   })
-  prompt.on("SIGINT", end)
+  prompt.on("SIGINT", () => process.emit("SIGINT", "SIGINT"))
   if (interactive) prompt.on("close", end)
-  process.on("SIGINT", end).on("SIGTERM", end)
+  const stopListening = onWishToEnd(end)
   // Fibers do not keep the process alive; this does, until the node has ended.
   const alive = setInterval(() => {}, 60_000)
-  const exit = await Effect.runPromiseExit(
-    Effect.scoped(serve(options, screen, typed, quit)).pipe(
-      Effect.provide(Layers.layers(options.settings)),
-      Effect.provide(quietLogger(screen)),
-      Effect.provideService(References.MinimumLogLevel, "Info")
-    )
+  const node = serveOn(options, screen, typed).pipe(
+    Effect.provide(quietLogger(screen)),
+    Effect.provideService(References.MinimumLogLevel, "Info")
   )
+  // The wish to end counts from the first moment: a start may take long where a network or an engine is slow.
+  const exit = await Effect.runPromiseExit(Effect.raceFirst(node, Deferred.await(quit)))
   clearInterval(alive)
-  process.off("SIGINT", end).off("SIGTERM", end)
+  stopListening()
   prompt.close()
+  if (interactive) process.stdout.write("\n")
   process.stdin.unref?.()
   if (Exit.isSuccess(exit)) {
     screen.json({ event: "ended", pid: process.pid })

@@ -63,10 +63,12 @@ export const byKind: Kinds = {
     fc.record({ kind: kind("GrantChanged"), ...numbered, capabilities: fc.subarray(["message", "inject", "sing"]) }),
     fc.record({ expiresAtMs: natural }, optional)
   ),
-  Unfriend: fc.record({ kind: kind("Unfriend"), ...numbered }),
+  Unfriend: fc.record({ kind: kind("Unfriend"), ...numbered, of: fc.array(base64url(86), { maxLength: 4 }) }),
   Greeting: fc.record({
     kind: kind("Greeting"),
-    streams: fc.array(fc.record({ stream: id, mark: natural }), { maxLength: 8 }),
+    streams: fc.array(joined(fc.record({ stream: id, mark: natural }), fc.record({ top: natural }, optional)), {
+      maxLength: 8
+    }),
     run: id
   }),
   Resume: fc.record({ kind: kind("Resume"), id, offset: natural, upTo: natural }),

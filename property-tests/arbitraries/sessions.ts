@@ -73,7 +73,7 @@ const waiting = (opening: Opening.Opening | undefined): End => ({
 
 /** The first moment of a link: the initiator has spoken. `expected` is whom it dials; by default the responder. */
 export const begin = ({ initiator, responder }: Pair, expected?: Opening.Expected): Moment => {
-  const dialled = Result.getOrThrow(Opening.dial(initiator, expected ?? [identityOf(responder.keys)]))
+  const dialled = Result.getOrThrow(Opening.dial(initiator, expected ?? [{ key: identityOf(responder.keys) }]))
   return {
     initiator: waiting(dialled.opening),
     responder: waiting(Opening.accept(responder)),

@@ -54,7 +54,7 @@ export const person = (name: string): Person => {
   const payload = Proof.write(crypto, keys, swarm, "initiator", hash, undefined)
   const { proof } = Result.getOrThrow(Proof.read(crypto, "initiator", hash, keys.agreementKey, payload))
   const { agreementKey, identityKey, swarmKey } = proof.value
-  return { name, keys, self: { name, identityKey, agreementKey }, swarmKey, proof }
+  return { name, keys, self: { name, identityKey, agreementKey, earlier: [] }, swarmKey, proof }
 }
 
 /** A friend line as somebody signs it; `from` other than the signer's name is a claim. */
@@ -205,7 +205,34 @@ export const message: fc.Arbitrary<Message.Message> = fc
         retryAfterMs: sometimes(natural)
       })
     },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Skip"), ...numbered }) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .record({ kind: fc.constant("Skip"), stream: id, from: streamNumber, more: fc.constantFrom(0, 0, 1, 1_500) })
+        .map(({ more, ...skip }) => ({ ...skip, to: Math.min(skip.from + more, Number.MAX_SAFE_INTEGER) }))
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("Cancel"), ...numbered, id }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("GrantChanged"),
+        ...numbered,
+        capabilities: fc.subarray(["message", "inject", "sing"]),
+        expiresAtMs: sometimes(natural)
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Unfriend"), ...numbered }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("Greeting"),
+        streams: fc.array(fc.record({ stream: id, mark: natural, top: sometimes(natural) }).map(dense), {
+          maxLength: 3
+        }),
+        run: id
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("Resume"), id, offset: natural, upTo: natural }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("Ping", "Pong"), nonce: id }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("Close"), code }) }
   )
@@ -235,6 +262,7 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constantFrom("Grant" as const, "Revoke" as const), ...who, capability }),
   fc.record({ _tag: fc.constant("Message" as const), ...who, text: words }),
   fc.record({ _tag: fc.constant("Inject" as const), ...who, text: words, waitMs: patience }),
+  fc.record({ _tag: fc.constant("Cancel" as const), id: fc.constantFrom("", "0", "8", "f", "nothing", ...ids) }),
   fc.record({ _tag: fc.constant("AddRule" as const), rule: rule as fc.Arbitrary<Omit<Rule, "id">> }),
   fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })
 )
@@ -338,7 +366,13 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
     arbitrary: fc.record({ _tag: fc.constant("Closed" as const), connection, rejection: fc.option(rejection) })
   },
   { weight: 2, arbitrary: other.map((by) => ({ _tag: "DialEnded" as const, peerId: peerIdOf(by) })) },
-  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Shown" as const), id: words, failed: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _tag: fc.constant("Shown" as const),
+      shown: fc.array(fc.record({ id: words, failed: fc.boolean() }), { maxLength: 3 })
+    })
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -353,12 +387,17 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
   }
 )
 
-/** What has happened to alice before a story begins: bob is her friend, may inject, and is connected. */
+/** What bob says first on a link: that he remembers nothing of alice's stream. */
+export const greeted = (by: Person, connection: string): Input.Input =>
+  received(by, connection, Codec.encode({ kind: "Greeting", streams: [], run: ids[3]! })) ?? { _tag: "Tick" }
+
+/** What has happened to alice before a story begins: bob is her friend, may inject, is connected and has greeted. */
 export const beginning: ReadonlyArray<Input.Input> = [
   { _tag: "SandboxStatus", ready: true, reason: "" },
   { _tag: "Started" },
   { _tag: "Line", channel: "lobby", author: "bob", line: signedLine(bob, "alice", noonMs - 1_000) },
   { _tag: "Operator", ref: "ref", command: { _tag: "Accept", name: "bob", keyPrefix: "" } },
   { _tag: "Operator", ref: "ref", command: { _tag: "Grant", name: "bob", keyPrefix: "", capability: "inject" } },
-  openedBy(bob, "c0", false)
+  openedBy(bob, "c0", false),
+  greeted(bob, "c0")
 ]

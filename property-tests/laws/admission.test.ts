@@ -123,6 +123,7 @@ const questions = {
   session: product("session", {
     standing: ["friend", "former", "stranger"],
     banned: [false, true],
+    farewell: [false, true],
     awaitingAcceptance: [false, true]
   }),
   message: product("message", {
@@ -130,6 +131,7 @@ const questions = {
     granted: [false, true],
     conversationKnown: [false, true],
     bytes: around(Limits.bodyBytesMax),
+    unshown: around(Limits.unshownMax),
     waitMs: [0, 1, 2_000]
   }),
   run: product("run", {
@@ -150,11 +152,16 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     ({ known, openRequests }) => known === "friend" || known === "asked-by" || openRequests < 100,
     ({ known, openRequestsOfName }) => known === "friend" || known === "asked-by" || openRequestsOfName < 4
   ],
-  session: [(facts) => !facts.banned, (facts) => facts.standing === "friend"],
+  session: [
+    (facts) => !facts.banned,
+    // A former friend is let in once more, if it has still to be told that it is one.
+    ({ farewell, standing }) => standing === "friend" || (standing === "former" && farewell)
+  ],
   message: [
     (facts) => facts.bytes <= 2 ** 20,
     (facts) => facts.conversationKnown,
     (facts) => facts.granted || facts.needs === "none",
+    (facts) => facts.unshown < 10_000,
     (facts) => facts.waitMs === 0
   ],
   run: [

@@ -29,6 +29,7 @@ import {
   beginning,
   bob,
   crypto,
+  greeted,
   ids,
   input,
   mallory,
@@ -146,7 +147,7 @@ describe("Step", () => {
       { _tag: "Closed", connection: "c9", rejection: null },
       { _tag: "Ran", job: "nobody/nothing", result: { ok: false, code: "sandbox-exit", detail: "" } },
       { _tag: "Operator", ref: "r", command: { _tag: "Message", name: "nobody", keyPrefix: "", text: "hello?" } },
-      { _tag: "Shown", id: "nothing", failed: false }
+      { _tag: "Shown", shown: [{ id: "nothing", failed: false }] }
     ]
     const posted: Input.Input = {
       _tag: "LinePosted",
@@ -304,6 +305,7 @@ const townStep = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(fc.constant("crash" as const), fc.nat(1)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("deliver and die" as const), fc.nat(3)) },
   { weight: 3, arbitrary: fc.tuple(fc.constantFrom("100 ms" as const, "3 s" as const), fc.nat(1)) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant("cancel" as const), fc.nat(9)) },
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom("grant" as const, "revoke" as const), fc.nat(1)) }
 )
 
@@ -349,6 +351,13 @@ const take = (town: Town, [what, who]: readonly [string, number], count: number)
     case "crash":
       town.crash(house)
       return undefined
+    case "cancel": {
+      const entries = Table.values(house.state.durable.outbox.entries)
+      const ids = [...entries, ...Table.values(house.state.durable.calls)].map(({ id }) => id)
+      const id = ids[(who >> 1) % Math.max(1, ids.length)]
+      if (id !== undefined) town.command(house, { _tag: "Cancel", id })
+      return undefined
+    }
     case "grant":
     case "revoke": {
       const tag = what === "grant" ? "Grant" : "Revoke"
@@ -431,11 +440,14 @@ const conversation = () => {
 }
 
 const say = (text: string): Input.Command => ({ _tag: "Message", name: "bob", keyPrefix: "", text })
-/** The numbers of stored messages that go out. */
-const numbersSent = (outputs: ReadonlyArray<Output.Output>) =>
+/** The places of stored messages that go out, and their numbers alone. */
+const placesSent = (outputs: ReadonlyArray<Output.Output>) =>
   outputs.flatMap((output) =>
-    output._tag === "Transmit" ? output.messages.flatMap((one) => ("stored" in one ? one.number : [])) : []
+    output._tag === "Transmit"
+      ? output.messages.flatMap((one) => ("stored" in one ? [[one.stream, one.number] as const] : []))
+      : []
   )
+const numbersSent = (outputs: ReadonlyArray<Output.Output>) => placesSent(outputs).map(([, number]) => number)
 
 describe("order", () => {
   const revoke = { name: "bob", keyPrefix: "", capability: "message" } as const
@@ -451,7 +463,7 @@ describe("order", () => {
   it("nor does one that was given up", () => {
     const { hear, log } = conversation()
     for (let number = 1; number <= 31; number++) log(number)
-    hear({ kind: "Skip", stream: ids[0]!, number: 31 }, noonMs + 60_000)
+    hear({ kind: "Skip", stream: ids[0]!, from: 31, to: 31 }, noonMs + 60_000)
     expect(log(32, noonMs + 60_000)).toBe("Receipt")
   })
   it("what waits to be shown after a crash is shown in the order in which it was accepted", () => {
@@ -470,22 +482,35 @@ describe("order", () => {
     expect(log(32, noonMs + 2_000)).toBe("rate-limited")
     expect([log(31, noonMs + 2_000), log(32, noonMs + 4_000)]).toEqual(["Receipt", "Receipt"])
   })
-  it("what was under way when a friend asked again is sent again, under its new number", () => {
-    const { feed, operate } = conversation()
-    expect(numbersSent(operate(say("one")))).toEqual([1])
+  it("what was under way when a friend asked again keeps its place, and what follows begins a new stream", () => {
+    const { feed, operate, state } = conversation()
+    const streamNow = () => Table.values(state().durable.outbox.lanes)[0]!.stream
+    const old = streamNow()
+    // Number 1 is the word of what bob is granted.
+    expect(placesSent(operate(say("one")))).toEqual([[old, 2]])
     feed({ _tag: "Line", channel: "lobby", author: "bob", line: signedLine(bob, "alice", noonMs + 1) })
-    expect(numbersSent(operate(say("two")))).toEqual([1, 2])
+    expect(streamNow()).not.toBe(old)
+    expect(placesSent(operate(say("two")))).toEqual([[streamNow(), 1]])
+    // On the next session everything goes out again, where it was.
+    feed(openedBy(bob, "c1", false))
+    expect(placesSent(feed(greeted(bob, "c1")))).toEqual([
+      [old, 1],
+      [old, 2],
+      [streamNow(), 1]
+    ])
   })
 })
 
 describe("the window", () => {
   it("holds back what does not fit, and each receipt makes room for as many as it confirms", () => {
     const { feed, operate, state } = conversation()
-    const sent = Array.from({ length: 40 }, (_, index) => numbersSent(operate(say(`text ${index}`)))).flat()
-    expect(sent).toEqual(Array.from({ length: Limits.sendWindowEntries }, (_, index) => index + 1))
+    const most = Limits.sendWindowEntries
+    const sent = Array.from({ length: most + 9 }, (_, index) => numbersSent(operate(say(`text ${index}`)))).flat()
+    // Number 1, the word of what bob is granted, is under way already.
+    expect(sent).toEqual(Array.from({ length: most - 1 }, (_, index) => index + 2))
     const [stream] = Table.values(state().durable.outbox.lanes).map((lane) => lane.stream)
     const receipt = Codec.encode({ kind: "Receipt", stream: stream!, mark: 3, also: [7] })
-    expect(numbersSent(feed(received(bob, "c0", receipt)!))).toEqual([33, 34, 35, 36])
+    expect(numbersSent(feed(received(bob, "c0", receipt)!))).toEqual([1, 2, 3, 4].map((more) => most + more))
     expect(numbersSent(feed(received(bob, "c0", receipt)!))).toEqual([])
   })
 })

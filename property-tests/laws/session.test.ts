@@ -60,7 +60,9 @@ describe("law: an opening gives both ends the same session, or not both a sessio
             expect(initiator.peer.value).toEqual({
               identityKey: identityOf(ends.responder.keys),
               agreementKey: agreementOf(ends.responder.keys),
-              swarmKey: Base64url.encode(ends.responder.swarmKey)
+              swarmKey: Base64url.encode(ends.responder.swarmKey),
+              history: { steps: [], current: identityOf(ends.responder.keys) },
+              recovery: undefined
             })
             expect(responder.peer.signer.key).toBe(identityOf(ends.initiator.keys))
           }),
@@ -179,7 +181,7 @@ describe("law: the initiator reveals nothing before the far end has proven who i
 
   it("an impostor gets preface and message 1, is named, and learns no key of ours", () => {
     const impostor = localOf(sodium, carol, alice, entropyOf("impostor", 6))
-    const first = begin({ initiator: dialling, responder: impostor }, [identityOf(bob)])
+    const first = begin({ initiator: dialling, responder: impostor }, [{ key: identityOf(bob) }])
     const sent = first.underWay.map(({ bytes }) => bytes)
     const end = settle(first)
     expect([end.initiator.refusal?.code, end.initiator.session]).toEqual(["impostor", undefined])
@@ -200,7 +202,7 @@ describe("law: the initiator reveals nothing before the far end has proven who i
     // Carol presents Bob's identity key, and signs with her own.
     const pretender = { ...carol, identityKey: bob.identityKey }
     const first = begin({ initiator: dialling, responder: localOf(sodium, pretender, alice, entropyOf("x", 6)) }, [
-      identityOf(bob)
+      { key: identityOf(bob) }
     ])
     const end = settle(first)
     expect(end.initiator.refusal?.code).toBe("proof-invalid")
@@ -210,9 +212,9 @@ describe("law: the initiator reveals nothing before the far end has proven who i
   it("is met by any of the expected keys, and an empty list expects anybody", () => {
     const ends = pairOf(7)
     const peer = identityOf(ends.responder.keys)
-    expect(outcome(begin(ends, [identityOf(carol), peer]))).toEqual(["session", "session"])
+    expect(outcome(begin(ends, [{ key: identityOf(carol) }, { key: peer }]))).toEqual(["session", "session"])
     expect(outcome(begin(ends, []))).toEqual(["session", "session"])
-    expect(outcome(begin(ends, [identityOf(carol)]))).toEqual(["impostor", "waiting"])
+    expect(outcome(begin(ends, [{ key: identityOf(carol) }]))).toEqual(["impostor", "waiting"])
   })
 
   it("a proof about another transport key than the link's is refused, on either side", () => {

@@ -332,7 +332,7 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Reject: ["code"],
   Cancel: ["stream", "number", "id"],
   GrantChanged: ["stream", "number", "capabilities"],
-  Unfriend: ["stream", "number"],
+  Unfriend: ["stream", "number", "of"],
   Greeting: ["streams", "run"],
   Resume: ["id", "offset", "upTo"],
   Skip: ["stream", "from", "to"],

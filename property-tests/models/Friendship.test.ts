@@ -91,8 +91,9 @@ class Notebook {
     const signature = field(" sig")
     if (field("to") !== this.me.name || by === this.me) return
     if (Math.abs(Number(field("ts")) - nowMs) > freshMs || this.seen.has(signature)) return
-    this.seen.add(signature)
+    // A copy under another account is no copy of the line: what its author posts is still to come.
     if (author !== null && author !== from) return
+    this.seen.add(signature)
     if (text.startsWith("FRIEND_ACCEPT")) this.hearAccept(by, from, channel, field("requestSig"))
     else this.hearRequest(by, from, channel, author, nowMs)
   }
@@ -106,8 +107,10 @@ class Notebook {
     const rivals = [...this.askedBy.values()].filter((one) => one.channel === channel && one.name === name)
     if (rivals.length >= 4 && !rivals.some((one) => one.by === by)) return
     // A rule is a decision made in advance about strangers; whom the operator has sent away is not a stranger.
-    if (!this.former.has(by) && this.ruleFor(by, channel, author)) this.become(by, name, channel, undefined)
-    else this.askedBy.set(`${channel} ${by.self.identityKey}`, { by, name, channel, atMs })
+    if (!this.former.has(by) && this.ruleFor(by, channel, author)) {
+      this.askedBy.delete(`${channel} ${by.self.identityKey}`)
+      this.become(by, name, channel, undefined)
+    } else this.askedBy.set(`${channel} ${by.self.identityKey}`, { by, name, channel, atMs })
   }
 
   private hearAccept(by: Person, name: string, channel: string, request: string): void {
@@ -123,7 +126,8 @@ class Notebook {
       return
     }
     for (const note of [...this.friends.values(), ...this.former.values()]) {
-      if (note.request === request && note.by !== by) note.alarmed = true
+      const inItsPlace = note.channel === channel && note.name === name && note.by !== by
+      if (note.request === request && inItsPlace) note.alarmed = true
     }
   }
 

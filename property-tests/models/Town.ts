@@ -57,7 +57,7 @@ export const durableOf = ({ durable }: State.State): Readonly<Record<string, unk
     ),
     lanes: plain(outbox.lanes),
     entries: plain(outbox.entries),
-    waiting: [...outbox.waiting].filter(([, one]) => one.numbers.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))
+    waiting: [...outbox.waiting].filter(([, one]) => one.orders.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))
   }
 }
 
@@ -154,7 +154,7 @@ export class Town {
         return
       case "Show":
         if (!house.shown.has(output.entry.id)) house.shown.set(output.entry.id, output.entry)
-        this.feed(house, { _tag: "Shown", id: output.entry.id, failed: false })
+        this.feed(house, { _tag: "Shown", shown: [{ id: output.entry.id, failed: false }] })
         return
       case "Run":
         house.started.push(output.job)
@@ -271,6 +271,18 @@ export class Town {
     for (const house of this.houses) this.feed(house, { _tag: "Tick" })
   }
 
+  /** What a house has on its disk now, to be put back later. */
+  backup(house: House): ReadonlyMap<string, string> {
+    return new Map(house.disk)
+  }
+
+  /** A process ends and starts again from what its disk held earlier. */
+  restore(house: House, backup: ReadonlyMap<string, string>): void {
+    house.disk.clear()
+    for (const [place, value] of backup) house.disk.set(place, value)
+    this.crash(house)
+  }
+
   /** A process ends without a word and starts again from its disk. */
   crash(house: House): void {
     house.running.clear()
@@ -304,7 +316,7 @@ export class Town {
 }
 
 const isQuiet = ({ durable }: State.State): boolean =>
-  [...durable.outbox.waiting].every(([, waiting]) => waiting.numbers.length === 0) &&
+  [...durable.outbox.waiting].every(([, waiting]) => waiting.orders.length === 0) &&
   [...durable.calls.entries].length === 0
 
 const confinement = {

@@ -11,6 +11,7 @@ import * as RateLimit from "../../core/admission/RateLimit.ts"
 import { utf8 } from "../../core/bytes/Bytes.ts"
 import type * as Roster from "../../core/friend/Roster.ts"
 import * as Authentic from "../../core/identity/Authentic.ts"
+import * as KeyHistory from "../../core/identity/KeyHistory.ts"
 import { Base64url, Codec, type Input, Keys, type Message, State, Statement, Step } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import { engineOf } from "../conformance/Crypto.suite.ts"
@@ -39,25 +40,27 @@ const friend: Roster.Friend = {
   channel: "room",
   evidence: "same",
   sinceMs: 0,
+  cameOf: [],
   alarmed: false
 }
 
 /** A node with bob as friend and one text an hour, and what it says to each of his messages. */
 const makeNode = () => {
-  const grants = Grants.allow(State.emptyDurable.grants, signer.peerId, Grants.own, "message")
+  const grants = Grants.allow(State.emptyDurable.grants, signer.peerId, Grants.own, "message", 0)
   const roster = {
     ...State.emptyDurable.roster,
     friends: Table.set(State.emptyDurable.roster.friends, friend.peerId, friend)
   }
   const rates = { ...RateLimit.rates, message: [{ capacity: 1, windowMs: hourMs }] }
-  const self = { name: "alice", ...publicOf(keysOf("alice")) }
+  const self = { name: "alice", ...publicOf(keysOf("alice")), earlier: [] }
   let state = State.start(self, { ...State.emptyDurable, grants, roster }, rates)
   const step = (input: Input.Input, nowMs: number) => {
     const [next, outputs] = Step.step(state, input, { nowMs, entropy: new Uint8Array(32), sha256: crypto.sha256 })
     state = next
     return outputs
   }
-  const proof = Authentic.prove(signer, { ...bob, swarmKey })
+  const history = KeyHistory.unrotated(bob.identityKey)
+  const proof = Authentic.prove(signer, { ...bob, swarmKey, history, recovery: undefined })
   step({ _tag: "Opened", connection: "link", initiator: false, version: 3, peer: proof }, 0)
   const command = (_tag: "Grant" | "Revoke") =>
     step({ _tag: "Operator", ref: "1", command: { _tag, name: "bob", keyPrefix: "", capability: "message" } }, 0)

@@ -14,21 +14,9 @@ import { expect, it } from "vitest"
 import { layer } from "../../adapters/filesystem/RecordStore.ts"
 import { found } from "../conformance/RecordStore.ring.ts"
 import { openStore } from "../conformance/RecordStore.suite.ts"
+import { makeRandom, seed } from "./seeded.ts"
 
 const rounds = 64
-const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
-
-/** Mulberry32: small, seeded, good enough to choose moments. Gives numbers in [0, 1). */
-const makeRandom = (start: number): (() => number) => {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const child = join(import.meta.dirname, "..", "conformance", "RecordStore.process.ts")
 
 interface Life {

@@ -258,7 +258,7 @@ const readPayload = (crypto: CryptoShape, state: Handshake.Handshake, message: U
 /** Alice dials bob: the frames as they go over the link, and both sessions. */
 const opening = (crypto: CryptoShape, alice: Actor, bob: Actor) => {
   const binding = new Uint8Array([...entropyOf(crypto, "binding 1"), ...entropyOf(crypto, "binding 2")])
-  const dialled = orThrow(Opening.dial(localOf(crypto, alice, bob, binding), [bob.identityKey]))
+  const dialled = orThrow(Opening.dial(localOf(crypto, alice, bob, binding), [{ key: bob.identityKey }]))
   const [preface, first] = dialled.send
   const prefaced = orThrow(Opening.receive(Opening.accept(localOf(crypto, bob, alice, binding)), preface!, 0))
   const answered = orThrow(Opening.receive(prefaced.opening!, first!, 0))

@@ -67,7 +67,7 @@ interface Link {
 
 const weDial = ({ ours, theirs }: World): Link => {
   const expected = orThrow(Keys.remoteIdentityKey(crypto, theirs.identityKey.toString("base64url")))
-  const dialled = orThrow(Opening.dial(ours, [expected]))
+  const dialled = orThrow(Opening.dial(ours, [{ key: expected }]))
   const second = Second.message2(theirs, Buffer.from(dialled.send[1]!.body))
   const replied = orThrow(Opening.receive(dialled.opening!, { type: "handshake", body: second.bytes }, 0))
   const { keys, proven } = second.last(Buffer.from(replied.send[0]!.body))

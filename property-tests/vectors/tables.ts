@@ -14,9 +14,21 @@ export const page = join(root, "PROTOCOL.md")
 const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>> = {
   "wop/3 friend-request": ["signed", "to, from, identity key, agreement key, ts"],
   "wop/3 friend-accept": ["signed", "to, from, identity key, agreement key, requestSig (86 characters), ts"],
-  "wop/3 proof": ["signed", "role, handshake hash, static key, identity key, history hash, transport key"],
+  "wop/3 proof": [
+    "signed",
+    "role, handshake hash, static key, identity key, history hash, transport key, recovery commitment or empty"
+  ],
   "wop/3 message": ["signed", "handshake hash, role, stream, number, body"],
-  "wop/3 key history": ["hashed", "JSON text, always `[]`"],
+  "wop/3 key history": ["hashed", "one `wop/3 link` transcript for each step, oldest first"],
+  "wop/3 link": [
+    "hashed",
+    "the fields of `wop/3 rotation`, then the signatures by old key, new key and recovery key, each or empty"
+  ],
+  "wop/3 rotation": [
+    "signed",
+    "old identity key, new identity key, agreement key, transport key, reason, ts, recovery key or empty, commitment to the next recovery key or empty"
+  ],
+  "wop/3 recovery": ["hashed", "recovery key"],
   "wop/3 prologue": ["Noise prologue", "preface body, channel binding"],
   "wop/3 peer id": ["hashed", "identity key"],
   "wop/3 rendezvous": ["hashed", "identity key"],

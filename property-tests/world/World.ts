@@ -12,8 +12,20 @@ import * as MemorySandbox from "../../adapters/memory/Sandbox.ts"
 import * as MemoryTransport from "../../adapters/memory/Transport.ts"
 import * as Sodium from "../../adapters/sodium/Crypto.ts"
 import type * as RateLimit from "../../core/admission/RateLimit.ts"
-import { type Describe, type Event, type Input, Node, type Output } from "../../core/index.ts"
-import { SandboxError } from "../../ports/Sandbox.ts"
+import {
+  type Describe,
+  type Event,
+  Identity,
+  type Input,
+  Keys,
+  type Link,
+  Node,
+  type Output,
+  type Rotation
+} from "../../core/index.ts"
+import { Crypto } from "../../ports/Crypto.ts"
+import type { KeyVault } from "../../ports/KeyVault.ts"
+import { type Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import type { Transport } from "../../ports/Transport.ts"
 
 /** What of a node survives its process. */
@@ -33,6 +45,8 @@ export interface ActorOptions {
   readonly noSandbox?: string
   readonly rates?: Partial<RateLimit.Rates>
   readonly transport?: Layer.Layer<Transport>
+  /** A sandbox other than the scripted one. */
+  readonly sandbox?: Layer.Layer<Sandbox>
 }
 
 export interface Actor {
@@ -81,6 +95,27 @@ const newRemains = (): Remains => ({
   ledger: MemorySandbox.ledger()
 })
 
+/** Does something with the identity of a node that is stopped; fails with what the program says. */
+const atRest = <A, E>(remains: Remains, work: Effect.Effect<A, E, Crypto | KeyVault>): Promise<A> =>
+  Effect.runPromise(work.pipe(Effect.provide(Layer.mergeAll(Sodium.layer, MemoryVault.layer(remains.safe)))))
+
+/** Rotates the keys of a node that is stopped, as its next start will find them. */
+export const rotate = (
+  remains: Remains,
+  reason: Link.Reason = "scheduled",
+  recoveryKey?: Rotation.Rotated["recoverySecret"]
+): Promise<Rotation.Rotated> => atRest(remains, Identity.rotate(reason, recoveryKey))
+
+/** Makes a recovery key for a node that is stopped, and gives the secret its operator would write down. */
+export const addRecoveryKey = (remains: Remains) => atRest(remains, Identity.addRecoveryKey)
+
+/** Everything a node leaves, copied: what a thief has, and what a backup is. */
+export const copyOf = (remains: Remains): Remains => {
+  const safe = new MemoryVault.Safe()
+  safe.document = remains.safe.document
+  return { ...newRemains(), disk: remains.disk.copy(), safe }
+}
+
 /** A world with one room and one network. */
 export const makeWorld = (
   roomSettings: MemoryChat.RoomSettings = {},
@@ -100,16 +135,18 @@ export const makeWorld = (
       MemoryStore.layer(remains.disk),
       MemoryLog.layer(remains.archive),
       MemoryChat.layer([{ room, account }]),
-      MemorySandbox.layer(options.script ?? echo, {
-        ledger: remains.ledger,
-        ...(options.noSandbox === undefined ? {} : { absent: options.noSandbox })
-      })
+      options.sandbox ??
+        MemorySandbox.layer(options.script ?? echo, {
+          ledger: remains.ledger,
+          ...(options.noSandbox === undefined ? {} : { absent: options.noSandbox })
+        })
     )
-    // A node's transport key follows from its identity in the real composition; here any fixed one per node does.
     const transport =
       options.transport ??
       Layer.unwrap(
-        Effect.map(Node.loadKeys, (keys) => MemoryTransport.layer(network, keys.identityKey.slice().reverse()))
+        Effect.gen(function* () {
+          return MemoryTransport.layer(network, Keys.swarmKey(yield* Crypto, yield* Node.loadKeys))
+        })
       )
     const program = Effect.gen(function* () {
       const context = yield* Layer.build(transport.pipe(Layer.provideMerge(base)))
@@ -172,6 +209,7 @@ export type World = ReturnType<typeof makeWorld>
 /** Commands by the names a reader knows them by. */
 export const says = {
   friend: (to: string): Input.Command => ({ _tag: "Friend", channel: "room:lobby", to }),
+  confirm: (name: string, keyPrefix = ""): Input.Command => ({ _tag: "Confirm", name, keyPrefix }),
   accept: (name: string, keyPrefix = ""): Input.Command => ({ _tag: "Accept", name, keyPrefix }),
   unfriend: (name: string): Input.Command => ({ _tag: "Unfriend", name, keyPrefix: "" }),
   grant: (name: string, capability: "message" | "inject"): Input.Command => ({

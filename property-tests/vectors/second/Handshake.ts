@@ -90,8 +90,8 @@ export interface Keys {
 }
 
 const proofFields = (role: Role, hash: Buffer, staticKey: Buffer, identityKey: Buffer, transportKey: Buffer) => {
-  const history = sha256(transcript("wop/3 key history", ["[]"]))
-  return [role, hash, staticKey, identityKey, history, transportKey]
+  const history = sha256(transcript("wop/3 key history", []))
+  return [role, hash, staticKey, identityKey, history, transportKey, Buffer.alloc(0)]
 }
 
 const proof = (side: Side, role: Role, hash: Buffer): Buffer => {
