@@ -1,16 +1,12 @@
 /**
- * What is left after a run, held against what was asked for: nothing lost, nothing twice, everything ended.
- * It never looks at a running node; it reads conversation files, the responder's notes, the stores, and what was told.
+ * What is left after a run, held against what was asked for: nothing lost, nothing twice, everything ended in one way.
+ * It never excuses a loss with the crash: an outcome that nobody was told must be found by whoever starts the node again.
  * What was not acknowledged may have happened or not, but not twice.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
-import { Effect } from "effect"
-import * as FileRecordStore from "../../adapters/filesystem/RecordStore.ts"
-import { RecordStore } from "../../ports/RecordStore.ts"
-import type { SideName } from "./Point.ts"
+import { answersTo, opposite, outcomesTold, refusalsOf, shownAt } from "./Left.ts"
+import { type SideName, sides } from "./Point.ts"
 import * as Script from "./Script.ts"
-import { dataFolderOf, type Place, respondedBy } from "./Side.ts"
+import { type Place, respondedBy } from "./Side.ts"
 import type { Asked, Stage } from "./Stage.ts"
 
 export type Kind = "lost" | "doubled" | "respondedTwice" | "hung"
@@ -19,161 +15,112 @@ export interface Violation {
   readonly what: string
 }
 
-/** How one inject ended, by what was told or, if that was lost with the process, by what is stored. */
-export type Outcome = "answered" | "none" | (string & {})
-
-interface Shown {
-  readonly from: string
-  readonly text: string
+/** Everything a check looks at, read once. */
+interface Remains {
+  readonly stage: Stage
+  readonly place: Place
+  readonly shown: Readonly<Record<SideName, ReadonlyArray<string>>>
+  readonly refused: Readonly<Record<SideName, ReadonlyArray<{ readonly id: string; readonly code: string }>>>
 }
 
-/** Whole lines of all conversations of a side, in order. */
-const shownAt = (place: Place, name: SideName): ReadonlyArray<Shown> => {
-  const folder = join(dataFolderOf(place, name), "conversations")
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((file) => file.endsWith(".jsonl"))
-    .flatMap((file) => readFileSync(join(folder, file), "utf8").split("\n").slice(0, -1))
-    .map((line) => JSON.parse(line) as Shown)
+const nameOf = (one: Asked): string => `the ${one.kind} ${one.mark} (${one.id ?? "not acknowledged"})`
+
+const violation = (holds: boolean, kind: Kind, what: string): ReadonlyArray<Violation> =>
+  holds ? [] : [{ kind, what }]
+
+const atMostOnce = (count: number, kind: Kind, what: string): ReadonlyArray<Violation> =>
+  violation(count <= 1, kind, `${what} ${count} times`)
+
+/** How something ended: what was told of it, what is stored, what is shown. */
+const outcomesOf = (remains: Remains, one: Asked): ReadonlyArray<string> => {
+  const stored = remains.refused[one.from].filter(({ id }) => id === one.id).map(({ code }) => code)
+  const answered = one.kind === "inject" && answersTo(remains.place, one).length > 0 ? ["answered"] : []
+  const arrived = one.kind === "message" && remains.shown[opposite(one.from)].includes(one.mark) ? ["delivered"] : []
+  return [...new Set([...outcomesTold(remains.stage, one), ...stored, ...answered, ...arrived])]
 }
 
-/** All records of one kind in a side's store, read as its next start would read them. */
-const stored = (place: Place, name: SideName, collection: string): Promise<ReadonlyArray<Record<string, unknown>>> =>
-  Effect.runPromise(
-    RecordStore.pipe(
-      Effect.flatMap((store) => store.load),
-      Effect.map((records) => records.filter((record) => record.collection === collection)),
-      Effect.map((records) => records.map(({ value }) => JSON.parse(value) as Record<string, unknown>)),
-      Effect.provide(FileRecordStore.layer({ folder: dataFolderOf(place, name) }))
+/** Acknowledged: it ended, in one way, and what is said of it is so. */
+const checkEnd = (remains: Remains, one: Asked): ReadonlyArray<Violation> => {
+  const what = nameOf(one)
+  const outcomes = outcomesOf(remains, one)
+  const said = outcomesTold(remains.stage, one)
+  const isShown =
+    one.kind === "message"
+      ? remains.shown[opposite(one.from)].includes(one.mark)
+      : answersTo(remains.place, one).length > 0
+  return [
+    ...violation(outcomes.length > 0, "lost", `${what} has no outcome`),
+    ...violation(outcomes.length <= 1, "doubled", `${what} ended as ${outcomes.join(" and ")}`),
+    ...violation(isShown || !(said.has("delivered") || said.has("answered")), "lost", `${what} is shown to nobody`),
+    ...violation(
+      one.kind === "inject" || one.cancelled !== "yes" || !isShown,
+      "doubled",
+      `${what} was taken back and shown`
     )
-  )
-
-const opposite = (name: SideName): SideName => (name === "alice" ? "bob" : "alice")
-
-const times = (shown: ReadonlyArray<Shown>, text: string): number => shown.filter((one) => one.text === text).length
-
-/** The final outcomes told of an id, each once: a delivery may be told again by the next life, but never otherwise. */
-const outcomesTold = (stage: Stage, one: Asked): ReadonlySet<string> => {
-  const told = stage[one.from].told().filter((event) => event["id"] === one.id)
-  return new Set(
-    told.flatMap((event) => {
-      if (event.event === "refused") return [String(event["code"])]
-      if (event.event === "answered") return ["answered"]
-      return event.event === "delivered" && one.kind === "message" ? ["delivered"] : []
-    })
-  )
+  ]
 }
 
-/**
- * What was delivered or answered and is in no conversation yet. A text is shown after the turn that took it, so this may
- * be more than nothing for a moment, and for longer when the process died in between and has to look it up.
- */
-export const notShownYet = (stage: Stage, place: Place): ReadonlyArray<string> =>
-  stage.asked
-    .filter((one) => {
-      const outcomes = [...outcomesTold(stage, one)]
-      if (one.kind === "inject") {
-        const begins = Script.answerBegins(one.mark)
-        return outcomes[0] === "answered" && !shownAt(place, one.from).some(({ text }) => text.startsWith(begins))
-      }
-      const delivered = outcomes[0] === "delivered" || (outcomes.length === 0 && one.cancelled === "no")
-      return one.id !== undefined && delivered && times(shownAt(place, opposite(one.from)), one.mark) === 0
-    })
-    .map(({ mark }) => mark)
-
-const checkMessage = (stage: Stage, place: Place, one: Asked): ReadonlyArray<Violation> => {
-  const count = times(shownAt(place, opposite(one.from)), one.mark)
-  const received = stage[opposite(one.from)].told().filter((event) => {
-    const entry = event["entry"] as { readonly text?: string } | undefined
-    return event.event === "received" && entry?.text === one.mark
-  })
-  const what = `the message ${one.mark} (${one.id ?? "not acknowledged"})`
-  const violations: Array<Violation> = []
-  if (count > 1) violations.push({ kind: "doubled", what: `${what} is in the conversation ${count} times` })
-  if (received.length > 1) violations.push({ kind: "doubled", what: `${what} was told ${received.length} times` })
-  if (one.id === undefined) {
-    return one.refused !== undefined && count > 0
-      ? [...violations, { kind: "doubled", what: `${what} was refused (${one.refused}) and shown` }]
-      : violations
-  }
-  const outcomes = outcomesTold(stage, one)
-  const refused = [...outcomes].filter((outcome) => outcome !== "delivered")
-  if (outcomes.size > 1) violations.push({ kind: "doubled", what: `${what} ended as ${[...outcomes].join(" and ")}` })
-  if (refused.length > 0 && count > 0) {
-    violations.push({ kind: "doubled", what: `${what} ended as ${refused.join()} and was shown` })
-  }
-  if (one.cancelled === "yes" && count > 0)
-    violations.push({ kind: "doubled", what: `${what} was taken back and shown` })
-  // Who took a message back and died over it finds an empty queue: that is its outcome.
-  const takenBack = one.cancelled !== "no" && stage[one.from].died()
-  if (count === 0 && refused.length === 0 && !takenBack)
-    violations.push({ kind: "lost", what: `${what} was shown to nobody` })
-  return violations
-}
-
-/** How an acknowledged inject ended; `none` is a loss. */
-const outcomeOf = async (stage: Stage, place: Place, one: Asked): Promise<Outcome> => {
-  const told = [...outcomesTold(stage, one)]
-  if (told[0] !== undefined) return told[0]
-  const calls = await stored(place, one.from, "calls")
-  if (calls.some((call) => call["id"] === one.id)) return "none"
-  const begins = Script.answerBegins(one.mark)
-  if (shownAt(place, one.from).some(({ text }) => text.startsWith(begins))) return "answered"
-  // What its caller was to be told died with the caller; the end is stored, and why, where it ran or was refused.
-  if (!stage[one.from].died()) return "none"
-  const job = (await stored(place, opposite(one.from), "jobs")).find((each) => each["id"] === one.id)
-  if (job !== undefined) return typeof job["code"] === "string" ? job["code"] : "none"
-  return one.cancelled !== "no" ? "cancelled" : one.refusable ? "refused" : "none"
-}
-
-const checkInject = async (
-  stage: Stage,
-  place: Place,
-  one: Asked
-): Promise<{ readonly violations: ReadonlyArray<Violation>; readonly outcome: Outcome | undefined }> => {
-  const violations: Array<Violation> = []
-  const what = `the inject ${one.mark} (${one.id ?? "not acknowledged"})`
-  const answer = Script.answerBegins(one.mark)
-  const answers = shownAt(place, one.from).filter(({ text }) => text.startsWith(answer))
-  const requests = shownAt(place, opposite(one.from)).filter(({ text }) => text.endsWith(` ${one.mark}`))
-  const calls = respondedBy(place, opposite(one.from)).filter((text) => text.endsWith(` ${one.mark}`))
-  if (calls.length > 1) violations.push({ kind: "respondedTwice", what: `${what} was run ${calls.length} times` })
-  if (answers.length > 1)
-    violations.push({ kind: "doubled", what: `the answer to ${what} is shown ${answers.length} times` })
-  if (requests.length > 1) violations.push({ kind: "doubled", what: `${what} is shown ${requests.length} times` })
-  const toldTimes = stage[one.from]
+const checkMessage = ({ shown, stage }: Remains, one: Asked): ReadonlyArray<Violation> => {
+  const told = stage[opposite(one.from)]
     .told()
-    .filter((event) => event.event === "answered" && event["id"] === one.id).length
-  if (toldTimes > 1) violations.push({ kind: "doubled", what: `the answer to ${what} was told ${toldTimes} times` })
-  const whole = answers.every(({ text }) =>
-    [`long ${one.mark}`, `short ${one.mark}`].some((asked) => Script.answerTo(asked) === text)
-  )
-  if (!whole) violations.push({ kind: "lost", what: `the answer to ${what} is not what was answered` })
-  if (one.id === undefined) return { violations, outcome: undefined }
-  const outcomes = outcomesTold(stage, one)
-  if (outcomes.size > 1) violations.push({ kind: "doubled", what: `${what} ended as ${[...outcomes].join(" and ")}` })
-  const outcome = await outcomeOf(stage, place, one)
-  if (outcome === "none") violations.push({ kind: "lost", what: `${what} has no outcome` })
-  if (outcome === "answered" && answers.length === 0) {
-    violations.push({ kind: "lost", what: `the answer to ${what} was told and is in no conversation` })
-  }
-  return { violations, outcome }
+    .filter((event) => event.event === "received" && (event["entry"] as { readonly text?: string }).text === one.mark)
+  const copies = shown[opposite(one.from)].filter((text) => text === one.mark)
+  return [
+    ...atMostOnce(copies.length, "doubled", `${nameOf(one)} is in the conversation`),
+    ...atMostOnce(told.length, "doubled", `${nameOf(one)} was told`),
+    ...violation(one.refused === undefined || copies.length === 0, "doubled", `${nameOf(one)} was refused and shown`)
+  ]
 }
+
+const checkInject = ({ place, shown, stage }: Remains, one: Asked): ReadonlyArray<Violation> => {
+  const what = nameOf(one)
+  const asks = (text: string): boolean => text.endsWith(` ${one.mark}`) && !text.includes("\n")
+  const answers = answersTo(place, one)
+  const told = stage[one.from]
+    .told()
+    .filter((event) => event.event === "answered" && one.id !== undefined && event["id"] === one.id)
+  const possible = ["short", "long"].map((wish) => Script.answerTo(`${wish} ${one.mark}`))
+  return [
+    ...atMostOnce(respondedBy(place, opposite(one.from)).filter(asks).length, "respondedTwice", `${what} was run`),
+    ...atMostOnce(shown[opposite(one.from)].filter(asks).length, "doubled", `${what} is in the conversation`),
+    ...atMostOnce(answers.length, "doubled", `the answer to ${what} is in the conversation`),
+    ...atMostOnce(told.length, "doubled", `the answer to ${what} was told`),
+    ...violation(
+      answers.every((text) => possible.includes(text)),
+      "lost",
+      `the answer to ${what} is not what was answered`
+    )
+  ]
+}
+
+/** What was asked in one direction is shown in that order. */
+const checkOrder = ({ shown, stage }: Remains): ReadonlyArray<Violation> =>
+  sides.flatMap((from) => {
+    const marks = stage.asked.filter((one) => one.kind === "message" && one.from === from).map(({ mark }) => mark)
+    const order = shown[opposite(from)].filter((text) => marks.includes(text))
+    const expected = marks.filter((mark) => order.includes(mark))
+    const holds = new Set(order).size !== order.length || order.join() === expected.join()
+    return violation(holds, "lost", `the order of ${from}'s messages: they are shown as ${order.join(", ")}`)
+  })
 
 /** Everything that a finished run did wrong, and how its injects ended. To be asked when both processes are gone. */
 export const check = async (
   stage: Stage,
   place: Place
-): Promise<{ readonly violations: ReadonlyArray<Violation>; readonly outcomes: ReadonlyArray<Outcome> }> => {
-  const violations: Array<Violation> = []
-  const outcomes: Array<Outcome> = []
-  for (const one of stage.asked) {
-    if (one.kind === "message") violations.push(...checkMessage(stage, place, one))
-    else {
-      const found = await checkInject(stage, place, one)
-      violations.push(...found.violations)
-      if (found.outcome !== undefined) outcomes.push(found.outcome)
-    }
+): Promise<{ readonly violations: ReadonlyArray<Violation>; readonly outcomes: ReadonlyArray<string> }> => {
+  const remains: Remains = {
+    stage,
+    place,
+    shown: { alice: shownAt(place, "alice"), bob: shownAt(place, "bob") },
+    refused: { alice: await refusalsOf(place, "alice"), bob: await refusalsOf(place, "bob") }
   }
-  return { violations, outcomes }
+  const violations = stage.asked.flatMap((one) => [
+    ...(one.id === undefined ? [] : checkEnd(remains, one)),
+    ...(one.kind === "message" ? checkMessage : checkInject)(remains, one)
+  ])
+  const injects = stage.asked.filter((one) => one.kind === "inject" && one.id !== undefined)
+  return {
+    violations: [...violations, ...checkOrder(remains)],
+    outcomes: injects.flatMap((one) => outcomesOf(remains, one).slice(0, 1))
+  }
 }

@@ -9,7 +9,8 @@ import { setTimeout as pause } from "node:timers/promises"
 import { Effect, Exit, Scope } from "effect"
 import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
 import { Limits } from "../../core/index.ts"
-import { check, notShownYet, type Outcome, type Violation } from "./Check.ts"
+import { check, type Violation } from "./Check.ts"
+import { notShownYet } from "./Left.ts"
 import * as Point from "./Point.ts"
 import { type Arming, Mishap, makeSide, type Place, recordOf, type Side } from "./Side.ts"
 import { Hung, makeStage, type Stage } from "./Stage.ts"
@@ -30,7 +31,7 @@ export interface Verdict {
   readonly died: boolean
   readonly violations: ReadonlyArray<Violation>
   /** How the injects of the run ended. */
-  readonly outcomes: ReadonlyArray<Outcome>
+  readonly outcomes: ReadonlyArray<string>
   readonly tookMs: number
   /** What both sides told, if something was wrong. */
   readonly told?: ReadonlyArray<string>
@@ -202,9 +203,12 @@ export const record = async (work: string, phase: Phase): Promise<ReadonlyArray<
       await letShow(stage, place)
       await Promise.all([stage.alice.end(), stage.bob.end()])
       const { violations } = await check(stage, place)
-      if (violations.length > 0) throw new Error(`without any crash: ${violations.map(({ what }) => what).join("; ")}`)
+      if (violations.length > 0) throw new Error(`${violations.map(({ what }) => what).join("; ")}`)
       if (next !== undefined) copyWorld(place.world, snapshotOf(work, next))
       return calls
+    } catch (error) {
+      const state = [...(await examine(stage)), ...toldBy(stage)]
+      throw new Error(`${phase.name} without any crash: ${String(error)}\n${state.join("\n")}`)
     } finally {
       await Promise.all([stage.alice.kill(), stage.bob.kill()])
     }

@@ -22,8 +22,6 @@ export interface Asked {
   readonly refused: string | undefined
   /** Whether its operator took it back; `maybe` when that was not acknowledged. */
   cancelled: "no" | "maybe" | "yes"
-  /** Whether the other side may refuse it without running anything. */
-  readonly refusable: boolean
 }
 
 export interface Stage {
@@ -38,7 +36,7 @@ export interface Stage {
   /** The lines of an answer to a question, asked again if a death was the answer. */
   ask(side: Side, line: string): Promise<ReadonlyArray<string>>
   message(from: Side, mark: string): Promise<Asked>
-  inject(from: Side, wish: "short" | "long" | "never", mark: string, refusable?: boolean): Promise<Asked>
+  inject(from: Side, wish: "short" | "long" | "never", mark: string): Promise<Asked>
 }
 
 const lookEveryMs = 8
@@ -76,13 +74,7 @@ export const makeStage = (alice: Side, bob: Side, limitMs: number): Stage => {
       if (Array.isArray(lines)) return lines.map(String)
     }
   }
-  const order = async (
-    from: Side,
-    kind: Asked["kind"],
-    text: string,
-    mark: string,
-    refusable = false
-  ): Promise<Asked> => {
+  const order = async (from: Side, kind: Asked["kind"], text: string, mark: string): Promise<Asked> => {
     const reply = await say(from, `/${kind} @${from === alice ? "bob" : "alice"} ${text}`)
     const one: Asked = {
       from: from.name,
@@ -90,8 +82,7 @@ export const makeStage = (alice: Side, bob: Side, limitMs: number): Stage => {
       mark,
       id: reply?.["ok"] === true ? textOf(reply["id"]) : undefined,
       refused: reply?.["ok"] === false ? textOf(reply["code"]) : undefined,
-      cancelled: "no",
-      refusable
+      cancelled: "no"
     }
     asked.push(one)
     return one
@@ -104,6 +95,6 @@ export const makeStage = (alice: Side, bob: Side, limitMs: number): Stage => {
     say,
     ask,
     message: (from, mark) => order(from, "message", mark, mark),
-    inject: (from, wish, mark, refusable) => order(from, "inject", `${wish} ${mark}`, mark, refusable)
+    inject: (from, wish, mark) => order(from, "inject", `${wish} ${mark}`, mark)
   }
 }

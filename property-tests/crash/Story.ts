@@ -67,8 +67,11 @@ const befriend = async (stage: Stage): Promise<void> => {
   await stage.until("both are friends", async () => (await bobIsFriend()) && (await seesFriend(stage, alice, /./)()))
 }
 
-const queueIsEmpty = async (stage: Stage, side: Side): Promise<boolean> =>
-  (await stage.ask(side, "/queue"))[0] === "nothing waits"
+/** Lines of `/queue` about what waits; it also lists what was refused, which waits no more. */
+const waiting = async (stage: Stage, side: Side): Promise<ReadonlyArray<string>> =>
+  (await stage.ask(side, "/queue")).filter((line) => !/^nothing waits|: not delivered, /.test(line))
+
+const queueIsEmpty = async (stage: Stage, side: Side): Promise<boolean> => (await waiting(stage, side)).length === 0
 
 /** Nothing waits on either side. */
 export const quiet = (stage: Stage): Promise<void> =>
@@ -167,7 +170,7 @@ const isRunning = (stage: Stage): Promise<boolean> =>
 const isOver = async (stage: Stage, id: string | undefined): Promise<boolean> =>
   id === undefined
     ? queueIsEmpty(stage, stage.alice)
-    : !(await stage.ask(stage.alice, "/queue")).some((line) => line.startsWith(id.slice(0, 8)))
+    : !(await waiting(stage, stage.alice)).some((line) => line.startsWith(id.slice(0, 8)))
 
 const asking = (name: string, wish: "short" | "long"): Phase => ({
   name,
@@ -187,7 +190,7 @@ const cancelling: Phase = {
     await meet(stage, begin)
     const one = await stage.inject(alice, "never", "cancelled-while-it-runs")
     await stage.until("it runs, or is over", async () => (await isRunning(stage)) || (await isOver(stage, one.id)))
-    for (const line of await stage.ask(alice, "/queue")) {
+    for (const line of await waiting(stage, alice)) {
       const id = /^([0-9a-f]{8}) {2}inject/.exec(line)?.[1]
       if (id === undefined) continue
       await insist(stage, alice, `/cancel ${id}`, async () => queueIsEmpty(stage, alice))
@@ -205,7 +208,7 @@ const parting: Phase = {
     const { alice, bob } = stage
     await meet(stage, begin)
     const noFriend = (side: Side) => async () => (await friendLine(stage, side)) === ""
-    await stage.inject(bob, "short", "bob-has-no-grant", true)
+    await stage.inject(bob, "short", "bob-has-no-grant")
     await insist(stage, alice, "/unfriend @bob", noFriend(alice))
     await stage.until("bob learns of it", noFriend(bob))
     await befriend(stage)
