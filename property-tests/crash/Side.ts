@@ -100,13 +100,13 @@ export const makeSide = (place: Place, name: SideName, arming: Arming | undefine
   const live = (armed: boolean): void => {
     const child = spawn(place, name, armed ? arming : undefined)
     lives.push(child)
-    void child.over.then(({ code, signal }) => {
+    void child.over.then(async ({ code, signal }) => {
       const noted = recordOf(place, name).some((line) => line.startsWith(deathPrefix))
       const planned = armed && signal === "SIGKILL" && noted
       if (planned) died = true
-      if (planned && !ending) live(false)
-      else if (!planned && !ending)
-        mishap = `${name} ended by itself (${signal ?? `exit code ${code}`}): ${lastWords(child)}`
+      if (ending) return
+      if (planned) live(false)
+      else mishap = `${name} ended by itself (${signal ?? `exit code ${code}`}): ${await lastWords(child)}`
     })
   }
   const now = (): Child.Child => lives.at(-1)!
@@ -147,8 +147,11 @@ const processState = (pid: number): string => {
   }
 }
 
-const lastWords = (child: Child.Child): string =>
-  child.told
-    .slice(-3)
-    .map((told) => JSON.stringify(told))
-    .join(" ")
+/** The newest events of a process that is gone, and what it wrote on standard error. */
+const lastWords = (child: Child.Child): Promise<string> =>
+  child
+    .wait("anything more", () => false, 1)
+    .then(
+      () => "",
+      (error: unknown) => String(error)
+    )
