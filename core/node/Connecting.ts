@@ -150,7 +150,10 @@ export const closed = (
   const without = State.withPassing(current, { sessions: HashMap.remove(current.passing.sessions, peerId) })
   const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
   const event = { _tag: "Disconnected" as const, peerId, name, code: rejection?.code ?? null }
-  return [redialLater(without, peerId, turn), [...outputs, { _tag: "Tell", event }]]
+  const later = redialLater(without, peerId, turn)
+  // Whoever is gone before it has seen our new key is looked for again, like anybody who is away.
+  const newsDueMs = Math.min(later.passing.newsDueMs, State.contact(later, peerId).nextDialMs)
+  return [State.withPassing(later, { newsDueMs }), [...outputs, { _tag: "Tell", event }]]
 }
 
 /** Pause before the next dial: doubled at each attempt up to the longest, then between half and all of it at random. */

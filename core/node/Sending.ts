@@ -166,6 +166,10 @@ const remind = (
   return [state, [{ _tag: "Transmit", connection: session.connection, messages }]]
 }
 
+/** An inject that was given up and had arrived all the same: it runs at the peer, and its caller wants no answer. */
+const isToBeStopped = (state: State.State, { id, kind, withdrawn }: Outbox.Entry): boolean =>
+  kind === "Inject" && withdrawn === "cancelled" && Table.has(state.durable.calls, id)
+
 /** A receipt: everything it confirms has taken effect at the peer. */
 export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, turn: Turn): State.Stepped => {
   const { gone, outbox } = Outbox.settle(state.durable.outbox, peerId, receipt.stream, receipt.mark, receipt.also)
@@ -181,6 +185,13 @@ export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, 
   return State.chain(
     left(State.withDurable(state, { outbox, jobs }), peerId, gone),
     (current) => [current, told],
+    ...gone
+      .filter((entry) => isToBeStopped(state, entry))
+      .map(
+        ({ id }) =>
+          (current: State.State) =>
+            tell(current, peerId, (place) => ({ kind: "Cancel", ...place, id }), turn)
+      ),
     (current) => flush(current, peerId, turn),
     (current) => partIfOver(current, peerId)
   )

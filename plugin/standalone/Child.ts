@@ -21,6 +21,14 @@ export interface Child {
   wait(what: string, matches: (told: Told) => boolean, limitMs?: number, after?: number): Promise<Told>
   /** Ends the node (SIGTERM), or kills it; gives its exit code, null if a signal ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
+  /** How the node ended, once it has. */
+  readonly over: Promise<Ending>
+}
+
+/** An exit code, or the signal that came first. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
 }
 
 /** The program, from the sources or from dist. */
@@ -45,10 +53,10 @@ const parseTold = (line: string): Told | undefined => {
   }
 }
 
-/** The exit code, once the last word is read as well. */
-const ended = (child: ChildProcess): Promise<number | null> =>
+/** How the process ended, once its last word is read as well. */
+const ended = (child: ChildProcess): Promise<Ending> =>
   new Promise((resolve) => {
-    child.once("close", (code) => resolve(code))
+    child.once("close", (code, signal) => resolve({ code, signal }))
   })
 
 /** Starts `wopr-p2p run --json` with more arguments. */
@@ -104,7 +112,8 @@ export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, 
     wait,
     stop: (signal = "SIGTERM") => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal)
-      return over
-    }
+      return over.then(({ code }) => code)
+    },
+    over
   }
 }

@@ -510,6 +510,32 @@ describe("looking for friends that have not seen our key", () => {
     expect(outputs.filter((output) => output._tag === "Dial")).toHaveLength(Limits.newsDialsMax)
     expect(HashMap.size(state.passing.contacts)).toBe(Limits.newsDialsMax)
   })
+  it("begins anew as soon as a friend is gone who had not seen it yet", () => {
+    const friend = friendOf("leaves", strangers[0]!, { knowsKey: idOf(states[0]!) })
+    const session: State.Session = {
+      connection: "link",
+      initiator: false,
+      swarmKey: strangers[1]! as string as Keys.RemoteSwarmKey,
+      greeted: true,
+      underWay: new Set(),
+      underWayBytes: 0,
+      heldAt: undefined
+    }
+    const [started] = startedAt(self, [friend], 1)
+    const open = State.withPassing(State.withSession(started, friend.peerId, session), {
+      connections: HashMap.set(started.passing.connections, "link", friend.peerId)
+    })
+    const [ended] = Step.step(open, { _tag: "DialEnded", peerId: friend.peerId }, turnAt(2))
+    let nowMs = Limits.newsCheckMs / 2
+    const [looked] = Step.step(ended, { _tag: "Tick" }, turnAt(1_000))
+    let [state, outputs] = Step.step(looked, { _tag: "Closed", connection: "link", rejection: null }, turnAt(nowMs))
+    const goneMs = nowMs
+    for (let turns = 0; turns < 10 && !outputs.some(({ _tag }) => _tag === "Dial"); turns++) {
+      nowMs = Step.nextWakeMs(state, nowMs)
+      ;[state, outputs] = Step.step(state, { _tag: "Tick" }, turnAt(nowMs))
+    }
+    expect(nowMs - goneMs).toBeLessThanOrEqual(4 * Limits.dialPauseFirstMs)
+  })
   it("ends after a year, and never begins for friends that know the key", () => {
     const knows = friendOf("knows", strangers[0]!, { knowsKey: self.identityKey })
     expect(dialsWithin([knows], dayMs)).toEqual([])

@@ -86,6 +86,21 @@ describe("who gives a message up", () => {
     expect(ends(feed({ _tag: "Tick" }, noonMs + Limits.outboxAgeMs - 1), sent)).toEqual([])
     expect(ends(feed({ _tag: "Tick" }, noonMs + Limits.outboxAgeMs), sent)).toEqual(["unresolved"])
   })
+  it("has an inject that had arrived stopped where it runs, and nothing else", () => {
+    for (const command of commands) {
+      const { hear, operate } = conversation()
+      const written = operate(command)
+      const [id, [place]] = [idOf(written), placesSent(written)]
+      operate({ _tag: "Cancel", id })
+      const outputs = hear({ kind: "Receipt", stream: place!.stream, mark: place!.number, also: [] })
+      const kinds = outputs.flatMap((output) =>
+        output._tag === "Transmit" ? output.messages.flatMap((one) => ("stored" in one ? [one] : [])) : []
+      )
+      expect(kinds.map(({ kind }) => kind)).toEqual(command === ask ? ["Cancel"] : [])
+      const body = kinds[0] && Codec.decode(kinds[0].stored)
+      if (command === ask) expect(body).toMatchObject({ success: { kind: "Cancel", id } })
+    }
+  })
   it("asks on every session until it is answered, and never sends the text again", () => {
     const { feed, operate } = conversation()
     const written = operate(say)
