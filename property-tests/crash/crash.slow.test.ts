@@ -52,6 +52,7 @@ it("dies at twenty I/O calls and loses, doubles and repeats nothing", async () =
   const told = Report.report(results).join("\n")
   expect(summary, told).toMatchObject({ lost: 0, doubled: 0, respondedTwice: 0, hung: 0 })
   expect(summary.points, told).toBeGreaterThanOrEqual(points.length - 2)
-  // Both calls of the responder were cut short: each must have ended as interrupted, none was run again.
-  expect(summary.interrupted, told).toBe(2)
+  // Both calls of the responder were cut short: each must have ended as interrupted, none was run again. A death while an
+  // answer is being stored ends so as well, and whether that one hits depends on how the answer was grouped with others.
+  expect(summary.interrupted, told).toBeGreaterThanOrEqual(2)
 })
