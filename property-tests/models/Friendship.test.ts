@@ -98,6 +98,11 @@ class Notebook {
     else this.hearRequest(by, from, channel, author, nowMs)
   }
 
+  /** Whether a stranger speaks under the name that a friend has in this room. */
+  private isClaim(by: Person, name: string, channel: string): boolean {
+    return !this.friends.has(by) && this.named(name).some((note) => note.channel === channel)
+  }
+
   private hearRequest(by: Person, name: string, channel: string, author: string | null, atMs: number): void {
     // A friend who asks again is answered at once, and what it asked here before is answered with it.
     if (this.friends.has(by)) {
@@ -107,7 +112,8 @@ class Notebook {
     const rivals = [...this.askedBy.values()].filter((one) => one.channel === channel && one.name === name)
     if (rivals.length >= 4 && !rivals.some((one) => one.by === by)) return
     // A rule is a decision made in advance about strangers; whom the operator has sent away is not a stranger.
-    if (!this.former.has(by) && this.ruleFor(by, channel, author)) {
+    const decided = !this.former.has(by) && !this.isClaim(by, name, channel)
+    if (decided && this.ruleFor(by, channel, author)) {
       this.askedBy.delete(`${channel} ${by.self.identityKey}`)
       this.become(by, name, channel, undefined)
     } else this.askedBy.set(`${channel} ${by.self.identityKey}`, { by, name, channel, atMs })
@@ -117,12 +123,14 @@ class Notebook {
     const key = `${channel} ${name}`
     const ask = this.asks.get(key)
     if (ask?.signature === request) {
+      // Nobody becomes a friend under a friend's name by answering: the operator has to look.
+      if (this.isClaim(by, name, channel)) return
       this.asks.delete(key)
       this.askedBy.delete(`${channel} ${by.self.identityKey}`)
       const before = this.friends.get(by)
-      this.become(by, name, channel, request)
-      if (before !== undefined) for (const held of before.holds) this.friends.get(by)!.holds.add(held)
-      if (before !== undefined && !before.holds.has("message")) this.friends.get(by)!.holds.delete("message")
+      // Whoever is a friend stays the friend it is known as, with what it holds.
+      if (before === undefined) this.become(by, name, channel, request)
+      else this.friends.set(by, { ...before, request })
       return
     }
     for (const note of [...this.friends.values(), ...this.former.values()]) {
@@ -414,11 +422,10 @@ const start = (): { model: Model; real: Town } => ({
 })
 
 describe("friendships and grants against a clerk's notebook", () => {
-  // Known and open: the notebook does not know yet that an acceptance under a doubted name befriends nobody.
-  it.fails("agree after every command, in the records and at the door", () => {
+  it("agree after every command, in the records and at the door", () => {
     fc.assert(
       fc.property(commands, (story) => fc.modelRun(start, story)),
-      { numRuns: 150, endOnFailure: false, seed: 614657190 }
+      { numRuns: 150, endOnFailure: false }
     )
   })
 })
