@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 import HyperDHT, { type Address, type NoiseSocket } from "hyperdht"
 import createTestnet from "hyperdht/testnet.js"
 import Hyperswarm from "hyperswarm"
+import { percentile } from "./Percentile.ts"
 
 const self = fileURLToPath(import.meta.url)
 const loopback = "127.0.0.1"
@@ -26,9 +27,6 @@ export interface RawSwarmFigures {
   readonly joinToFirstByteP50Ms: number
   readonly joinToFirstByteSamples: number
 }
-
-const percentile = (samples: ReadonlyArray<number>, part: number): number =>
-  [...samples].sort((a, b) => a - b)[Math.min(samples.length - 1, Math.floor(samples.length * part))] ?? Number.NaN
 
 /** `firewalled: false`: a DHT this small cannot tell, and the accepting end would give up after the other has opened. */
 const openSwarm = (bootstrap: ReadonlyArray<Address>, seed: number): Hyperswarm =>

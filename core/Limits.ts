@@ -4,17 +4,17 @@
  * The relations at the end are what makes the bounds true together; a law evaluates them.
  */
 
-/** Largest message body in bytes (protocol §5): one text of a megabyte, JSON included. */
+/** Largest message body in bytes (PROTOCOL.md §9): one text of a megabyte, JSON included. */
 export const bodyBytesMax = 1_048_576
 /** Largest frame in bytes once both sides are authenticated: a body, its signature, header and tag. */
 export const frameBytesMax = bodyBytesMax + 4_096
-/** Steps of a key history that are kept, sent and read (protocol §4): five years of monthly rotations. */
+/** Steps of a key history that are kept, sent and read (PROTOCOL.md §7): five years of monthly rotations. */
 export const historyLinksMax = 64
 /** Largest step as JSON, all three signatures included; a law makes one. */
 export const linkBytesMax = 704
 /** Largest frame before authentication: a Noise message with a proof and the longest history fits in it. */
 export const openingFrameBytesMax = 49_152
-/** Keys of ours that are announced at one time, the current one included (protocol §4). */
+/** Keys of ours that are announced at one time, the current one included (PROTOCOL.md §7). */
 export const keysAnnouncedMax = 8
 /** How long a key that was left is announced, and friends that have not seen its successor are looked for. */
 export const keyAnnounceMs = 365 * 86_400_000
@@ -36,14 +36,23 @@ export const openingsReserved = 32
 /** Openings of links from transport keys that are no friend's, per minute: each costs us a handshake. */
 export const strangerOpeningsPerMinute = 120
 
-/** Records sealed under one key before the sender must rekey (protocol §4): far below what AES-GCM allows. */
+/**
+ * Links that one friend dials and that we open: so many at once, and as many again in this time, one every two seconds.
+ * Honest software dials again ever later when its links do not hold.
+ */
+export const friendOpeningsMax = 16
+export const friendOpeningsWindowMs = 32_000
+/** Friends whose recent openings are remembered before those that have their whole budget again are forgotten. */
+export const openingsRememberedMax = 1_024
+
+/** Records sealed under one key before the sender must rekey (PROTOCOL.md §8): far below what AES-GCM allows. */
 export const recordsPerEpoch = 65_536
-/** Age at which the sender rekeys whatever the count (protocol §4). */
+/** Age at which the sender rekeys whatever the count (PROTOCOL.md §8). */
 export const epochAgeMs = 600_000
-/** Age at which a session ends and is opened anew, with fresh ephemeral keys (protocol §4). */
+/** Age at which a session ends and is opened anew, with fresh ephemeral keys (PROTOCOL.md §8). */
 export const sessionAgeMs = 86_400_000
 
-/** How far a signed time may lie from ours, either way (protocol §2). */
+/** How far a signed time may lie from ours, either way (PROTOCOL.md §4). */
 export const freshnessMs = 300_000
 /** Friend lines admitted per minute, over all channels: people do not become friends faster. */
 export const linesPerMinute = 60
@@ -56,7 +65,7 @@ export const askedByMax = 100
 export const askedByPerNameMax = 4
 /** Requests of ours that wait for an answer. */
 export const askedMax = 100
-/** How long a request waits, either way (protocol §3). */
+/** How long a request waits, either way (PROTOCOL.md §4). */
 export const requestAgeMs = 7 * 86_400_000
 /** Friends and former friends of one node; the oldest former one is forgotten for a new friend. */
 export const friendsMax = 10_000
@@ -64,17 +73,34 @@ export const friendsMax = 10_000
 export const requestsPerFriendshipMax = 4
 /** Auto-accept rules of one node. */
 export const autoAcceptRulesMax = 100
-/** Characters (code points) of a display name (protocol §1). */
+/** Characters (code points) of a display name (PROTOCOL.md §3). */
 export const nameCodePointsMax = 64
 
-/** Messages of one peer per minute and hour (protocol §7). */
+/** Messages of one peer per minute and hour (PROTOCOL.md §11). */
 export const messagesPerMinute = 30
 export const messagesPerHour = 300
-/** Injects of one peer per minute and hour (protocol §7). */
+/** Injects of one peer per minute and hour (PROTOCOL.md §11). */
 export const injectsPerMinute = 30
 export const injectsPerHour = 300
 /** Messages of any kind of one peer per second, before any other budget: cheap, but not free. */
 export const controlPerSecond = 2_000
+/** Messages in one record: it is read in one go, and each may carry a signature to be checked. */
+export const recordMessagesMax = 256
+/** Messages of a link that nobody has let in yet. Honest software sends one, its greeting, before it has heard ours. */
+export const earlyMessagesMax = 16
+/** Streams that one peer begins, per hour: each is remembered with the next commit. Honest software begins a few a day. */
+export const streamsPerHour = 64
+/** Within how long the next bounds count what is told. */
+export const tellingWindowMs = 60_000
+/** News that one friend causes and that are told: grants, refusals, links that come and go. Texts have budgets of their own. */
+export const newsPerMinute = 60
+/** Alarms about one friend that are told, apart from its news, so that news cannot hide them. */
+export const alarmsPerMinute = 10
+/** Friend lines of one channel whose refusal is told, and of them those of one author, or of one claimed name. */
+export const refusedLinesPerMinute = 30
+export const refusedLinesOfOnePerMinute = 10
+/** Events that wait for one who listens; beyond it the oldest is lost. */
+export const eventsWaitingMax = 4_096
 /** Protocol violations of one peer within an hour that end in a ban. Honest software commits none. */
 export const violationsMax = 10
 export const violationWindowMs = 3_600_000
@@ -86,27 +112,51 @@ export const outboxEntriesMax = 1_000
 export const outboxBytesMax = 16_777_216
 /** Bytes of all messages that wait, for all peers together: what one node keeps in memory and on disk for others. */
 export const outboxTotalBytesMax = 268_435_456
+/** Changes of a grant that wait for one peer; beyond it the newest makes the oldest that never left needless. */
+export const grantChangesWaitingMax = 16
 /** Outcomes of our messages that were not delivery and are remembered for the operator. */
 export const refusalsRememberedMax = 256
 /** How long a message waits for its peer before it expires. */
 export const outboxAgeMs = 7 * 86_400_000
 /** Unacknowledged messages and bytes under way on one session. */
-export const sendWindowEntries = 256
+export const sendWindowEntries = 512
 export const sendWindowBytes = 2_097_152
-/** How far above its mark an inbox accepts a number (protocol §6). */
+/** How far above its mark an inbox accepts a number (PROTOCOL.md §10). */
 export const inboxAheadMax = 1_024
 /** Outcomes of a stream's newest numbers that are remembered, to repeat them and to notice a conflict. */
 export const inboxOutcomesMax = 1_024
-/** Streams remembered per peer (protocol §6). */
+/** Streams remembered per peer (PROTOCOL.md §10). */
 export const streamsPerPeer = 2
 /** First and longest pause between two dials of a peer, milliseconds; doubled each time, with jitter. */
 export const dialPauseFirstMs = 250
 export const dialPauseMaxMs = 60_000
+/** While something waits for a peer: how long it may take to greet, and to confirm the first thing that was sent. */
+export const greetingDueMs = 30_000
+export const receiptDueMs = 120_000
+/** A session that lives so long holds: the pause before the next dial is the first one again. */
+export const sessionHoldsMs = 10_000
+/** New streams to one peer because it says that our disk is older, per day: each is a copy put back, so rare. */
+export const olderDisksMax = 2
+export const olderDiskWindowMs = 86_400_000
+/** How long one session may take to tell a former friend that it is one: the word and its confirmation. */
+export const farewellMs = 30_000
+/** Longest pause between two dials of a former friend that has not confirmed it. */
+export const farewellPauseMaxMs = 3_600_000
 /** Friends that are dialled once after a start, to fetch what waits for us. */
 export const helloDialsMax = 64
 /** Entries that wait for the conversation log; beyond it texts are refused for now, and wait at their senders instead. */
 export const unshownMax = 10_000
-/** Pause before a transient refusal is tried again when the peer names none. */
+/** The same in UTF-16 code units of their texts: 64 MiB of memory. A full disk must not become a full memory. */
+export const unshownCharactersMax = 33_554_432
+/** Pause between two appends to the conversation logs: what comes within it shares a flush. The records hold it already. */
+export const showPauseMs = 20
+/** Runs of a friend's program that are remembered: nobody runs one identity on more machines by mistake. */
+export const runsRememberedMax = 4
+/** When an operator is told again that one identity is alive on two machines. */
+export const twoMachinesAgainMs = 86_400_000
+/** When an operator is told again that a disk is older than it was: a peer that says so with every session says it once. */
+export const olderAgainMs = 3_600_000
+/** The pause that our transient refusals name where nothing else says when. One that names none is tried again sooner. */
 export const retryPauseMs = 2_000
 
 /** Run time of an inject unless the caller asks for less. */
@@ -154,6 +204,10 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   { holds: openingFrameBytesMax <= 65_535, why: "no Noise message is longer" },
   { holds: keysAnnouncedMax - 1 <= historyLinksMax, why: "a key that is announced is in the history" },
   { holds: openingsReserved < openingsMax, why: "strangers keep a share, friends keep a larger one" },
+  {
+    holds: friendOpeningsMax * (1 + openingTimeMs / friendOpeningsWindowMs) < openingsReserved,
+    why: "one friend cannot hold all openings that are kept for friends, however late it lets them time out"
+  },
   { holds: inboxOutcomesMax >= sendWindowEntries * 2, why: "every number that can be repeated has its outcome kept" },
   { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },
   { holds: sendWindowBytes >= bodyBytesMax, why: "the largest message fits the window" },
@@ -166,5 +220,13 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
   { holds: injectTimeMs < injectWaitMs, why: "the caller outwaits the run" },
   { holds: recordsPerEpoch < 2 ** 32, why: "AES-GCM with counter nonces stays far from its limit" },
+  {
+    holds: refusedLinesOfOnePerMinute < refusedLinesPerMinute,
+    why: "one author cannot use up what a channel may tell"
+  },
+  {
+    holds: 10 * (newsPerMinute + alarmsPerMinute + messagesPerMinute + 3 * injectsPerMinute + 2) <= eventsWaitingMax,
+    why: "ten minutes of all that one friend can cause fit what waits for a listener"
+  },
   { holds: outboxBytesMax >= bodyBytesMax, why: "the largest message can be queued" }
 ]

@@ -60,6 +60,10 @@ export const table = {
   "line-seen": local("This line was seen before."),
   "line-rate": local("Too many friend lines arrived within a minute; later ones are read again when they are re-sent."),
   "author-mismatch": local("The account that posted the line is not the name the line claims."),
+  "line-outdated": local(
+    "It was to be signed by a key that you have left since, and may have been posted; if nothing comes of it, one of you " +
+      "asks again."
+  ),
   "legacy-line": local("The line comes from the former plugin, which cannot be verified; ask them to upgrade."),
   "not-addressed": local("The line is addressed to somebody else."),
   "accept-unexpected": local("An acceptance arrived that answers none of our open requests."),
@@ -84,6 +88,10 @@ export const table = {
   "key-change": local(
     "Somebody uses this friend's name with another key. Messages wait and inject stops until /confirm @name (keeps the " +
       "key we hold) or /unfriend @name; compare fingerprints first."
+  ),
+  "self-contradiction": local(
+    "The friend says again and again that it knows other messages under our numbers; its program contradicts itself. " +
+      "Messages to it wait, and are tried again every hour."
   ),
   "rotation-refused": toPeer("The key history leads through keys that belong to somebody else."),
   "not-a-friend": toPeer("The two nodes are not friends (any more)."),

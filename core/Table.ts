@@ -3,20 +3,26 @@
  * It never performs a commit and never knows how a value is written; `node/Records` asks it what changed.
  * The memory of changes makes a commit's size proportional to the turn, not to the state.
  */
-import { HashMap, HashSet, Option } from "effect"
+import { HashMap, Option } from "effect"
+
+/** Keys that changed, the last one first; a key may be in it several times. A list, because adding to it costs nothing. */
+interface Touched {
+  readonly key: string
+  readonly before: Touched | undefined
+}
 
 export interface Table<V> {
   readonly entries: HashMap.HashMap<string, V>
-  readonly touched: HashSet.HashSet<string>
+  readonly touched: Touched | undefined
 }
 
 /** A table with nothing in it and nothing to commit. */
-export const empty = <V>(): Table<V> => ({ entries: HashMap.empty(), touched: HashSet.empty() })
+export const empty = <V>(): Table<V> => ({ entries: HashMap.empty(), touched: undefined })
 
 /** A table as loaded from the store: nothing to commit. */
 export const loaded = <V>(pairs: Iterable<readonly [string, V]>): Table<V> => ({
   entries: HashMap.fromIterable(pairs),
-  touched: HashSet.empty()
+  touched: undefined
 })
 
 /** The value under a key. */
@@ -29,15 +35,18 @@ export const has = <V>(table: Table<V>, key: string): boolean => HashMap.has(tab
 /** The table with a value under a key; the key has changed, whatever was there before. */
 export const set = <V>(table: Table<V>, key: string, value: V): Table<V> => ({
   entries: HashMap.set(table.entries, key, value),
-  touched: HashSet.add(table.touched, key)
+  touched: { key, before: table.touched }
 })
 
 /** The table without a key; a key that is not there changes nothing. */
-export const remove = <V>(table: Table<V>, key: string): Table<V> =>
-  has(table, key) ? { entries: HashMap.remove(table.entries, key), touched: HashSet.add(table.touched, key) } : table
+export const remove = <V>(table: Table<V>, key: string): Table<V> => {
+  const entries = HashMap.remove(table.entries, key)
+  return entries === table.entries ? table : { entries, touched: { key, before: table.touched } }
+}
 
 /** Removes every key for which the predicate holds. */
 export const removeWhere = <V>(table: Table<V>, predicate: (value: V, key: string) => boolean): Table<V> => {
+  if (size(table) === 0) return table
   let next = table
   for (const [key, value] of table.entries) if (predicate(value, key)) next = remove(next, key)
   return next
@@ -51,12 +60,19 @@ export const values = <V>(table: Table<V>): ReadonlyArray<V> => pairs(table).map
 
 /** All pairs, ordered by key. */
 export const pairs = <V>(table: Table<V>): ReadonlyArray<readonly [string, V]> =>
-  [...table.entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  size(table) === 0 ? [] : [...table.entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
 
 /** What changed since the last `settled`: the new value, or undefined for a removed key. Ordered by key. */
-export const changes = <V>(table: Table<V>): ReadonlyArray<readonly [string, V | undefined]> =>
-  [...table.touched].sort().map((key) => [key, get(table, key)] as const)
+export const changes = <V>(table: Table<V>): ReadonlyArray<readonly [string, V | undefined]> => {
+  if (table.touched === undefined) return []
+  const keys = new Set<string>()
+  for (let one: Touched | undefined = table.touched; one !== undefined; one = one.before) keys.add(one.key)
+  return [...keys].sort().map((key) => [key, get(table, key)] as const)
+}
+
+/** Whether anything changed since the last `settled`. */
+export const isTouched = <V>(table: Table<V>): boolean => table.touched !== undefined
 
 /** The same table with nothing left to commit. */
 export const settled = <V>(table: Table<V>): Table<V> =>
-  HashSet.size(table.touched) === 0 ? table : { entries: table.entries, touched: HashSet.empty() }
+  table.touched === undefined ? table : { entries: table.entries, touched: undefined }

@@ -1,5 +1,5 @@
 /**
- * Which folder holds a node's identity and records: the order of protocol §10, decided in one place.
+ * Which folder holds a node's identity and records: the order that README.md gives, decided in one place.
  * It never creates or changes anything; it looks, decides, and says why.
  * Two folders with an identity are refused, because picking one silently would be picking who we are.
  */

@@ -34,12 +34,26 @@ export interface Settings {
   readonly sandbox: "scripted" | "off"
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
+  /** Why the engine that the environment names is not used; there is no other then. */
+  readonly engineRefused?: string
 }
 
-/** What the environment says of the engine's socket: a rootless engine has its own. `DOCKER_HOST` is never followed. */
-export const engineSocket = (env: NodeJS.ProcessEnv): { readonly engineSocket?: string } => {
-  const path = env["WOPR_P2P_DOCKER_SOCKET"]
-  return path === undefined || path === "" ? {} : { engineSocket: path }
+/**
+ * What the environment says of the engine: its socket by our own variable, else by `DOCKER_HOST`, as Docker's own programs
+ * read it. An engine that is not on this machine is refused, not replaced by one that nobody named: what a friend makes run
+ * would go over the network, and over plain TCP anybody on the path could run what they like.
+ */
+export const engineSocket = (env: NodeJS.ProcessEnv): Pick<Settings, "engineSocket" | "engineRefused"> => {
+  const path = env["WOPR_P2P_DOCKER_SOCKET"] ?? ""
+  if (path !== "") return { engineSocket: path }
+  const host = env["DOCKER_HOST"] ?? ""
+  if (host === "") return {}
+  const local = /^unix:\/\/(\/.+)$/.exec(host)?.[1]
+  if (local !== undefined) return { engineSocket: local }
+  const engineRefused =
+    "DOCKER_HOST names an engine that is no socket of this machine (unix:///path), and no other is used: " +
+    "unset it, or name a socket in WOPR_P2P_DOCKER_SOCKET"
+  return { engineRefused }
 }
 
 /** The human-readable snapshots beside the journal, and what is in each. */
@@ -57,6 +71,10 @@ export const ownerId = (dataFolder: string): string =>
 
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
 const scripted = (settings: Settings): Layer.Layer<Sandbox> => {
+  const { engineRefused } = settings
+  if (engineRefused !== undefined) {
+    return Layer.unwrap(Effect.as(Effect.logInfo(`inject is off: ${engineRefused}`), Sandbox.refuse(engineRefused)))
+  }
   const engine = settings.engineSocket === undefined ? {} : { socketPath: settings.engineSocket }
   const files = [{ path: demoProgramPath, text: demoProgramText, executable: true }]
   return Layer.unwrap(

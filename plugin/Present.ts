@@ -29,6 +29,17 @@ export const harmless = (text: string, breaks = false): string =>
       : character
   }).join("")
 
+const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/**
+ * A value as one line of JSON whose text steers no terminal and hides nothing: every character that is not plainly visible
+ * is written as its escape, which a reader of JSON reads as the same character.
+ */
+export const json = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (character) =>
+    character.split("").map(escaped).join("")
+  )
+
 /** A peer's text over several lines: each but the first is marked, so that none can pass for a line of ours. */
 const quoted = (text: string): string => harmless(text, true).replaceAll("\n", "\n  | ")
 
@@ -39,6 +50,14 @@ const evidenceInWords: Readonly<Record<string, string>> = {
   different: "the account that posted it has ANOTHER name",
   unproven: "the room cannot tell who posted it"
 }
+
+/** What was only counted, in words. News without a name are those of strangers. */
+const notShown = {
+  news: (name: string) => (name === "" ? "refusals of strangers" : `news of ${name}`),
+  alarms: (name: string) => `alarms about ${name}`,
+  lines: (name: string) => `friend lines in ${name} were refused`,
+  links: (name: string) => (name === "" ? "links were refused" : `links in the name of ${name} were refused`)
+} as const
 
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
 
@@ -61,7 +80,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   }),
   LineNotPosted: (event) => ({
     tone: "bad",
-    text: `the line to @${harmless(event.to)} could not be posted: ${Rejection.sentence(event.rejection)}`
+    text: `the line to @${harmless(event.to)} could not be posted: ${harmless(Rejection.sentence(event.rejection))}`
   }),
   LineRefused: (event) => ({
     tone: "bad",
@@ -86,6 +105,15 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
         ? `this data folder is older than what ${harmless(event.name)} has seen of us (restored from a copy?); ` +
           "messages in between are missing here, numbering begins anew"
         : `${harmless(event.name)} has lost what it had confirmed (restored from a copy?)`
+  }),
+  TwoMachines: (event) => ({
+    tone: "alarm",
+    text:
+      event.whose === "ours"
+        ? `${harmless(event.name)} says that this identity is alive on two machines, which take turns. Stop one of them: ` +
+          "they split your messages between them. If only one is yours, somebody has your keys: /rotate compromise"
+        : `${harmless(event.name)} is alive on two machines, which take turns: what you send reaches either. Ask them over ` +
+          "another channel; if they know of one only, somebody has their keys, and they should /rotate compromise"
   }),
   AlarmEnded: (event) => ({
     tone: "good",
@@ -153,6 +181,10 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
         ? ""
         : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
   }),
+  NotShown: (event) => ({
+    tone: event.what === "alarms" ? "alarm" : "bad",
+    text: `${event.count} more ${notShown[event.what](harmless(event.name))} within a minute; they are not shown`
+  }),
   StorageFailed: (event) => ({ tone: "alarm", text: Rejection.sentence(event.rejection) })
 }
 
@@ -180,6 +212,8 @@ const alarmInWords = {
   "key-change": `another key uses this name, messages wait; ${settle}`
 } as const
 
+const at = (ms: number): string => new Date(ms).toISOString()
+
 const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.friends.length === 0
     ? ["no friends yet; ask somebody with /friend @name"]
@@ -189,6 +223,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; unverified` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
+          `${friend.twoMachinesMs === null ? "" : `; ALARM: on two machines, seen ${at(friend.twoMachinesMs)}`}` +
           `${friend.alarm === null ? "" : `; ALARM: ${alarmInWords[friend.alarm]}`}`
       )
 
@@ -244,12 +279,21 @@ const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
         return `${id}  ${what.join(" ") || "*"}${unproven ? " unproven" : ""}`
       })
 
+/** A number of things, in words. */
+export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`
+
 const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   `@${node.name}, key ${node.identityKey}`,
-  `${node.friends.length} friends, ${node.requests.length} open requests`,
+  `${counted(node.friends.length, "friend")}, ${counted(node.requests.length, "open request")}`,
   ...node.friends.flatMap(({ alarm, name }) =>
     alarm === null ? [] : [`ALARM: @${harmless(name)}: ${alarmInWords[alarm]}`]
   ),
+  ...node.friends.flatMap(({ name, saysTwoMachinesMs, twoMachinesMs }) => [
+    ...(twoMachinesMs === null ? [] : [`ALARM: @${harmless(name)} is on two machines, seen ${at(twoMachinesMs)}`]),
+    ...(saysTwoMachinesMs === null
+      ? []
+      : [`ALARM: this identity is on two machines, says @${harmless(name)}, ${at(saysTwoMachinesMs)}; stop one`])
+  ]),
   ...(node.keysAnnounced.length < 2
     ? []
     : [`found under ${node.keysAnnounced.length} keys until every friend has seen the newest`]),

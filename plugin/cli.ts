@@ -1,18 +1,16 @@
 /**
  * The program `wopr-p2p`: which command was asked for, with which options; help and exit codes.
- * It never holds logic of a command: `standalone/Run` and `standalone/Demo` do.
+ * It never holds logic of a command: `standalone/` does, and is loaded when it is needed: help is there at once.
  * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand.
  */
 import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
-import * as Demo from "./standalone/Demo.ts"
-import * as Identity from "./standalone/Identity.ts"
-import * as Run from "./standalone/Run.ts"
 
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
+  wopr-p2p identity export|import FILE [options]     identity, friends and all that waits, to another machine
   wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of a few seconds
   wopr-p2p help                        this text
   wopr-p2p version
@@ -26,11 +24,13 @@ Options of run
   --data DIR             where identity and records live (else WOPR_P2P_HOME, and further as README.md says)
   --sandbox scripted|off who answers injects: a small fixed program in a Docker container (default), or nobody
   --json                 one JSON object per line instead of prose
+  --attached             end when standard input ends: for a program that drives the node and may be killed
 
 Options of identity
-  --data DIR             where the identity lives, as for run
+  --data DIR             where the identity lives, as for run; after run --local: the folder that it printed
   --compromise           rotate: the old keys may be in other hands
   --recovery-file FILE   rotate: the recovery key, to win against whoever has stolen the old keys
+  --passphrase-file FILE export, import: the passphrase is in there, for scripts; else it is asked for
   --json                 facts as one JSON object
 
 Options of demo
@@ -38,7 +38,9 @@ Options of demo
   --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
 
 Environment
-  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket (default /var/run/docker.sock); DOCKER_HOST is not followed
+  WOPR_P2P_PASSPHRASE    identity export, import: the passphrase, where no file is named
+  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only), else
+                         /var/run/docker.sock
   NO_COLOR               no colours
 
 Exit codes: 0 done, 1 could not, 2 not understood
@@ -53,6 +55,7 @@ const runOptions = {
   data: { type: "string" },
   sandbox: { type: "string" },
   json: { type: "boolean" },
+  attached: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies ParseArgsOptionsConfig
 
@@ -66,6 +69,7 @@ const identityOptions = {
   data: { type: "string" },
   compromise: { type: "boolean" },
   "recovery-file": { type: "string" },
+  "passphrase-file": { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies ParseArgsOptionsConfig
@@ -89,12 +93,32 @@ const version = (): string => {
 }
 
 /** Options as given, or why they are not understood. */
-const parsed = <T extends ParseArgsOptionsConfig>(args: ReadonlyArray<string>, options: T) => {
+const parsed = <T extends ParseArgsOptionsConfig>(
+  args: ReadonlyArray<string>,
+  options: T,
+  allowPositionals = false
+) => {
   try {
-    return { values: parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values }
+    const { positionals, values } = parseArgs({ args: [...args], options, strict: true, allowPositionals })
+    return { values, positionals }
   } catch (error) {
     return { mistake: error instanceof Error ? error.message : String(error) }
   }
+}
+
+const identity = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, identityOptions, true)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help()
+  const [verb, ...files] = options.positionals
+  if (verb === "export" || verb === "import") {
+    const Moving = await import("./standalone/Moving.ts")
+    const wanted = Moving.readOptions(verb, files, options.values)
+    return "mistake" in wanted ? misunderstood(wanted.mistake) : Moving.move(wanted)
+  }
+  const Identity = await import("./standalone/Identity.ts")
+  const wanted = Identity.readOptions(verb, files, options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Identity.identity(wanted)
 }
 
 const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
@@ -104,21 +128,17 @@ const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
       const options = parsed(rest, runOptions)
       if ("mistake" in options) return misunderstood(options.mistake)
       if (options.values.help === true) return help()
+      const Run = await import("./standalone/Run.ts")
       const wanted = Run.readOptions(options.values)
       return "mistake" in wanted ? misunderstood(wanted.mistake) : Run.run(wanted)
     }
-    case "identity": {
-      const [verb, ...more] = rest
-      const options = parsed(verb === undefined || verb.startsWith("-") ? rest : more, identityOptions)
-      if ("mistake" in options) return misunderstood(options.mistake)
-      if (options.values.help === true) return help()
-      const wanted = Identity.readOptions(verb, options.values)
-      return "mistake" in wanted ? misunderstood(wanted.mistake) : Identity.identity(wanted)
-    }
+    case "identity":
+      return identity(rest)
     case "demo": {
       const options = parsed(rest, demoOptions)
       if ("mistake" in options) return misunderstood(options.mistake)
       if (options.values.help === true) return help()
+      const Demo = await import("./standalone/Demo.ts")
       return Demo.demo({
         json: options.values.json ?? false,
         requireSandbox: options.values["require-sandbox"] ?? false

@@ -49,7 +49,8 @@ const settingsOf = (context: HostContext): { readonly name: string; readonly set
       dataFolder: chosen.folder,
       rooms: room === undefined ? [] : [{ name: "lobby", file: room }],
       network: { kind: "public" },
-      sandbox: "scripted"
+      sandbox: "scripted",
+      ...Layers.engineSocket(process.env)
     }
   }
 }

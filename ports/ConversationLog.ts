@@ -22,8 +22,11 @@ export interface Entry {
 export class LogError extends Data.TaggedError("LogError")<{ readonly message: string }> {}
 
 export interface ConversationLogShape {
-  /** Durable when it returns. */
-  append(entry: Entry): Effect.Effect<void, LogError>
+  /**
+   * Keeps entries, in this order within a conversation; durable when it returns. After a failure some of them may be kept
+   * and others not: asking again is harmless.
+   */
+  append(entries: ReadonlyArray<Entry>): Effect.Effect<void, LogError>
   /** The newest `limit` entries of a conversation, oldest first; empty for an unknown one or no positive limit. */
   read(conversation: string, limit: number): Effect.Effect<ReadonlyArray<Entry>, LogError>
 }

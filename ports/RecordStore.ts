@@ -5,7 +5,10 @@
  */
 import { Context, Data, type Effect } from "effect"
 
-/** One record to put (`value` is text) or to delete (`value` is null). */
+/**
+ * One record to put (`value` is text) or to delete (`value` is null). All three are any string of JavaScript and come back
+ * as they were, also empty, with NUL, or with halves of surrogate pairs, which UTF-8 cannot say.
+ */
 export interface Change {
   readonly collection: string
   readonly key: string
@@ -18,7 +21,10 @@ export interface StoredRecord {
   readonly value: string
 }
 
-/** Why the store refused. After any failed commit the store holds exactly what it held before it. */
+/**
+ * Why the store refused: `locked` to whoever opens a medium that another one holds, `closed` after the end of its scope.
+ * After any failed commit the store holds exactly what it held before it.
+ */
 export class StoreError extends Data.TaggedError("StoreError")<{
   readonly code: "disk-full" | "locked" | "damaged" | "unwritable" | "closed"
   readonly message: string
@@ -27,7 +33,10 @@ export class StoreError extends Data.TaggedError("StoreError")<{
 export interface RecordStoreShape {
   /** Every record, in no particular order. */
   readonly load: Effect.Effect<ReadonlyArray<StoredRecord>, StoreError>
-  /** All changes or none; durable when it returns. Later changes of a batch win over earlier ones of the same key. */
+  /**
+   * All changes or none, as the array was when it was called, also if the caller is interrupted; durable when it returns.
+   * Later changes of a batch win over earlier ones of the same key, and later commits over earlier ones still under way.
+   */
   commit(changes: ReadonlyArray<Change>): Effect.Effect<void, StoreError>
 }
 

@@ -58,9 +58,11 @@ export interface SandboxShape {
 }
 
 export class Sandbox extends Context.Service<Sandbox, SandboxShape>()("ports/Sandbox") {
-  /** The null object: refuses everything. */
-  static readonly refuseAll = Layer.succeed(Sandbox, {
-    status: Effect.succeed({ ready: false, engine: "none", reason: "no sandbox is configured" }),
-    run: () => Effect.fail(new SandboxError({ code: "no-engine", message: "no sandbox is configured" }))
-  })
+  /** The null object: refuses everything, for a reason. */
+  static readonly refuse = (reason: string): Layer.Layer<Sandbox> =>
+    Layer.succeed(Sandbox, {
+      status: Effect.succeed({ ready: false, engine: "none", reason }),
+      run: () => Effect.fail(new SandboxError({ code: "no-engine", message: reason }))
+    })
+  static readonly refuseAll = Sandbox.refuse("no sandbox is configured")
 }

@@ -9,7 +9,7 @@ import { Effect, Layer, Result } from "effect"
 import { layerSeeded } from "../adapters/memory/Crypto.ts"
 import * as Noble from "../adapters/noble/Crypto.ts"
 import * as Jobs from "../core/delivery/Jobs.ts"
-import * as Outbox from "../core/delivery/Outbox.ts"
+import * as Standing from "../core/delivery/Standing.ts"
 import * as Friendship from "../core/friend/Friendship.ts"
 import * as PeerKey from "../core/friend/PeerKey.ts"
 import { Handshake, Keys, Opening, Rejection } from "../core/index.ts"
@@ -88,7 +88,7 @@ export const diagrams = (): Readonly<Record<string, string>> => ({
   peerkey: PeerKey.diagram(),
   opening: opening(),
   jobs: machine("running", Jobs.transitions),
-  outbox: machine("waiting", Outbox.transitions)
+  outbox: machine("waiting", Standing.transitions)
 })
 
 const place = /<!-- diagram: (\w+) -->[\s\S]*?<!-- end -->/g

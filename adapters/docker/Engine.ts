@@ -1,6 +1,6 @@
 /**
  * The questions this adapter asks a Docker engine, each bounded in time and answered with a value or a `SandboxError`.
- * It must never pull an image nor follow `DOCKER_HOST`: only the local socket it was given.
+ * It must never pull an image nor read the environment: only the local socket it was given.
  * The vendor library is loaded when first needed, for it costs a fifth of a second that most commands need not pay.
  */
 import type { Duplex } from "node:stream"

@@ -4,11 +4,11 @@
  * Which ids a file holds is read from the file itself when it is first needed: a second record of it could disagree
  * with the file after a crash, and then a friend's words would appear twice or not at all.
  */
-import { constants } from "node:fs"
+import { constants, lstatSync, writeSync } from "node:fs"
 import { type FileHandle, open } from "node:fs/promises"
 import { join } from "node:path"
-import { Effect, type Exit, Layer, Semaphore } from "effect"
-import { ConversationLog, type Entry, LogError } from "../../ports/ConversationLog.ts"
+import { Effect, Layer, Semaphore } from "effect"
+import { ConversationLog, type ConversationLogShape, type Entry, LogError } from "../../ports/ConversationLog.ts"
 import { errnoOf, inWords, preparePrivateFolder, saysDiskFull, syncFolder, tightenFile } from "./Files.ts"
 import { entryIn, forwards, newest } from "./LogLines.ts"
 
@@ -17,19 +17,19 @@ import { entryIn, forwards, newest } from "./LogLines.ts"
  * is forgotten and read again when needed; the one in use is always remembered whole, however long it is.
  */
 const idsRememberedMax = 500_000
+/** How many files are kept open, those used last. */
+const filesOpenMax = 32
+const writeAtOnceBytes = 1 << 16
 
 const nameRule = /^[A-Za-z0-9-]{1,128}$/
 
-/** What is known of one file: the ids in it and where its last whole line ends. */
+/** One open file: which it is, the ids in it, and where its last whole line ends. */
 interface Known {
+  readonly handle: FileHandle
+  readonly dev: number
+  readonly ino: number
   readonly ids: Set<string>
   end: number
-}
-
-/** An append that waits for its turn; entries that wait together share one flush. */
-interface Waiting {
-  readonly entry: Entry
-  outcome: Exit.Exit<void, LogError> | undefined
 }
 
 /** Conversations in order of use, the most recent last. */
@@ -59,28 +59,49 @@ const openToAppend = async (folder: string, conversation: string): Promise<FileH
   return handle
 }
 
-/** Reads which ids the file holds, and cuts a last line that a crash left unfinished. */
-const learn = async (handle: FileHandle, conversation: string): Promise<Known> => {
-  const ids = new Set<string>()
-  let end = 0
-  for await (const line of forwards(handle)) {
-    end = line.end
-    const entry = entryIn(line.text)
-    if (entry?.conversation === conversation) ids.add(entry.id)
+/** Opens a file, reads which ids it holds, and cuts a last line that a crash left unfinished. */
+const learn = async (folder: string, conversation: string): Promise<Known> => {
+  const handle = await openToAppend(folder, conversation)
+  try {
+    const ids = new Set<string>()
+    let end = 0
+    for await (const line of forwards(handle)) {
+      end = line.end
+      const entry = entryIn(line.text)
+      if (entry?.conversation === conversation) ids.add(entry.id)
+    }
+    const { dev, ino, size } = await handle.stat()
+    if (size > end) await handle.truncate(end)
+    return { handle, dev, ino, ids, end }
+  } catch (error) {
+    await handle.close().catch(() => undefined)
+    throw error
   }
-  if ((await handle.stat()).size > end) await handle.truncate(end)
-  return { ids, end }
 }
 
-const remember = (memory: Memory, conversation: string, known: Known): void => {
+const forget = async (memory: Memory, conversation: string): Promise<void> => {
+  const known = memory.get(conversation)
+  memory.delete(conversation)
+  await known?.handle.close().catch(() => undefined)
+}
+
+/** What is remembered of a file, if it is still the one under its name and as long as we left it: its owner may edit it. */
+const recall = (folder: string, memory: Memory, conversation: string): Known | undefined => {
+  const known = memory.get(conversation)
+  const found = known && lstatSync(pathOf(folder, conversation), { throwIfNoEntry: false })
+  const same = known !== undefined && found?.dev === known.dev && found.ino === known.ino && found.size === known.end
+  return same ? known : undefined
+}
+
+const remember = async (memory: Memory, conversation: string, known: Known): Promise<void> => {
   memory.delete(conversation)
   memory.set(conversation, known)
   let total = 0
   for (const { ids } of memory.values()) total += ids.size
   for (const [name, { ids }] of memory) {
-    if (total <= idsRememberedMax || name === conversation) return
-    memory.delete(name)
+    if ((total <= idsRememberedMax && memory.size <= filesOpenMax) || name === conversation) return
     total -= ids.size
+    await forget(memory, name)
   }
 }
 
@@ -88,15 +109,15 @@ const lineOf = ({ id, conversation, label, atMs, from, text }: Entry): Uint8Arra
   Buffer.from(`${JSON.stringify({ id, conversation, label, atMs, from, text })}\n`, "utf8")
 
 /** Writes lines and flushes them. A failure takes them back; if even that fails, the next use cuts what is not whole. */
-const writeLines = async (handle: FileHandle, known: Known, line: Uint8Array): Promise<void> => {
+const writeLines = async ({ end, handle }: Known, lines: Uint8Array): Promise<void> => {
   try {
-    let done = 0
-    while (done < line.length) {
-      done += (await handle.write(line, done, line.length - done, known.end + done)).bytesWritten
+    // A write only reaches the page cache, and a way through the pool costs more; the flush may take its time there.
+    for (let done = 0; done < lines.length; ) {
+      done += writeSync(handle.fd, lines, done, Math.min(lines.length - done, writeAtOnceBytes), end + done)
     }
     await handle.datasync()
   } catch (error) {
-    await handle.truncate(known.end).catch(() => undefined)
+    await handle.truncate(end).catch(() => undefined)
     throw error
   }
 }
@@ -115,24 +136,25 @@ const append = async (
   entries: ReadonlyArray<Entry>
 ): Promise<void> => {
   requireName(conversation)
-  const remembered = memory.get(conversation)
-  if (remembered !== undefined && newOnes(entries, remembered.ids).length === 0) return
-  const handle = await openToAppend(folder, conversation)
-  try {
-    const known = remembered ?? (await learn(handle, conversation))
-    // Whatever happens from here, the file is read again unless it is known to hold exactly these lines more.
-    memory.delete(conversation)
-    const fresh = newOnes(entries, known.ids)
-    if (fresh.length > 0) {
-      const lines = Buffer.concat(fresh.map(lineOf))
-      await writeLines(handle, known, lines)
-      for (const { id } of fresh) known.ids.add(id)
-      known.end += lines.length
-    }
-    remember(memory, conversation, known)
-  } finally {
-    await handle.close()
+  let known = recall(folder, memory, conversation)
+  if (known === undefined) {
+    await forget(memory, conversation)
+    known = await learn(folder, conversation)
+    await remember(memory, conversation, known)
   }
+  const fresh = newOnes(entries, known.ids)
+  if (fresh.length === 0) return
+  const lines = Buffer.concat(fresh.map(lineOf))
+  try {
+    await writeLines(known, lines)
+  } catch (error) {
+    // What the file holds now is read again before the next use.
+    await forget(memory, conversation)
+    throw error
+  }
+  for (const { id } of fresh) known.ids.add(id)
+  known.end += lines.length
+  await remember(memory, conversation, known)
 }
 
 const read = async (folder: string, conversation: string, limit: number): Promise<ReadonlyArray<Entry>> => {
@@ -151,6 +173,13 @@ const read = async (folder: string, conversation: string, limit: number): Promis
   }
 }
 
+/** Entries by conversation, in order. */
+const appendAll = async (folder: string, memory: Memory, entries: ReadonlyArray<Entry>): Promise<void> => {
+  for (const [conversation, mine] of Map.groupBy(entries, (entry) => entry.conversation)) {
+    await append(folder, memory, conversation, mine)
+  }
+}
+
 /**
  * Logs in `<folder>/conversations` (0700, files 0600), made when the first entry comes.
  * For one process at a time, which the RecordStore's lock on the same folder sees to.
@@ -159,46 +188,18 @@ export const layer = (settings: { readonly folder: string }): Layer.Layer<Conver
   const folder = join(settings.folder, "conversations")
   const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, LogError> =>
     Effect.tryPromise({ try: run, catch: (error) => logError(folder, error) })
-  return Layer.sync(ConversationLog, () => {
+  const open = Effect.gen(function* () {
     const turn = Semaphore.makeUnsafe(1)
     const memory: Memory = new Map()
-    const queue: Array<Waiting> = []
-    const write = (conversation: string, group: ReadonlyArray<Waiting>): Effect.Effect<void> =>
-      attempt(() =>
-        append(
-          folder,
-          memory,
-          conversation,
-          group.map(({ entry }) => entry)
-        )
-      ).pipe(
-        Effect.exit,
-        Effect.flatMap((exit) => {
-          // One entry that does not fit must not take the others with it.
-          if (exit._tag === "Failure" && group.length > 1) {
-            return Effect.forEach(group, (one) => write(conversation, [one]), { discard: true })
-          }
-          for (const waiting of group) waiting.outcome = exit
-          return Effect.void
-        })
-      )
-    /** Writes everything that waits; whoever comes first in line does it for the others. */
-    const flush = Effect.suspend(() => {
-      const groups = Map.groupBy(queue.splice(0), ({ entry }) => entry.conversation)
-      return Effect.forEach(groups, ([conversation, group]) => write(conversation, group), { discard: true })
-    })
-    return {
-      append: (entry) =>
-        Effect.suspend(() => {
-          const waiting: Waiting = { entry, outcome: undefined }
-          queue.push(waiting)
-          const inTurn = Effect.suspend(() => (waiting.outcome === undefined ? flush : Effect.void))
-          return Effect.andThen(
-            turn.withPermits(1)(inTurn),
-            Effect.suspend(() => waiting.outcome ?? Effect.void)
-          )
-        }).pipe(Effect.uninterruptible),
-      read: (conversation, limit) => turn.withPermits(1)(attempt(() => read(folder, conversation, limit)))
+    const closeAll = async () => {
+      for (const conversation of [...memory.keys()]) await forget(memory, conversation)
     }
+    yield* Effect.addFinalizer(() => turn.withPermits(1)(Effect.promise(closeAll)))
+    return {
+      append: (entries) =>
+        Effect.uninterruptible(turn.withPermits(1)(attempt(() => appendAll(folder, memory, entries)))),
+      read: (conversation, limit) => turn.withPermits(1)(attempt(() => read(folder, conversation, limit)))
+    } satisfies ConversationLogShape as ConversationLogShape
   })
+  return Layer.effect(ConversationLog, open)
 }

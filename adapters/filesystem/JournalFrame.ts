@@ -4,7 +4,7 @@
  * A frame starts with a NUL byte, which JSON text cannot contain: no record's content can pass for a frame, so a scan
  * for survivors after a damaged frame cannot be fooled.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 /** Magic 8 ‖ salt 16 ‖ length of header and checkpoint u64 ‖ number of the first frame u64 ‖ checksum 16. */
 export const headerBytes = 56
@@ -32,11 +32,7 @@ export interface FrameHead {
   readonly checksum: Uint8Array
 }
 
-const checksum = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const hash = createHash("sha256")
-  for (const part of parts) hash.update(part)
-  return hash.digest().subarray(0, checksumBytes)
-}
+const checksum = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer").subarray(0, checksumBytes)
 
 /** The 56 bytes a journal file starts with. */
 export const encodeHeader = (header: Header): Uint8Array => {
@@ -60,7 +56,7 @@ export const decodeHeader = (bytes: Buffer): Header | undefined => {
   }
 }
 
-/** One frame: head and payload. The payload must not exceed `payloadBytesMax`. */
+/** One frame: head and payload. The checksum is that of the frame with the salt in its place. */
 export const encodeFrame = (salt: Uint8Array, sequence: number, payload: string): Uint8Array => {
   const payloadBytes = Buffer.byteLength(payload, "utf8")
   const bytes = Buffer.allocUnsafe(frameHeadBytes + payloadBytes)
@@ -68,7 +64,8 @@ export const encodeFrame = (salt: Uint8Array, sequence: number, payload: string)
   bytes.writeUInt32BE(payloadBytes, 4)
   bytes.writeBigUInt64BE(BigInt(sequence), 8)
   bytes.write(payload, frameHeadBytes, "utf8")
-  bytes.set(checksum(salt, bytes.subarray(0, 16), bytes.subarray(frameHeadBytes)), 16)
+  bytes.set(salt, 16)
+  bytes.set(checksum(bytes), 16)
   return bytes
 }
 
@@ -82,4 +79,4 @@ export const decodeFrameHead = (bytes: Buffer): FrameHead | undefined => {
 
 /** Whether head and payload belong together and to the journal with this salt. */
 export const frameHolds = (salt: Uint8Array, head: Buffer, payload: Buffer): boolean =>
-  head.subarray(16).equals(checksum(salt, head.subarray(0, 16), payload))
+  head.subarray(16).equals(checksum(Buffer.concat([head.subarray(0, 16), salt, payload])))

@@ -140,6 +140,8 @@ const remove = async (path: string): Promise<void> => {
   })
 }
 
+const lookAgainAfterMs = 100
+
 const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined
 
 /** Puts our file up whole: written under a draft name, then renamed, so that nobody reads half of it. */
@@ -174,8 +176,18 @@ export const acquireLock = async (folder: string): Promise<Lock | Holder> => {
     if (attempt === attempts || rivals.some(({ ageMs }) => ageMs > 2_000)) return rival.holder
     await pause(randomInt(10, 80))
   }
+  let lookedAtMs = Number.NEGATIVE_INFINITY
+  let held = true
   return {
-    stillHeld: () => exists(path),
+    // Whoever takes the folder over has waited for seconds: a look ten times a second is soon enough. By the clock on the
+    // wall, because the other one stands still while the machine sleeps, and that is when somebody else takes over.
+    stillHeld: () => {
+      const nowMs = Date.now()
+      if (held && nowMs >= lookedAtMs && nowMs - lookedAtMs < lookAgainAfterMs) return true
+      lookedAtMs = nowMs
+      held = exists(path)
+      return held
+    },
     beat: async () => {
       const now = new Date()
       await utimes(path, now, now)

@@ -199,7 +199,7 @@ const openStore = (settings: Settings): Effect.Effect<RecordStoreShape, StoreErr
       Effect.gen(function* () {
         yield* attempt(folder, () => sweepDrafts(folder, "lock", silentAfterMs))
         yield* attempt(folder, () => sweepDrafts(folder, journalName))
-        const opened = yield* attempt(folder, () => openJournal(folder, settings.system ?? nodeSystem, records))
+        const opened = yield* attempt(folder, () => openJournal(folder, settings.system ?? nodeSystem(), records))
         const open: Open = { folder, settings, lock, journal: opened.journal, records }
         yield* writeAllViews(open)
         return { ...serve(open), tornBytes: opened.tornBytes }

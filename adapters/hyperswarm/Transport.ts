@@ -78,7 +78,7 @@ const dhtOptions = (options: HyperswarmOptions) => ({
   ...(options.firewalled === undefined ? {} : { firewalled: options.firewalled })
 })
 
-/** The swarm, listening; destroyed with the scope, by force if it does not go in time. */
+/** The swarm, deaf yet; destroyed with the scope, by force if it does not go in time. */
 const openSwarm = (options: HyperswarmOptions, blocked: ReadonlySet<string>) =>
   Effect.gen(function* () {
     const seed = Redacted.value(options.swarmSeed)
@@ -97,12 +97,18 @@ const openSwarm = (options: HyperswarmOptions, blocked: ReadonlySet<string>) =>
     )
     // The swarm would refuse a key for ever that was refused once; who is refused is our set's to say, each time.
     swarm.on("ban", (peer) => peer.ban(false))
-    yield* Effect.tryPromise({
-      try: () => swarm.listen(),
-      catch: (cause) => new TransportError({ code: "network", message: `cannot listen: ${String(cause)}` })
-    }).pipe(Effect.timeoutOption(listenLimitMs))
     return swarm
   })
+
+/**
+ * Binds, and announces our key, as far as that goes in time. Peers come as soon as we are bound, long before this is
+ * over: whoever takes their sockets must be there already, or the first that is reset ends the process.
+ */
+const listen = (swarm: Hyperswarm) =>
+  Effect.tryPromise({
+    try: () => swarm.listen(),
+    catch: (cause) => new TransportError({ code: "network", message: `cannot listen: ${String(cause)}` })
+  }).pipe(Effect.timeoutOption(listenLimitMs))
 
 /** Announcements: one session of the swarm a topic, repeated on a timer because DHT nodes forget and die. */
 const openAnnouncements = (swarm: Hyperswarm, everyMs: number) =>
@@ -199,6 +205,7 @@ export const make = (options: HyperswarmOptions): Effect.Effect<TransportShape, 
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => pairs.shut()))
     swarm.on("connection", (socket) => pairs.accept(socket))
+    yield* listen(swarm)
     const { announce, withdraw } = yield* openAnnouncements(swarm, options.reannounceEveryMs ?? 600_000)
     const limitMs = options.dialLimitMs ?? 8_000
 

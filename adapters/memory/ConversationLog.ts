@@ -47,13 +47,18 @@ const named = <A>(conversation: string, then: Effect.Effect<A, LogError>): Effec
 /** A log on an archive, by default a new one of its own. */
 export const layer = (archive: Archive = new Archive()): Layer.Layer<ConversationLog> =>
   Layer.succeed(ConversationLog, {
-    append: (entry) =>
-      named(
-        entry.conversation,
-        Effect.suspend(() => {
-          const failure = archive.keep(entry)
-          return failure === undefined ? Effect.void : refuse(failure)
-        })
+    append: (entries) =>
+      Effect.forEach(
+        entries,
+        (entry) =>
+          named(
+            entry.conversation,
+            Effect.suspend(() => {
+              const failure = archive.keep(entry)
+              return failure === undefined ? Effect.void : refuse(failure)
+            })
+          ),
+        { discard: true }
       ),
     read: (conversation, limit) =>
       named(

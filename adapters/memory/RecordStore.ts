@@ -58,6 +58,16 @@ export class Disk {
     this.#faults.push({ fail: code })
   }
 
+  /** How many faults no commit has met yet. */
+  get faultsLeft(): number {
+    return this.#faults.length
+  }
+
+  /** Takes back the faults that no commit has met yet. */
+  mend(): void {
+    this.#faults = []
+  }
+
   /** The next commit that has no fault yet is where the process dies: it never returns, and its layer is closed. */
   crashAtNextCommit(moment: CrashMoment): void {
     this.#faults.push({ crash: moment })

@@ -15,6 +15,33 @@ declare module "sodium-native" {
     crypto_core_ed25519_is_valid_point(point: Uint8Array): boolean
     crypto_scalarmult(secret: Uint8Array, scalar: Uint8Array, publicKey: Uint8Array): void
     crypto_scalarmult_base(publicKey: Uint8Array, scalar: Uint8Array): void
+    readonly crypto_pwhash_ALG_ARGON2ID13: number
+    /** Rejects where the memory cannot be had. */
+    crypto_pwhash_async(
+      output: Uint8Array,
+      password: Uint8Array,
+      salt: Uint8Array,
+      opsLimit: number,
+      memLimit: number,
+      algorithm: number
+    ): Promise<void>
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+      sealed: Uint8Array,
+      message: Uint8Array,
+      associated: Uint8Array,
+      none: null,
+      nonce: Uint8Array,
+      key: Uint8Array
+    ): number
+    /** Throws where the tag does not hold. */
+    crypto_aead_xchacha20poly1305_ietf_decrypt(
+      message: Uint8Array,
+      none: null,
+      sealed: Uint8Array,
+      associated: Uint8Array,
+      nonce: Uint8Array,
+      key: Uint8Array
+    ): number
   }
   const sodium: Sodium
   export default sodium

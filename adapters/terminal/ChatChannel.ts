@@ -37,6 +37,8 @@ const roomMode = 0o660
 
 const inWords = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+const errnoOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined)
+
 const unwritable = (file: string, error: unknown): ChannelError =>
   new ChannelError({ code: "unwritable", message: `the room file ${file} cannot be used: ${inWords(error)}` })
 
@@ -49,8 +51,26 @@ const openToAppend = async (file: string) => {
   throw new Error("it is not a regular file")
 }
 
+/**
+ * Makes a folder and the parents it lacks. Not left to the `recursive` option: with it Node tries for ever where a
+ * folder that exists says that it cannot hold another (`ENOENT` below /proc).
+ */
+const makeFolders = async (folder: string): Promise<void> => {
+  const make = (): Promise<void> =>
+    mkdir(folder).catch(async (error: unknown) => {
+      if (errnoOf(error) !== "EEXIST" || !(await stat(folder)).isDirectory()) throw error
+    })
+  try {
+    await make()
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(folder) === folder) throw error
+    await makeFolders(dirname(folder))
+    await make()
+  }
+}
+
 const createRoom = async (file: string): Promise<void> => {
-  await mkdir(dirname(file), { recursive: true })
+  await makeFolders(dirname(file))
   await (await openToAppend(file)).close()
 }
 

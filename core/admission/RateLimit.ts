@@ -30,8 +30,11 @@ export const rates = {
     { capacity: Limits.injectsPerHour, windowMs: 3_600_000 }
   ],
   control: [{ capacity: Limits.controlPerSecond, windowMs: 1_000 }],
+  stream: [{ capacity: Limits.streamsPerHour, windowMs: 3_600_000 }],
+  older: [{ capacity: Limits.olderDisksMax, windowMs: Limits.olderDiskWindowMs }],
   line: [{ capacity: Limits.linesPerMinute, windowMs: 60_000 }],
   opening: [{ capacity: Limits.strangerOpeningsPerMinute, windowMs: 60_000 }],
+  reopening: [{ capacity: Limits.friendOpeningsMax, windowMs: Limits.friendOpeningsWindowMs }],
   violation: [{ capacity: Limits.violationsMax, windowMs: Limits.violationWindowMs }]
 } satisfies Record<string, ReadonlyArray<Rate>>
 export type Budget = keyof typeof rates

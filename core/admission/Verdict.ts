@@ -8,7 +8,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import type { Capability } from "./Capability.ts"
 
-/** How the account that posted a line relates to the name in it (protocol §3). */
+/** How the account that posted a line relates to the name in it (PROTOCOL.md §4). */
 export type AuthorEvidence = "same" | "different" | "unproven"
 
 export type Question =
@@ -42,6 +42,8 @@ export type Question =
       readonly bytes: number
       /** Entries that the conversation log has not taken yet, of all peers. */
       readonly unshown: number
+      /** Their texts together, UTF-16 code units. */
+      readonly unshownCharacters: number
       readonly waitMs: number
     }
   | {
@@ -91,7 +93,8 @@ export const decide = (question: Question): Verdict => {
       if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
       if (!question.conversationKnown) return refuse("unknown-conversation")
       if (question.needs !== "none" && !question.granted) return refuse("no-capability", question.needs)
-      if (question.unshown >= Limits.unshownMax) return refuse("storage-failed", "", Limits.retryPauseMs)
+      if (question.unshown >= Limits.unshownMax || question.unshownCharacters >= Limits.unshownCharactersMax)
+        return refuse("storage-failed", "", Limits.retryPauseMs)
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
       return admitted
     case "run":

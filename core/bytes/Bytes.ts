@@ -11,8 +11,12 @@ declare class TextDecoder {
   decode(bytes: Uint8Array): string
 }
 
+// Both coders keep nothing between calls: without `stream` every call begins anew.
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 /** Text → UTF-8. Lone surrogates become U+FFFD, as the standard says. */
-export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+export const utf8 = (text: string): Uint8Array => encoder.encode(text)
 
 /** How many bytes a text takes as UTF-8, without making them. */
 export const utf8Length = (text: string): number => {
@@ -33,7 +37,7 @@ export const utf8Length = (text: string): number => {
 /** UTF-8 → text, or undefined for bytes that are not UTF-8. A byte order mark is kept as a character. */
 export const text = (bytes: Uint8Array): string | undefined => {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decoder.decode(bytes)
   } catch {
     return undefined
   }
@@ -41,7 +45,9 @@ export const text = (bytes: Uint8Array): string | undefined => {
 
 /** All parts, one after the other, in fresh memory. */
 export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
   let offset = 0
   for (const part of parts) {
     joined.set(part, offset)
@@ -84,6 +90,11 @@ export const readU64 = (bytes: Uint8Array, offset: number): number | undefined =
   return Number.isSafeInteger(value) ? value : undefined
 }
 
+const digits: ReadonlyArray<string> = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+
 /** Lower-case hexadecimal. */
-export const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+export const hex = (bytes: Uint8Array): string => {
+  let written = ""
+  for (const byte of bytes) written += digits[byte]
+  return written
+}

@@ -3,7 +3,7 @@
  * It never contains text that could be read two ways: every field carries its length, the label its own.
  * A label names the purpose and the protocol, so that a signature made for one purpose is worth nothing for another.
  */
-import { concat, u32, u64, utf8 } from "./Bytes.ts"
+import { u64, utf8 } from "./Bytes.ts"
 
 /** A field: bytes as they are, text as UTF-8, a safe non-negative integer as eight bytes. */
 export type Field = Uint8Array | string | number
@@ -18,5 +18,20 @@ const fieldBytes = (field: Field): Uint8Array =>
 export const encode = (label: string, fields: ReadonlyArray<Field>): Uint8Array => {
   const name = utf8(label)
   const parts = fields.map(fieldBytes)
-  return concat(u32(name.length), name, u32(parts.length), ...parts.flatMap((part) => [u32(part.length), part]))
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + 4 + part.length, 8 + name.length))
+  const view = new DataView(bytes.buffer)
+  let offset = 0
+  const number = (value: number) => {
+    view.setUint32(offset, value)
+    offset += 4
+  }
+  const prefixed = (part: Uint8Array) => {
+    number(part.length)
+    bytes.set(part, offset)
+    offset += part.length
+  }
+  prefixed(name)
+  number(parts.length)
+  for (const part of parts) prefixed(part)
+  return bytes
 }

@@ -9,7 +9,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 
-/** One stream of a peer: everything up to `mark` is done, and the numbers in `sparse` above it. */
+/** One stream of a peer: everything up to `mark` is done, and the numbers in `sparse` above it, in ascending order. */
 export const Stream = Schema.Struct({
   peerId: Schema.String,
   stream: Schema.String,
@@ -50,7 +50,7 @@ export const look = (
 ): Result.Result<Sighting, Rejection.Rejection> => {
   const { mark, sparse } = streamOf(inbox, peerId, stream, 0)
   if (number > mark + Limits.inboxAheadMax) return Result.fail(Rejection.make("too-far-ahead", "", Limits.retryPauseMs))
-  if (number > mark && !sparse.includes(number)) return Result.succeed({ kind: "new" })
+  if (number > mark && !has(sparse, number)) return Result.succeed({ kind: "new" })
   const outcome = Table.get(inbox.outcomes, outcomeKey(peerId, stream, number))
   // A number that was given up unseen has no body to be in conflict with: a copy on an older link may still come.
   if (outcome !== undefined && outcome.hash !== "" && outcome.hash !== hash)
@@ -61,7 +61,7 @@ export const look = (
 /** What became of a number, whatever its body: for a sender that has given it up and asks. */
 export const whatBecameOf = (inbox: Inbox, peerId: PeerId, stream: string, number: number): Sighting => {
   const { mark, sparse } = streamOf(inbox, peerId, stream, 0)
-  if (number > mark && !sparse.includes(number)) return { kind: "new" }
+  if (number > mark && !has(sparse, number)) return { kind: "new" }
   return { kind: "known", code: Table.get(inbox.outcomes, outcomeKey(peerId, stream, number))?.code }
 }
 
@@ -82,6 +82,10 @@ export const closeForgotten = (
   return advance(inbox, before, { ...before, mark: to })
 }
 
+/** Whether anything of a stream is remembered. */
+export const knows = (inbox: Inbox, peerId: PeerId, stream: string): boolean =>
+  Table.has(inbox.streams, streamKey(peerId, stream))
+
 /** How far our memory of a peer's streams reaches, for the greeting of a session. */
 export const marks = (
   inbox: Inbox,
@@ -89,7 +93,7 @@ export const marks = (
 ): ReadonlyArray<{ readonly stream: string; readonly mark: number; readonly top?: number }> =>
   Table.values(inbox.streams)
     .filter((stream) => stream.peerId === peerId)
-    .map(({ mark, sparse, stream }) => ({ stream, mark, ...(sparse.length === 0 ? {} : { top: Math.max(...sparse) }) }))
+    .map(({ mark, sparse, stream }) => ({ stream, mark, ...(sparse.length === 0 ? {} : { top: sparse.at(-1)! }) }))
 
 /** Remembers that a number took effect, or was finally refused with a code. */
 export const record = (
@@ -102,7 +106,9 @@ export const record = (
 ): Inbox => {
   const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
   const outcomes = Table.set(inbox.outcomes, outcomeKey(peerId, stream, number), outcome)
-  return advance({ ...inbox, outcomes }, before, { ...before, sparse: [...before.sparse, number] })
+  const next =
+    number === before.mark + 1 ? { ...before, mark: number } : { ...before, sparse: inserted(before.sparse, number) }
+  return advance({ ...inbox, outcomes }, before, next)
 }
 
 /**
@@ -118,7 +124,11 @@ const advance = (inbox: Inbox, before: Stream, next: Stream): Inbox => {
     if (number <= keptAbove) outcomes = Table.remove(outcomes, outcomeKey(peerId, before.stream, number))
   }
   for (let old = before.mark - Limits.inboxOutcomesMax + 1; old <= Math.min(before.mark, keptAbove); old++) drop(old)
-  for (const old of next.sparse) drop(old)
+  // Only a mark that has jumped leaves any of these behind.
+  for (const old of next.sparse) {
+    if (old > keptAbove) break
+    drop(old)
+  }
   const isNew = !Table.has(inbox.streams, streamKey(peerId, before.stream))
   const advanced = { streams: Table.set(inbox.streams, streamKey(peerId, before.stream), after), outcomes }
   return isNew ? forgetOldStreams(advanced, peerId) : advanced
@@ -130,12 +140,33 @@ export const forget = (inbox: Inbox, peerId: PeerId): Inbox => ({
   outcomes: Table.removeWhere(inbox.outcomes, (_, key) => key.startsWith(`${peerId}/`))
 })
 
-/** Moves the mark over the numbers that follow it without a gap. */
+/** How many of the numbers, which ascend, are at most `upTo`; found by halving, because there may be a thousand. */
+const countUpTo = (sparse: ReadonlyArray<number>, upTo: number): number => {
+  let [low, high] = [0, sparse.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sparse[middle]! <= upTo) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+const has = (sparse: ReadonlyArray<number>, number: number): boolean => sparse[countUpTo(sparse, number) - 1] === number
+
+/** The numbers with one more, each once. */
+const inserted = (sparse: ReadonlyArray<number>, number: number): ReadonlyArray<number> =>
+  has(sparse, number) ? sparse : sparse.toSpliced(countUpTo(sparse, number), 0, number)
+
+/**
+ * Moves the mark over the numbers that follow it without a gap. A message costs what it changes: above a gap there may be
+ * a thousand numbers, and the usual one joins the mark below them.
+ */
 const absorb = (stream: Stream): Stream => {
-  const above = new Set(stream.sparse)
+  const { sparse } = stream
   let { mark } = stream
-  while (above.delete(mark + 1)) mark++
-  return { ...stream, mark, sparse: [...above].filter((one) => one > mark).sort((a, b) => a - b) }
+  let known = 0
+  while (known < sparse.length && sparse[known]! <= mark + 1) mark = Math.max(mark, sparse[known++]!)
+  return known === 0 ? { ...stream, mark } : { ...stream, mark, sparse: sparse.slice(known) }
 }
 
 /**
@@ -149,7 +180,7 @@ const newestMs = (inbox: Inbox, peerId: PeerId, stream: string): number =>
         .filter((one) => one.peerId === peerId)
         .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs), Number.NEGATIVE_INFINITY)
 
-/** Keeps the newest streams of a peer (protocol §6: two). */
+/** Keeps the newest streams of a peer (PROTOCOL.md §10: two). */
 const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {
   const mine = Table.values(inbox.streams)
     .filter((stream) => stream.peerId === peerId)
@@ -169,7 +200,12 @@ const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {
  */
 export const receipt = (inbox: Inbox, peerId: PeerId, stream: string, upTo: number) => {
   const { mark, sparse } = streamOf(inbox, peerId, stream, 0)
-  return { kind: "Receipt" as const, stream, mark: Math.min(mark, upTo), also: sparse.filter((one) => one <= upTo) }
+  return {
+    kind: "Receipt" as const,
+    stream,
+    mark: Math.min(mark, upTo),
+    also: sparse.slice(0, countUpTo(sparse, upTo))
+  }
 }
 
 /** Whether a number is so far above what is done that nothing is remembered about it. */

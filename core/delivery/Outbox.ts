@@ -5,13 +5,13 @@
  * without a trace, and what was sent is the same bytes at every attempt.
  */
 import { HashMap, Option, Result, Schema } from "effect"
-import { text, utf8, utf8Length } from "../bytes/Bytes.ts"
+import { utf8, utf8Length } from "../bytes/Bytes.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Codec from "../wire/Codec.ts"
-import type { Durable, Skip } from "../wire/Message.ts"
+import type { Durable, Inject } from "../wire/Message.ts"
 
 /** The stream we send a peer now and the one before it, the next number in it, and the next place in the queue. */
 export const Lane = Schema.Struct({
@@ -19,6 +19,8 @@ export const Lane = Schema.Struct({
   stream: Schema.String,
   next: Schema.Int,
   previous: Schema.optionalKey(Schema.String),
+  /** The highest number of the stream that left the queue without an answer: whether it arrived is not known. */
+  unanswered: Schema.optionalKey(Schema.Int),
   order: Schema.Int
 })
 export type Lane = typeof Lane.Type
@@ -27,11 +29,13 @@ export const Entry = Schema.Struct({
   peerId: Schema.String,
   /** Place in the queue: order of acceptance. */
   order: Schema.Int,
-  /** The message's id for our operator and tools; for an inject and its end, the inject's id. */
+  /** The message's id for our operator and tools; for an inject, its end and its `Cancel`, the inject's id. */
   id: Schema.String,
   kind: Schema.Literals(["Log", "Inject", "Cancel", "Done", "GrantChanged", "Unfriend"]),
   /** The body, JSON text: as it is sent once it has a place, with an empty place before. */
   body: Schema.String,
+  /** Its length as UTF-8: most scripts take two or three bytes a character, and a link counts bytes. */
+  bodyBytes: Schema.Int,
   /** UTF-8 bytes of what the operator wrote. */
   textBytes: Schema.Int,
   expiresAtMs: Schema.Int,
@@ -42,25 +46,9 @@ export const Entry = Schema.Struct({
 })
 export type Entry = typeof Entry.Type
 
-/** What a message of ours can be before it has its outcome. */
-export type Standing = "waiting" | "sent" | "givenUp"
-/** The outcomes: delivered, or a code of the table of rejections; `refused` stands for those that the peer gives. */
-export type Outcome = "delivered" | "refused" | "expired" | "cancelled" | "unresolved"
-
-/** standing → what it can become. The diagram in the room's README is generated from this, and the model obeys it. */
-export const transitions: Readonly<Record<Standing, ReadonlyArray<Standing | Outcome>>> = {
-  waiting: ["sent", "expired", "cancelled", "refused"],
-  sent: ["delivered", "refused", "givenUp", "waiting", "unresolved"],
-  givenUp: ["delivered", "refused", "expired", "cancelled", "unresolved"]
-}
-
-/** Where an entry stands. */
-export const standing = (entry: Entry): Standing =>
-  entry.withdrawn !== undefined ? "givenUp" : entry.place === undefined ? "waiting" : "sent"
-
-/** What waits for one peer: places in the queue ascending, and their bodies' bytes together. */
+/** What waits for one peer: the entries in the order of the queue, and their bodies' bytes together. */
 export interface Waiting {
-  readonly orders: ReadonlyArray<number>
+  readonly entries: ReadonlyArray<Entry>
   readonly size: number
 }
 
@@ -82,7 +70,7 @@ export const empty: Outbox = {
   soonestMs: Number.POSITIVE_INFINITY
 }
 
-const none: Waiting = { orders: [], size: 0 }
+const none: Waiting = { entries: [], size: 0 }
 
 /** The place of a message that has none yet. It is as long as any, so that a body never grows when it is placed. */
 export const unplaced = { stream: "0".repeat(32), number: Number.MAX_SAFE_INTEGER }
@@ -100,53 +88,65 @@ const count = (outbox: Outbox, entry: Entry): Outbox => {
   return {
     ...outbox,
     waiting: HashMap.set(outbox.waiting, entry.peerId, {
-      orders: [...before.orders, entry.order],
-      size: before.size + sizeOf(entry)
+      entries: [...before.entries, entry],
+      size: before.size + entry.bodyBytes
     }),
-    size: outbox.size + sizeOf(entry),
+    size: outbox.size + entry.bodyBytes,
     soonestMs: Math.min(outbox.soonestMs, entry.expiresAtMs)
   }
 }
-
-/** Bytes of a body. Characters will not do: most scripts take two or three bytes each, and a link counts bytes. */
-const sizeOf = (entry: Entry): number => utf8Length(entry.body)
 
 /** What waits for a peer. */
 export const waitingFor = (outbox: Outbox, peerId: PeerId): Waiting =>
   Option.getOrElse(HashMap.get(outbox.waiting, peerId), () => none)
 
 /** The entries that wait for a peer, in order. */
-export const entriesFor = (outbox: Outbox, peerId: PeerId): ReadonlyArray<Entry> =>
-  waitingFor(outbox, peerId).orders.flatMap((order) => Table.get(outbox.entries, entryKey(peerId, order)) ?? [])
+export const entriesFor = (outbox: Outbox, peerId: PeerId): ReadonlyArray<Entry> => waitingFor(outbox, peerId).entries
 
-/** Replaces an entry by another in its place in the queue. */
-const replace = (outbox: Outbox, old: Entry, entry: Entry): Outbox => {
-  const before = waitingFor(outbox, old.peerId as PeerId)
-  const grown = sizeOf(entry) - sizeOf(old)
+/** Puts entries of one peer in place of those of the same order, whose bodies together have grown by so many bytes. */
+const replace = (outbox: Outbox, peerId: PeerId, changed: ReadonlyArray<Entry>, grown: number): Outbox => {
+  if (changed.length === 0) return outbox
+  const byOrder = new Map(changed.map((entry) => [entry.order, entry]))
+  const before = waitingFor(outbox, peerId)
+  const after = before.entries.map((entry) => byOrder.get(entry.order) ?? entry)
+  let { entries } = outbox
+  for (const entry of changed) entries = Table.set(entries, entryKey(peerId, entry.order), entry)
   return {
     ...outbox,
-    entries: Table.set(outbox.entries, entryKey(entry.peerId, entry.order), entry),
-    waiting: HashMap.set(outbox.waiting, old.peerId, { orders: before.orders, size: before.size + grown }),
+    entries,
+    waiting: HashMap.set(outbox.waiting, peerId, { entries: after, size: before.size + grown }),
     size: outbox.size + grown
   }
 }
 
 /** Takes entries of one peer out, in one pass over what waits for it. */
-const takeOut = (outbox: Outbox, peerId: PeerId, gone: ReadonlyArray<Entry>): Outbox => {
+export const takeOut = (outbox: Outbox, peerId: PeerId, gone: ReadonlyArray<Entry>): Outbox => {
   if (gone.length === 0) return outbox
   const orders = new Set(gone.map((entry) => entry.order))
-  const freed = gone.reduce((size, entry) => size + sizeOf(entry), 0)
+  const freed = gone.reduce((size, entry) => size + entry.bodyBytes, 0)
   const before = waitingFor(outbox, peerId)
   let entries = outbox.entries
   for (const order of orders) entries = Table.remove(entries, entryKey(peerId, order))
-  const left = { orders: before.orders.filter((order) => !orders.has(order)), size: before.size - freed }
+  const left = { entries: before.entries.filter(({ order }) => !orders.has(order)), size: before.size - freed }
   return {
     ...outbox,
     entries,
     waiting:
-      left.orders.length === 0 ? HashMap.remove(outbox.waiting, peerId) : HashMap.set(outbox.waiting, peerId, left),
+      left.entries.length === 0 ? HashMap.remove(outbox.waiting, peerId) : HashMap.set(outbox.waiting, peerId, left),
     size: outbox.size - freed
   }
+}
+
+/** Takes entries out that the peer has not answered for: the lane remembers up to where that is so. */
+const takeOutUnanswered = (outbox: Outbox, peerId: PeerId, gone: ReadonlyArray<Entry>): Outbox => {
+  const left = takeOut(outbox, peerId, gone)
+  const lane = Table.get(left.lanes, peerId)
+  const numbers = gone.flatMap(({ place }) =>
+    place !== undefined && place.stream === lane?.stream ? place.number : []
+  )
+  if (lane === undefined || numbers.length === 0) return left
+  const unanswered = Math.max(lane.unanswered ?? 0, ...numbers)
+  return { ...left, lanes: Table.set(left.lanes, peerId, { ...lane, unanswered }) }
 }
 
 /** An outbox with some entries gone, and which. */
@@ -172,7 +172,7 @@ export const open = (outbox: Outbox, peerId: PeerId, stream: string): Taken => {
 /** Takes everything that waits for a peer out. */
 export const clear = (outbox: Outbox, peerId: PeerId): Taken => {
   const gone = entriesFor(outbox, peerId)
-  return { outbox: takeOut(outbox, peerId, gone), gone }
+  return { outbox: takeOutUnanswered(outbox, peerId, gone), gone }
 }
 
 /** An outbox without anything of a peer: nothing waits for it, and no stream leads to it. */
@@ -189,13 +189,13 @@ export interface Draft {
   readonly make: (place: { readonly stream: string; readonly number: number }) => Durable
 }
 
-/** What is always taken, however full the outbox is: it is bounded by what it ends or changes. */
+/** What is always taken, however full the outbox is: it is bounded by what it ends, and by who queues it. */
 const neverRefused = (kind: Durable["kind"]): boolean => kind !== "Log" && kind !== "Inject"
 
 const full = (outbox: Outbox, peerId: PeerId, bytes: number): boolean => {
   const before = waitingFor(outbox, peerId)
   return (
-    before.orders.length >= Limits.outboxEntriesMax ||
+    before.entries.length >= Limits.outboxEntriesMax ||
     before.size + bytes > Limits.outboxBytesMax ||
     outbox.size + bytes > Limits.outboxTotalBytesMax
   )
@@ -212,17 +212,17 @@ export const enqueue = (
   const lane = Table.get(outbox.lanes, peerId)
   if (lane === undefined) return Result.fail(Rejection.make("unknown-peer"))
   const message = draft.make(unplaced)
-  const bytes = Codec.encode(message)
-  if (bytes.length > Limits.bodyBytesMax) return Result.fail(Rejection.make("body-too-large", `${bytes.length} bytes`))
-  if (!neverRefused(message.kind) && full(outbox, peerId, bytes.length)) {
-    return Result.fail(Rejection.make("outbox-full"))
-  }
+  const body = Codec.print(message)
+  const bytes = utf8Length(body)
+  if (bytes > Limits.bodyBytesMax) return Result.fail(Rejection.make("body-too-large", `${bytes} bytes`))
+  if (!neverRefused(message.kind) && full(outbox, peerId, bytes)) return Result.fail(Rejection.make("outbox-full"))
   const entry: Entry = {
     peerId,
     order: lane.order,
     id: draft.id,
     kind: message.kind,
-    body: text(bytes) ?? "",
+    body,
+    bodyBytes: bytes,
     textBytes: draft.textBytes,
     expiresAtMs: draft.expiresAtMs
   }
@@ -235,7 +235,7 @@ export const enqueue = (
 }
 
 /** What sending an entry takes of the window, in bytes. */
-export const sendSize = (entry: Entry): number => (entry.withdrawn === undefined ? sizeOf(entry) : 128)
+export const sendSize = (entry: Entry): number => (entry.withdrawn === undefined ? entry.bodyBytes : 128)
 
 /** The next entries to send, in order, that are not under way and fit the rest of the window. */
 const next = (
@@ -245,11 +245,10 @@ const next = (
   windowBytesUsed: number
 ): ReadonlyArray<Entry> => {
   const found: Array<Entry> = []
+  if (underWay.size >= Limits.sendWindowEntries) return found
   let used = windowBytesUsed
-  for (const order of waitingFor(outbox, peerId).orders) {
-    if (underWay.has(order)) continue
-    const candidate = Table.get(outbox.entries, entryKey(peerId, order))
-    if (candidate === undefined) continue
+  for (const candidate of entriesFor(outbox, peerId)) {
+    if (underWay.has(candidate.order)) continue
     const fits = used === 0 || used + sendSize(candidate) <= Limits.sendWindowBytes
     if (!fits || underWay.size + found.length >= Limits.sendWindowEntries) break
     found.push(candidate)
@@ -258,20 +257,18 @@ const next = (
   return found
 }
 
-/** The message of an entry that has its body. */
-const messageOf = (entry: Entry): Durable => {
-  const message = Codec.decode(utf8(entry.body))
-  if (Result.isFailure(message) || message.success === undefined) throw new Error("a queued message does not parse")
-  return message.success as Durable
+/** An entry with some members of its body changed. The body is our own text: `enqueue` has printed it. */
+const rewritten = (entry: Entry, change: Partial<Pick<Inject, "stream" | "number" | "timeLimitMs">>): Entry => {
+  const body = JSON.stringify({ ...(JSON.parse(entry.body) as Durable), ...change })
+  // Only digits and ids have changed, and each character of these is one byte.
+  return { ...entry, body, bodyBytes: entry.bodyBytes + body.length - entry.body.length }
 }
 
 /** Gives an entry its place; an inject learns how long its caller still waits. */
 const place = (entry: Entry, lane: Lane, nowMs: number): Entry => {
   const at = { stream: lane.stream, number: lane.next }
-  const message = { ...messageOf(entry), ...at }
-  const timed =
-    message.kind === "Inject" ? { ...message, timeLimitMs: Math.max(1, entry.expiresAtMs - nowMs) } : message
-  return { ...entry, place: at, body: text(Codec.encode(timed)) ?? "" }
+  const timed = entry.kind === "Inject" ? { ...at, timeLimitMs: Math.max(1, entry.expiresAtMs - nowMs) } : at
+  return { ...rewritten(entry, timed), place: at }
 }
 
 /** An entry that has been sent at least once. */
@@ -288,26 +285,37 @@ export const due = (
   windowBytesUsed: number,
   nowMs: number
 ): { readonly outbox: Outbox; readonly entries: ReadonlyArray<Placed> } => {
-  let placed = outbox
-  const entries = next(outbox, peerId, underWay, windowBytesUsed).flatMap((entry): ReadonlyArray<Placed> => {
-    if (entry.place !== undefined) return [entry as Placed]
-    const lane = Table.get(placed.lanes, peerId)
-    if (lane === undefined) return []
-    const sent = place(entry, lane, nowMs)
-    placed = {
-      ...replace(placed, entry, sent),
-      lanes: Table.set(placed.lanes, peerId, { ...lane, next: lane.next + 1 })
-    }
-    return [sent as Placed]
-  })
-  return { outbox: placed, entries }
+  let lane = Table.get(outbox.lanes, peerId)
+  if (lane === undefined) return { outbox, entries: [] }
+  const entries: Array<Placed> = []
+  const numbered: Array<Placed> = []
+  let grown = 0
+  for (const entry of next(outbox, peerId, underWay, windowBytesUsed)) {
+    const sent = (entry.place === undefined ? place(entry, lane, nowMs) : entry) as Placed
+    entries.push(sent)
+    if (sent === entry) continue
+    numbered.push(sent)
+    grown += sent.bodyBytes - entry.bodyBytes
+    lane = { ...lane, next: lane.next + 1 }
+  }
+  if (numbered.length === 0) return { outbox, entries }
+  const placed = replace(outbox, peerId, numbered, grown)
+  return { outbox: { ...placed, lanes: Table.set(placed.lanes, peerId, lane) }, entries }
+}
+
+/** The entries that were sent in a stream under numbers of a kind, in order. */
+const sentOf = (
+  outbox: Outbox,
+  peerId: PeerId,
+  stream: string,
+  isMeant: (number: number) => boolean
+): ReadonlyArray<Entry> => {
+  return entriesFor(outbox, peerId).filter(({ place }) => place?.stream === stream && isMeant(place.number))
 }
 
 /** Takes one sent entry out, whatever its outcome was. */
 export const take = (outbox: Outbox, peerId: PeerId, stream: string, number: number): Taken => {
-  const gone = entriesFor(outbox, peerId)
-    .filter((entry) => entry.place?.stream === stream && entry.place.number === number)
-    .slice(0, 1)
+  const gone = sentOf(outbox, peerId, stream, (one) => one === number).slice(0, 1)
   return { outbox: takeOut(outbox, peerId, gone), gone }
 }
 
@@ -320,17 +328,15 @@ export const settle = (
   also: ReadonlyArray<number>
 ): Taken => {
   const confirmed = new Set(also)
-  const gone = entriesFor(outbox, peerId).filter(
-    ({ place }) => place?.stream === stream && (place.number <= mark || confirmed.has(place.number))
-  )
+  const gone = sentOf(outbox, peerId, stream, (number) => number <= mark || confirmed.has(number))
   return { outbox: takeOut(outbox, peerId, gone), gone }
 }
 
 /** The place an entry of an older disk gets anew, because the peer knows another message under its number. */
 export const displace = (outbox: Outbox, entry: Entry): Outbox => {
   const { place: _, ...rest } = entry
-  const body = text(Codec.encode({ ...messageOf(entry), ...unplaced })) ?? ""
-  return replace(outbox, entry, { ...rest, body })
+  const displaced = rewritten(rest, unplaced)
+  return replace(outbox, entry.peerId as PeerId, [displaced], displaced.bodyBytes - entry.bodyBytes)
 }
 
 /**
@@ -339,8 +345,8 @@ export const displace = (outbox: Outbox, entry: Entry): Outbox => {
  */
 export const withdraw = (outbox: Outbox, entry: Entry, reason: "expired" | "cancelled", nowMs: number): Taken => {
   if (entry.place === undefined) return { outbox: takeOut(outbox, entry.peerId as PeerId, [entry]), gone: [entry] }
-  const asked = { ...entry, body: "", withdrawn: reason, expiresAtMs: nowMs + Limits.outboxAgeMs }
-  return { outbox: replace(outbox, entry, asked), gone: [] }
+  const asked = { ...entry, body: "", bodyBytes: 0, withdrawn: reason, expiresAtMs: nowMs + Limits.outboxAgeMs }
+  return { outbox: replace(outbox, entry.peerId as PeerId, [asked], -entry.bodyBytes), gone: [] }
 }
 
 /**
@@ -357,7 +363,7 @@ export const expire = (outbox: Outbox, nowMs: number): Taken & { readonly asked:
     if (entry.expiresAtMs > nowMs) {
       soonestMs = Math.min(soonestMs, entry.expiresAtMs)
     } else if (entry.withdrawn !== undefined || entry.place === undefined) {
-      left = takeOut(left, entry.peerId as PeerId, [entry])
+      left = takeOutUnanswered(left, entry.peerId as PeerId, [entry])
       gone.push(entry)
     } else {
       left = withdraw(left, entry, "expired", nowMs).outbox
@@ -366,30 +372,6 @@ export const expire = (outbox: Outbox, nowMs: number): Taken & { readonly asked:
     }
   }
   return { outbox: { ...left, soonestMs }, gone, asked }
-}
-
-/**
- * The numbers that the peer has settled and that lie above the marks it names: it has forgotten them. In the stream before
- * this one only those matter that something sent and not settled lies above.
- */
-export const forgottenBy = (
-  outbox: Outbox,
-  peerId: PeerId,
-  markOf: (stream: string) => number
-): ReadonlyArray<Omit<Skip, "kind">> => {
-  const lane = Table.get(outbox.lanes, peerId)
-  if (lane === undefined) return []
-  const places = entriesFor(outbox, peerId).flatMap((entry) => entry.place ?? [])
-  const settledUpTo = (stream: string): number => {
-    const unsettled = places.flatMap((one) => (one.stream === stream ? one.number : []))
-    if (unsettled.length > 0) return Math.min(...unsettled) - 1
-    return stream === lane.stream ? lane.next - 1 : 0
-  }
-  return [lane.previous, lane.stream].flatMap((stream) => {
-    if (stream === undefined) return []
-    const [mark, to] = [markOf(stream), settledUpTo(stream)]
-    return mark < to ? [{ stream, from: mark + 1, to }] : []
-  })
 }
 
 /** The body's bytes, exactly as they were hashed when first sent. */

@@ -50,7 +50,11 @@ export const Friend = Schema.Struct({
   /** What makes the key doubtful, and the key that does. */
   doubt: optional(Schema.Struct({ state: Schema.Literals(["Forked", "Changed"]), key: text })),
   /** The key of ours that the friend is known to have accepted. */
-  knowsKey: optional(text)
+  knowsKey: optional(text),
+  /** Runs of its program that have greeted us, newest last; see `Runs`. */
+  runs: optional(Schema.Array(text)),
+  /** When it was last told that one identity is on two machines: the friend's as we saw it, ours as the friend says. */
+  twoMachines: optional(Schema.Struct({ ours: optional(Schema.Int), theirs: optional(Schema.Int) }))
 })
 export type Friend = Omit<typeof Friend.Type, "peerId" | "identityKey" | "swarmKey"> & {
   readonly peerId: PeerId
@@ -100,7 +104,7 @@ export const Asked = Schema.Struct({
   tsMs: Schema.Int,
   signature: optional(text),
   expiresAtMs: Schema.Int,
-  /** The identity key of ours that signed it: who accepts knows that one. */
+  /** The identity key of ours that signs it: who accepts knows that one. */
   key: optional(text),
   /** How often this line has been handed to the channel: a crash in between posts the same line again. */
   posted: Schema.Boolean
@@ -122,6 +126,8 @@ export const AskedBy = Schema.Struct({
   expiresAtMs: Schema.Int,
   /** Time in our acceptance once the operator has accepted; the record goes when the line is posted. */
   acceptedAtMs: optional(Schema.Int),
+  /** The identity key of ours that signs our acceptance: no other may, or the requester sees two of us. */
+  acceptedKey: optional(text),
   /** Our acceptance was refused by the channel: the operator can accept once more. */
   notPosted: optional(Schema.Boolean)
 })
@@ -174,7 +180,8 @@ export type Recognised =
 
 /**
  * Finds the peer that a history speaks for. The holder of a key we hold now is that peer, whatever its past says of
- * others; a key that was left by anybody is retired for all; two peers can never become one.
+ * others; a key that was left by anybody is retired for all; two friends can never become one. A friend who was one before,
+ * under an earlier key of the same history, is the friend of today.
  */
 export const recognise = (roster: Roster, history: KeyHistory.History): Recognised => {
   const present = byKey(roster, history.current)
@@ -189,8 +196,10 @@ export const recognise = (roster: Roster, history: KeyHistory.History): Recognis
     .map((friend) => ({ kind: "one" as const, friend, relation: KeyHistory.relate(accepted(friend), history) }))
     .filter(({ relation }) => relation.kind !== "unrelated")
   const retired = related.find(({ relation }) => relation.kind === "retired")
-  const found = retired ?? related[0]
+  const friends = related.filter(({ friend }) => friend.standing === "Friend")
+  const found = retired ?? friends[0] ?? related[0]
   if (found === undefined) return { kind: "nobody" }
+  if (retired === undefined && friends.length === 1) return found
   return related.length > 1 && retired === undefined ? { kind: "several", friend: found.friend } : found
 }
 
@@ -262,9 +271,9 @@ export const findAskedBy = (
     name
   )
 
-/** Drops requests whose time is over. */
-export const expire = (roster: Roster, nowMs: number): Roster => ({
-  ...roster,
-  asked: Table.removeWhere(roster.asked, (record) => record.expiresAtMs <= nowMs),
-  askedBy: Table.removeWhere(roster.askedBy, (record) => record.expiresAtMs <= nowMs)
-})
+/** Drops requests whose time is over; the same roster if there are none. */
+export const expire = (roster: Roster, nowMs: number): Roster => {
+  const asked = Table.removeWhere(roster.asked, (record) => record.expiresAtMs <= nowMs)
+  const askedBy = Table.removeWhere(roster.askedBy, (record) => record.expiresAtMs <= nowMs)
+  return asked === roster.asked && askedBy === roster.askedBy ? roster : { ...roster, asked, askedBy }
+}

@@ -34,7 +34,7 @@ export const first = (history: History): RemoteIdentityKey => history.steps[0]?.
 /** The keys before the current one, oldest first. */
 export const earlier = (history: History): ReadonlyArray<RemoteIdentityKey> => history.steps.map((step) => step.from)
 
-/** The bytes that stand for a history where it is signed (protocol §4): never JSON text. */
+/** The bytes that stand for a history where it is signed (PROTOCOL.md §7): never JSON text. */
 export const digest = (crypto: CryptoShape, links: ReadonlyArray<Link>): Uint8Array =>
   crypto.sha256(Transcript.encode("wop/3 key history", links.map(Rotation.transcript)))
 

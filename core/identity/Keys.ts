@@ -12,7 +12,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import { Commitment, Link } from "./Link.ts"
 
-/** A peer's Ed25519 key, admitted by the rule of protocol §1: 43 characters base64url. */
+/** A peer's Ed25519 key, admitted by the rule of PROTOCOL.md §2: 43 characters base64url. */
 export type RemoteIdentityKey = string & Brand.Brand<"RemoteIdentityKey">
 /** A peer's X25519 key: 43 characters base64url. */
 export type RemoteAgreementKey = string & Brand.Brand<"RemoteAgreementKey">
@@ -63,7 +63,7 @@ export const keyBytes = (key: RemoteIdentityKey | RemoteAgreementKey | RemoteSwa
   return bytes
 }
 
-/** The swarm seed is derived from the identity seed and equal to nothing else (key separation, protocol §4). */
+/** The swarm seed is derived from the identity seed and equal to nothing else (PROTOCOL.md, appendix A). */
 const swarmSeedOf = (crypto: CryptoShape, identitySeed: Uint8Array): Uint8Array => {
   const seed = crypto.hkdfSha256(identitySeed, utf8("wop/3"), Transcript.encode("wop/3 swarm key", []), 32)
   if (seed === undefined) throw new Error("HKDF refused 32 bytes")

@@ -12,7 +12,7 @@ const forbidden = /[\p{White_Space}\p{C}\p{Default_Ignorable_Code_Point}\u2800|]
 /** More than three combining marks in a row are invisible ink or a scribble over other lines. */
 const stacked = /\p{M}{4}/u
 
-/** A name as protocol §1 allows it, one leading `@` dropped, or `name-invalid`. */
+/** A name as PROTOCOL.md §3 allows it, one leading `@` dropped, or `name-invalid`. */
 export const parse = (text: string): Result.Result<string, Rejection.Rejection> => {
   const name = text.startsWith("@") ? text.slice(1) : text
   const codePoints = Array.from(name).length

@@ -47,7 +47,7 @@ export const signerOf = (crypto: CryptoShape, key: RemoteIdentityKey): Signer =>
 })
 
 /**
- * Checks a signature under the rule of protocol §1 and hands the value on as authentic.
+ * Checks a signature under the rule of PROTOCOL.md §2 and hands the value on as authentic.
  * Fails with `refusal` (which row of the table depends on where the statement came from).
  */
 export const verify = <A>(

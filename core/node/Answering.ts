@@ -1,12 +1,12 @@
 /**
  * Injects on both ends: ours that wait for an answer, theirs that run in the sandbox; and what is shown to the owner.
  * It never runs anything itself and never lets a run begin that is not committed as begun.
- * A request and its answer are shown in the friend's conversation, under ids that follow from stream and number.
+ * A request and its answer are shown in the friend's conversation, under ids that follow from stream, number and content.
  */
 import { HashMap } from "effect"
 import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
-import { text, utf8 } from "../bytes/Bytes.ts"
+import { text, utf8, utf8Length } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
@@ -17,11 +17,12 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Done, Inject, Resume } from "../wire/Message.ts"
 import type { Input, JobResult, Turn } from "./Input.ts"
+import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
-/** How a friend's conversation is called on the owner's screen (protocol §5). */
+/** How a friend's conversation is called on the owner's screen. */
 export const label = (friend: Roster.Friend): string => `friend:p2p:${friend.name}(${friend.peerId.slice(0, 6)})`
 
 /** Puts a text into a friend's conversation: stored with the turn, shown after it, asked for again after a crash. */
@@ -34,9 +35,11 @@ export const show = (
   content: string,
   turn: Turn
 ): State.Stepped => {
+  // Padded, so that ids sort like numbers: what a crash left unshown is shown in this order. With a part of the content's
+  // hash: after both ends went back to older disks a number comes again, and its new text is not the one that is written.
+  const place = `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`
   const entry = {
-    // Padded, so that ids sort like numbers: what a crash left unshown is shown in this order.
-    id: `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`,
+    id: `${place}-${Base64url.encode(turn.sha256(utf8(content)).subarray(0, 8))}`,
     conversation: friend.peerId,
     label: label(friend),
     atMs: turn.nowMs,
@@ -48,7 +51,7 @@ export const show = (
     peerId: friend.peerId,
     name: friend.name,
     entry,
-    bytes: utf8(content).length
+    bytes: utf8Length(content)
   }
   return [
     State.withDurable(state, { unshown: Table.set(state.durable.unshown, entry.id, entry) }),
@@ -181,16 +184,24 @@ export const cancel = (state: State.State, peerId: PeerId, id: string, turn: Tur
   )
 }
 
-/** The caller asks for bytes of an answer: they go out at once, as many as one credit allows. */
+/** Whether injects are stopped for a peer: it is no friend any more, or the operator has to look at its key first. */
+export const isStopped = (friend: Roster.Friend): boolean =>
+  friend.standing !== "Friend" || friend.alarmed || Sending.isHeld(friend)
+
+/**
+ * The caller asks for bytes of an answer: they go out at once, as many as one credit allows. While injects are stopped for
+ * it, none do: whoever asks now may be somebody else than who asked the question.
+ */
 export const resume = (
   state: State.State,
-  peerId: PeerId,
+  friend: Roster.Friend,
   connection: string,
   { id, offset, upTo }: Resume
 ): ReadonlyArray<Output> => {
+  if (isStopped(friend)) return []
   const messages = Jobs.chunks(
     state.durable.jobs,
-    peerId,
+    friend.peerId,
     id,
     offset,
     Math.min(upTo, offset + Limits.answerCreditBytes)
@@ -263,9 +274,10 @@ export const end = (
   turn: Turn
 ): State.Stepped => {
   const code = Rejection.isCode(done.code ?? "") ? (done.code as Rejection.Code) : "sandbox-failed"
-  if (done.outcome !== "answered") return Sending.endCall(state, call, Rejection.make(code, "said by the peer"), turn)
+  if (done.outcome !== "answered") return Outcomes.endCall(state, call, Rejection.make(code, "said by the peer"), turn)
   const words = text(answer)
-  if (words === undefined) return Sending.endCall(state, call, Rejection.make("answer-damaged", "not UTF-8 text"), turn)
+  if (words === undefined)
+    return Outcomes.endCall(state, call, Rejection.make("answer-damaged", "not UTF-8 text"), turn)
   const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {
     pieces: HashMap.remove(state.passing.pieces, call.id)
   })

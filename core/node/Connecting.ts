@@ -14,11 +14,13 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Reject } from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
+import * as Farewell from "./Farewell.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Telling from "./Telling.ts"
 
 /** Turns that time alone brings about are at least this far apart. */
 const wakeMsMin = 10
@@ -33,7 +35,7 @@ export const opened = (state: State.State, input: Opened, turn: Turn): State.Ste
   const verdict = Verdict.decide({
     kind: "session",
     standing,
-    farewell: Outbox.waitingFor(state.durable.outbox, peerId).orders.length > 0,
+    farewell: Outbox.waitingFor(state.durable.outbox, peerId).entries.length > 0,
     banned: State.isBanned(state, peerId, turn.nowMs),
     awaitingAcceptance: Table.size(roster.asked) > 0
   })
@@ -82,15 +84,24 @@ const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: T
     connection: input.connection,
     initiator: input.initiator,
     swarmKey: input.peer.value.swarmKey,
+    openedMs: turn.nowMs,
     greeted: false,
     underWay: new Set(),
     underWayBytes: 0,
-    heldAt: undefined
+    held: undefined
   }
   const listed = State.withPassing(State.withSession(learn(state, input, friend), peerId, session), {
     connections: HashMap.set(state.passing.connections, input.connection, peerId)
   })
-  const quiet = State.withContact(listed, peerId, { attempt: 0, dialing: false, nextDialMs: 0, pausedUntilMs: 0 })
+  const former = friend.standing === "Former"
+  // An open link is no talk yet: until something comes of it each dial counts, or who turns us away is dialled for ever.
+  const { attempt } = State.contact(state, peerId)
+  const quiet = State.withContact(former ? Farewell.begin(listed, peerId, turn) : listed, peerId, {
+    attempt,
+    dialing: false,
+    nextDialMs: 0,
+    pausedUntilMs: 0
+  })
   const replaced: ReadonlyArray<Output> =
     old === undefined ? [] : [{ _tag: "HangUp", connection: old.connection, code: null }]
   const event = {
@@ -102,21 +113,23 @@ const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: T
   }
   return State.chain(
     quiet,
-    (current) => [current, [...replaced, greet(current, input.connection, peerId), { _tag: "Tell", event }]],
+    (current) => [current, [...replaced, greet(current, input.connection, friend), { _tag: "Tell", event }]],
     (current) => Sending.flush(current, peerId, turn)
   )
 }
 
-/** The first thing said in a session: how far our memory of the peer's streams reaches. */
-const greet = (state: State.State, connection: string, peerId: PeerId): Output => ({
-  _tag: "Transmit",
-  connection,
-  messages: [
-    { message: { kind: "Greeting", streams: Inbox.marks(state.durable.inbox, peerId), run: state.passing.run } }
-  ]
-})
+/** The first thing said in a session: how far our memory of the peer's streams reaches, and which runs of it we know. */
+const greet = (state: State.State, connection: string, { peerId, runs = [] }: Roster.Friend): Output => {
+  const streams = Inbox.marks(state.durable.inbox, peerId)
+  const yours = runs.length === 0 ? {} : { yours: runs }
+  return {
+    _tag: "Transmit",
+    connection,
+    messages: [{ message: { kind: "Greeting", streams, run: state.passing.run, ...yours } }]
+  }
+}
 
-/** The proof replaces the line's agreement key and tells the transport key (protocol §4). */
+/** The proof replaces the line's agreement key and tells the transport key (PROTOCOL.md §7). */
 const learn = (state: State.State, input: Opened, friend: Roster.Friend): State.State => {
   const { agreementKey, recovery = null, swarmKey } = input.peer.value
   if (friend.agreementKey === agreementKey && friend.swarmKey === swarmKey && friend.recovery !== undefined)
@@ -145,8 +158,11 @@ export const closed = (
     rejection !== null && Rejection.isViolation(rejection.code)
       ? countViolation(forgotten, peerId, connection, rejection, turn)
       : [forgotten, []]
-  if (State.session(state, peerId)?.connection !== connection) return counted
-  const [current, outputs] = counted
+  const session = State.session(state, peerId)
+  if (session?.connection !== connection) return counted
+  const [ended, outputs] = counted
+  const held = session.greeted && turn.nowMs - session.openedMs >= Limits.sessionHoldsMs
+  const current = held ? Sending.worked(ended, peerId) : ended
   const without = State.withPassing(current, { sessions: HashMap.remove(current.passing.sessions, peerId) })
   const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
   const event = { _tag: "Disconnected" as const, peerId, name, code: rejection?.code ?? null }
@@ -159,7 +175,7 @@ export const closed = (
 /** Pause before the next dial: doubled at each attempt up to the longest, then between half and all of it at random. */
 const redialLater = (state: State.State, peerId: PeerId, turn: Turn): State.State => {
   const { attempt } = State.contact(state, peerId)
-  const longest = Math.min(Limits.dialPauseMaxMs, Limits.dialPauseFirstMs * 2 ** Math.min(attempt, 16))
+  const longest = Math.min(Farewell.dialPauseMaxMs(state, peerId), Limits.dialPauseFirstMs * 2 ** Math.min(attempt, 16))
   const jitter = 0.5 + (turn.entropy[31] ?? 0) / 512
   return State.withContact(state, peerId, {
     attempt: attempt + 1,
@@ -231,6 +247,7 @@ const ban = (
 /** Bans that are over: the peer can connect again at once. */
 export const pardon = (state: State.State, turn: Turn): State.Stepped => {
   const over = Table.values(state.durable.bans).filter((one) => one.untilMs <= turn.nowMs)
+  if (over.length === 0) return [state, []]
   const bans = over.reduce((left, one) => Table.remove(left, one.peerId), state.durable.bans)
   const unblocked = over.flatMap(({ peerId }): ReadonlyArray<Output> => {
     const swarmKey = Table.get(state.durable.roster.friends, peerId)?.swarmKey
@@ -273,12 +290,14 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
   let next = Math.min(
     nowMs + 60_000,
     state.durable.outbox.soonestMs,
+    Farewell.nextMs(state),
+    Telling.nextMs(state),
     state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY,
     state.self.earlier.length === 0 ? Number.POSITIVE_INFINITY : state.passing.newsDueMs
   )
-  for (const [peerId, contact] of state.passing.contacts) {
-    const waits = Outbox.waitingFor(state.durable.outbox, peerId as PeerId).orders.length > 0
-    if (!waits || contact.dialing) continue
+  for (const peerId of HashMap.keys(state.durable.outbox.waiting)) {
+    const contact = Option.getOrUndefined(HashMap.get(state.passing.contacts, peerId))
+    if (contact === undefined || contact.dialing) continue
     const friend = Table.get(state.durable.roster.friends, peerId)
     if (friend === undefined || Sending.isHeld(friend)) continue
     const open = HashMap.has(state.passing.sessions, peerId)

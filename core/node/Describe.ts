@@ -8,6 +8,7 @@ import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Standing from "../delivery/Standing.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
@@ -15,6 +16,7 @@ import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Doubling from "./Doubling.ts"
 import type { State } from "./State.ts"
 
 export interface FriendView {
@@ -38,6 +40,9 @@ export interface FriendView {
   readonly waiting: number
   readonly bannedUntilMs: number | null
   readonly sinceMs: number
+  /** When the friend was last seen on two machines, and when it last said so of us; null if not lately. */
+  readonly twoMachinesMs: number | null
+  readonly saysTwoMachinesMs: number | null
 }
 
 export interface RequestView {
@@ -55,7 +60,7 @@ export interface QueueView {
   readonly name: string
   readonly kind: "Log" | "Inject"
   /** `running`: an inject that arrived and is not answered. */
-  readonly state: Outbox.Standing | "running"
+  readonly state: Standing.Standing | "running"
   readonly bytes: number
 }
 
@@ -78,7 +83,7 @@ const queueOf = (state: State): ReadonlyArray<QueueView> => {
   const waiting = Table.values(durable.outbox.entries).flatMap((entry): ReadonlyArray<QueueView> => {
     const { id, kind, peerId, textBytes } = entry
     if (kind !== "Log" && kind !== "Inject") return []
-    return [{ id, name: nameOf(state, peerId), kind, state: Outbox.standing(entry), bytes: textBytes }]
+    return [{ id, name: nameOf(state, peerId), kind, state: Standing.of(entry), bytes: textBytes }]
   })
   const ids = new Set(waiting.map((one) => one.id))
   const running = Table.values(durable.calls)
@@ -141,9 +146,11 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
         allowsUs: friend.allowsUs ?? ["message"],
         connected: HashMap.has(passing.sessions, friend.peerId),
-        waiting: Outbox.waitingFor(durable.outbox, friend.peerId).orders.length,
+        waiting: Outbox.waitingFor(durable.outbox, friend.peerId).entries.length,
         bannedUntilMs: Table.get(durable.bans, friend.peerId)?.untilMs ?? null,
-        sinceMs: friend.sinceMs
+        sinceMs: friend.sinceMs,
+        twoMachinesMs: Doubling.lastSeenMs(friend, "theirs", nowMs),
+        saysTwoMachinesMs: Doubling.lastSeenMs(friend, "ours", nowMs)
       })),
     requests: Table.values(roster.askedBy)
       .filter(Roster.isOpen)

@@ -3,7 +3,7 @@
  * It never decides and never waits: performing an output returns at once, the work goes on in supervised fibers.
  * This is where our secrets are used: lines are signed here, after the turn that wanted them is stored.
  */
-import { Cause, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue } from "effect"
+import { Cause, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue, Result } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { Confinement, SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
@@ -49,8 +49,8 @@ const background = (outside: Outside, work: Effect.Effect<void>) =>
     )
   ).pipe(Effect.asVoid)
 
-/** Performs one output of a committed turn. */
-export const perform = (outside: Outside, output: Output): Effect.Effect<void> => {
+/** Performs one output of a committed turn: at once, or by the effect it gives. */
+export const perform = (outside: Outside, output: Output): Effect.Effect<void> | undefined => {
   const { world } = outside
   switch (output._tag) {
     case "Announce":
@@ -62,7 +62,8 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
     case "Transmit":
       return transmit(outside, output)
     case "HangUp":
-      return Effect.sync(() => world.writers.get(output.connection)?.hangUp(output.code))
+      world.writers.get(output.connection)?.hangUp(output.code)
+      return undefined
     case "Dial":
       return background(outside, dial(world, output))
     case "Block":
@@ -70,7 +71,8 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
     case "Unblock":
       return background(outside, world.transport.unblock(keyBytes(output.swarmKey)))
     case "Show":
-      return Queue.offer(outside.shows, output.entry).pipe(Effect.asVoid)
+      Queue.offerUnsafe(outside.shows, output.entry)
+      return undefined
     case "Run":
       return FiberMap.run(outside.jobs, output.job, run(outside, output)).pipe(Effect.asVoid)
     case "Stop":
@@ -79,7 +81,9 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> =
     case "Reply":
       return reply(outside, output.ref, output.reply)
     case "Tell":
-      return PubSub.publish(outside.events, output.event).pipe(Effect.asVoid)
+      // Where somebody has not read for long the oldest must make room first, which takes an effect.
+      if (PubSub.publishUnsafe(outside.events, output.event)) return undefined
+      return Effect.asVoid(PubSub.publish(outside.events, output.event))
   }
 }
 
@@ -129,9 +133,9 @@ const postLine = Effect.fnUntraced(function* (outside: Outside, output: PostLine
 const transmit = (
   outside: Outside,
   { connection, messages }: Extract<Output, { _tag: "Transmit" }>
-): Effect.Effect<void> => {
+): Effect.Effect<void> | undefined => {
   const writer = outside.world.writers.get(connection)
-  if (writer === undefined || writer.send(messages)) return Effect.void
+  if (writer === undefined || writer.send(messages)) return undefined
   return Effect.logWarning("a peer stopped reading; its link is dropped").pipe(
     Effect.andThen(outside.links.get(connection) ?? Effect.void)
   )
@@ -204,27 +208,37 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   yield* offer({ _tag: "Ran", job: output.job, result })
 })
 
-const reply = (outside: Outside, ref: string, answer: Reply): Effect.Effect<void> => {
+const reply = (outside: Outside, ref: string, answer: Reply): undefined => {
   const deferred = outside.replies.get(ref)
   outside.replies.delete(ref)
-  return deferred === undefined ? Effect.void : Deferred.succeed(deferred, answer).pipe(Effect.asVoid)
+  if (deferred !== undefined) Deferred.doneUnsafe(deferred, Effect.succeed(answer))
 }
 
 /** Appends what waits to the conversation log, in the order in which it was accepted; what waits together goes together. */
-export const showing = (outside: Outside): Effect.Effect<never> => {
-  const append = (entry: Entry) =>
-    outside.log.append(entry).pipe(
-      Effect.as({ id: entry.id, failed: false }),
-      Effect.catch((error) =>
-        Effect.as(Effect.logError("the conversation log failed", error.message), { id: entry.id, failed: true })
-      )
-    )
-  return Queue.takeAll(outside.shows).pipe(
-    Effect.flatMap((entries) => Effect.forEach(entries, append, { concurrency: "unbounded" })),
+export const showing = (outside: Outside): Effect.Effect<never> =>
+  Queue.takeAll(outside.shows).pipe(
+    Effect.flatMap((entries) => showAll(outside, entries)),
     Effect.flatMap((shown) => outside.world.offer({ _tag: "Shown", shown })),
+    Effect.andThen(Effect.sleep(Limits.showPauseMs)),
     Effect.forever
   )
-}
+
+/** All at once; or, if that fails, each alone, so that one that does not fit does not take other conversations with it. */
+const showAll = Effect.fnUntraced(function* (outside: Outside, entries: ReadonlyArray<Entry>) {
+  const together = yield* Effect.result(outside.log.append(entries))
+  if (Result.isSuccess(together)) return entries.map(({ id }) => ({ id, failed: false }))
+  // Once for all of them: while a disk is full, this comes round every few seconds with everything that waits.
+  yield* Effect.logError(`the conversation log failed with ${entries.length} entries`, together.failure.message)
+  const broken = new Set<string>()
+  const shown: Array<{ readonly id: string; readonly failed: boolean }> = []
+  for (const entry of entries) {
+    // Behind one that failed the rest of its conversation waits: order first.
+    const failed = broken.has(entry.conversation) || Result.isFailure(yield* Effect.result(outside.log.append([entry])))
+    if (failed) broken.add(entry.conversation)
+    shown.push({ id: entry.id, failed })
+  }
+  return shown
+})
 
 /** Asks the sandbox how it is, every ten seconds, so that a refusal can say why before anything is promised. */
 export const watchSandbox = (outside: Outside): Effect.Effect<never> =>

@@ -53,6 +53,8 @@ export type Event =
   | (Peer & { readonly _tag: "GrantChanged"; readonly capabilities: ReadonlyArray<string> })
   /** A disk is older than it was: ours (a new stream begins), or the friend's (it may show something twice). */
   | (Peer & { readonly _tag: "DiskOlder"; readonly whose: "ours" | "theirs" })
+  /** One identity is alive on two machines: the friend's, as we see it; or ours, as the friend says. */
+  | (Peer & { readonly _tag: "TwoMachines"; readonly whose: "ours" | "theirs" })
   | (Peer & { readonly _tag: "Alarm"; readonly rejection: Rejection })
   /** There is no doubt about a friend any more. `history`: the key that was claimed follows from the one we knew. */
   | (Peer & { readonly _tag: "AlarmEnded"; readonly by: "operator" | "recovery-key" | "history" })
@@ -90,4 +92,15 @@ export type Event =
       readonly bytes: number
       readonly confinement: Confinement | undefined
     })
+  /**
+   * So many more in the last minute, of a friend, or of lines in a channel (`name`), or of links to friends (`name`) or
+   * nobody, were only counted.
+   */
+  | {
+      readonly _tag: "NotShown"
+      readonly what: "news" | "alarms" | "lines" | "links"
+      readonly peerId: PeerId | null
+      readonly name: string
+      readonly count: number
+    }
   | { readonly _tag: "StorageFailed"; readonly rejection: Rejection }

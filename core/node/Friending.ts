@@ -20,6 +20,7 @@ import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
 import * as Answering from "./Answering.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
 import * as Posting from "./Posting.ts"
@@ -35,7 +36,7 @@ interface Seen<L> extends Rotating.Claim {
   readonly evidence: Verdict.AuthorEvidence
 }
 
-/** What the channel's word about the author says of the name in the line (protocol §3). */
+/** What the channel's word about the author says of the name in the line (PROTOCOL.md §4). */
 export const evidenceOf = (author: string | null, claimed: string): Verdict.AuthorEvidence =>
   author === null ? "unproven" : Name.fold(author) === Name.fold(claimed) ? "same" : "different"
 
@@ -128,7 +129,7 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   }
   const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
   const facts = { key: signer.key, channel, author, evidence }
-  // Whom the operator has sent away, no rule brings back: that takes the operator again (protocol §7).
+  // Whom the operator has sent away, no rule brings back: that takes the operator again.
   const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
   const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
@@ -286,10 +287,11 @@ const befriend = (
     { grants, outbox, bans: asksAgain ? state.durable.bans : Table.remove(state.durable.bans, peerId) }
   )
   return State.chain(
-    made,
+    // How often it was looked for to say farewell does not count against a friend.
+    before?.standing === "Former" ? State.withContact(made, peerId, { attempt: 0, nextDialMs: 0 }) : made,
     (current) => [current, outputs],
     ...gone.map(
-      (entry) => (current: State.State) => Sending.giveUp(current, peerId, entry, Rejection.make("unresolved"), turn)
+      (entry) => (current: State.State) => Outcomes.giveUp(current, peerId, entry, Rejection.make("unresolved"), turn)
     )
   )
 }
@@ -308,7 +310,7 @@ export const accept = (
   const standing = Roster.friend(roster, request.peerId) === undefined ? "AskedBy" : "Friend"
   if (Friendship.next(standing, "weAccept") !== "Friend") throw new Error("an acceptance has no place here")
   const { notPosted: _, ...asked } = request
-  const accepted = { ...asked, acceptedAtMs: turn.nowMs }
+  const accepted = { ...asked, acceptedAtMs: turn.nowMs, acceptedKey: state.self.identityKey }
   const chosen = State.withRoster(state, { askedBy: Table.set(roster.askedBy, key, accepted) })
   const made = State.chain(
     chosen,
@@ -355,7 +357,8 @@ export const ask = (
   if (!Table.has(roster.asked, key) && Table.size(roster.asked) >= Limits.askedMax) {
     return Result.fail(Rejection.make("requests-full"))
   }
-  const asked = { channel, to, tsMs: turn.nowMs, expiresAtMs: turn.nowMs + Limits.requestAgeMs, posted: false }
+  const expiresAtMs = turn.nowMs + Limits.requestAgeMs
+  const asked = { channel, to, tsMs: turn.nowMs, expiresAtMs, key: state.self.identityKey, posted: false }
   return Result.succeed([
     State.withRoster(state, { asked: Table.set(roster.asked, key, asked) }),
     [Posting.request(key, asked)]

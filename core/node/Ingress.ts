@@ -4,28 +4,24 @@
  * dial was meant for.
  * Everything that a stranger can make it do is bounded: bytes, time, and openings at once.
  */
-import { Clock, Effect, Result, Stream } from "effect"
+import { Clock, Effect, HashMap, Result, Stream } from "effect"
 import type { ChannelLine } from "../../ports/ChatChannel.ts"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Link, TransportShape } from "../../ports/Transport.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Roster from "../friend/Roster.ts"
-import * as Authentic from "../identity/Authentic.ts"
 import type { LocalKeys } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
-import * as Statement from "../identity/Statement.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
-import * as KeySchedule from "../session/KeySchedule.ts"
 import * as Opening from "../session/Opening.ts"
-import * as Seal from "../session/Seal.ts"
-import * as Codec from "../wire/Codec.ts"
+import type * as Seal from "../session/Seal.ts"
 import * as Frame from "../wire/Frame.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
-import { isSigned } from "../wire/Message.ts"
 import type { Input } from "./Input.ts"
 import { isOwnKey, type State } from "./State.ts"
+import * as Talk from "./Talk.ts"
 import * as Writer from "./Writer.ts"
 
 /** What ingress works with; `state` reads the newest committed state. */
@@ -35,16 +31,18 @@ export interface World {
   readonly transport: TransportShape
   readonly state: () => State
   readonly offer: (input: Input) => Effect.Effect<void>
+  /** Several at once, in order; waits while the turns are behind. */
+  readonly offerAll: (inputs: ReadonlyArray<Input>) => Effect.Effect<void>
   /** Writers of open sessions by link id; egress finds them here. */
   readonly writers: Map<string, Writer.Writer>
   /** Links whose opening is in progress. */
   readonly openings: Set<string>
-  /** Whether one more link from a stranger may open now; counts it if so. */
-  readonly admitStranger: (nowMs: number) => boolean
+  /** Whether one more link from a friend, or from a stranger (undefined), may open now; counts it if so. */
+  readonly admitLink: (friend: string | undefined, nowMs: number) => boolean
 }
 
 /** A line of a channel. Silent on everything that is no friend line, not for us, or our own. */
-export const onLine = (world: World, heard: ChannelLine): Effect.Effect<void> => {
+export const onLine = (world: Pick<World, "crypto" | "offer" | "state">, heard: ChannelLine): Effect.Effect<void> => {
   const { author, channel, text } = heard
   const reading = FriendLine.parse(world.crypto, text)
   switch (reading.kind) {
@@ -92,7 +90,9 @@ export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) 
   if (link.initiator && !known) return yield* link.abort
   const limit = known ? Limits.openingsMax : Limits.openingsMax - Limits.openingsReserved
   if (world.openings.size >= limit) return yield* link.abort
-  if (!known && !world.admitStranger(yield* Clock.currentTimeMillis)) return yield* link.abort
+  // What we dial has a pace of its own.
+  const nowMs = yield* Clock.currentTimeMillis
+  if (!link.initiator && !world.admitLink(expected[0]?.key, nowMs)) return yield* link.abort
   world.openings.add(link.id)
   const ended = yield* Effect.result(
     converse(world, link, link.initiator ? expected : []).pipe(
@@ -141,55 +141,39 @@ const converse = Effect.fnUntraced(function* (world: World, link: Link, expected
     remoteSwarmKey: link.remoteKey,
     entropy: crypto.randomBytes(32)
   }
-  let reader = Frame.reader
-  let opening: Opening.Opening | undefined
-  let talk: Talk | undefined
-  if (link.initiator) {
-    const dialled = yield* orRefuse(Opening.dial(local, expected))
-    opening = dialled.opening
-    for (const frame of dialled.send) yield* link.send(Frame.encode(frame))
-  } else {
-    opening = Opening.accept(local)
+  let talk = Talk.accept(local, link.id)
+  let [admitted, early] = [false, 0]
+  /** A session is let in by a turn. Until then no budget counts what comes on it, and anybody can open one. */
+  const countEarly = (messages: number): Effect.Effect<void, Refused> => {
+    admitted ||= HashMap.has(world.state().passing.connections, link.id)
+    if (admitted) return Effect.void
+    early += messages
+    return early > Limits.earlyMessagesMax ? refuse("flooding", "before it was let in") : Effect.void
   }
-
-  const onFrame = Effect.fnUntraced(function* (frame: Frame.Frame) {
-    if (talk !== undefined) {
-      talk = yield* onRecord(world, link, talk, frame)
-      return
-    }
-    if (opening === undefined) return yield* refuse("frame-out-of-place")
-    const progress = yield* orRefuse(Opening.receive(opening, frame, yield* Clock.currentTimeMillis))
-    opening = progress.opening
-    for (const reply of progress.send) yield* link.send(Frame.encode(reply))
-    if (progress.session !== undefined) talk = yield* open(world, link, progress.session)
+  const onHeard = Effect.fnUntraced(function* (heard: Talk.Heard) {
+    talk = heard.talk
+    for (const bytes of heard.send) yield* link.send(bytes)
+    if (heard.opened !== undefined) yield* open(world, link, heard.opened)
+    if (heard.inputs.length === 0) return
+    yield* countEarly(heard.inputs.length)
+    yield* world.offerAll(heard.inputs)
   })
+  if (link.initiator) yield* onHeard(yield* orRefuse(Talk.dial(local, link.id, expected)))
 
   const onChunk = Effect.fnUntraced(function* (chunk: Uint8Array) {
-    reader = Frame.push(reader, chunk)
+    talk = Talk.push(talk, chunk)
     for (;;) {
-      const {
-        frame,
-        reader: rest,
-        rejection
-      } = Frame.next(reader, talk === undefined ? Limits.openingFrameBytesMax : Limits.frameBytesMax)
-      reader = rest
-      if (rejection !== undefined) return yield* Effect.fail(new Refused(rejection))
-      if (frame === undefined) return
-      yield* onFrame(frame)
+      const heard = yield* orRefuse(Talk.next(talk, yield* Clock.currentTimeMillis))
+      if (heard === undefined) return
+      yield* onHeard(heard)
     }
   })
 
   const lateOpening = Effect.sleep(Limits.openingTimeMs).pipe(
-    Effect.andThen(Effect.suspend(() => (talk === undefined ? refuse("opening-timeout") : Effect.never)))
+    Effect.andThen(Effect.suspend(() => (talk.session === undefined ? refuse("opening-timeout") : Effect.never)))
   )
   yield* Effect.raceFirst(Stream.runForEach(link.receive, onChunk), lateOpening)
 })
-
-/** An open session on a link: what the receiving half needs. */
-interface Talk {
-  readonly session: Seal.Session
-  readonly receive: Seal.Session["receive"]
-}
 
 /** A session has opened: its writer runs beside the reader, and the state hears of it. */
 const open = Effect.fnUntraced(function* (world: World, link: Link, session: Seal.Session) {
@@ -203,52 +187,5 @@ const open = Effect.fnUntraced(function* (world: World, link: Link, session: Sea
     initiator: session.role === "initiator",
     version: session.version,
     peer: session.peer
-  })
-  return { session, receive: session.receive } satisfies Talk as Talk
-})
-
-/** Opens one record and hands its messages on, each with its own signature checked where its kind has one. */
-const onRecord = Effect.fnUntraced(function* (world: World, link: Link, talk: Talk, frame: Frame.Frame) {
-  const { session } = talk
-  if (frame.type !== "record") return yield* refuse("frame-out-of-place", frame.type)
-  const nowMs = yield* Clock.currentTimeMillis
-  if (nowMs - session.sinceMs > Limits.sessionAgeMs) return yield* refuse("session-expired")
-  const opened = yield* orRefuse(Seal.open(world.crypto, session.peer, talk.receive, nowMs, frame.body))
-  for (const envelope of yield* orRefuse(Codec.unpack(opened.plaintext.value))) {
-    yield* onEnvelope(
-      world,
-      link,
-      session,
-      Authentic.map(opened.plaintext, () => envelope)
-    )
-  }
-  return { session, receive: KeySchedule.leave(world.crypto, talk.receive, opened.direction) } satisfies Talk as Talk
-})
-
-const onEnvelope = Effect.fnUntraced(function* (
-  world: World,
-  link: Link,
-  session: Seal.Session,
-  authentic: Authentic.Authentic<Codec.Envelope>
-) {
-  const { crypto } = world
-  const envelope = authentic.value
-  const message = yield* orRefuse(Codec.decode(envelope.body))
-  if (message === undefined) return
-  if (isSigned(message.kind) && "number" in message && message.number !== undefined) {
-    const sender = session.role === "initiator" ? "responder" : "initiator"
-    const numbered = { stream: message.stream ?? "", number: message.number }
-    const statement = Writer.messageStatement(session, sender, numbered, envelope.body)
-    const holds =
-      envelope.signature !== undefined &&
-      Statement.holds(crypto, session.peer.signer.key, statement, envelope.signature)
-    if (!holds) return yield* refuse("signature-invalid")
-  }
-  yield* world.offer({
-    _tag: "Received",
-    connection: link.id,
-    message: Authentic.map(authentic, () => message),
-    bytes: envelope.body.length,
-    hash: Base64url.encode(crypto.sha256(envelope.body).subarray(0, 16))
   })
 })

@@ -11,7 +11,7 @@ import type { PeerId } from "../identity/PeerId.ts"
 import type { Code, Rejection } from "../Rejection.ts"
 import type { Proof } from "../session/Proof.ts"
 import type { FriendLine } from "../wire/FriendLine.ts"
-import type { Message, Unknown } from "../wire/Message.ts"
+import type { Ignored, Message, Unknown } from "../wire/Message.ts"
 
 /** What an operator can ask for. Names are as typed; `keyPrefix` tells namesakes apart. */
 export type Command =
@@ -79,7 +79,7 @@ export type Input =
   | {
       readonly _tag: "Received"
       readonly connection: string
-      readonly message: Authentic<Message | Unknown>
+      readonly message: Authentic<Message | Unknown | Ignored>
       /** Bytes of the body, and the first 16 bytes of its SHA-256, base64url. */
       readonly bytes: number
       readonly hash: string

@@ -14,6 +14,7 @@ import {
   Option,
   PubSub,
   Queue,
+  type Redacted,
   Result,
   type Scope,
   Stream
@@ -22,9 +23,10 @@ import { ChatChannel } from "../../ports/ChatChannel.ts"
 import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
 import { Crypto, type CryptoShape } from "../../ports/Crypto.ts"
 import { KeyVault } from "../../ports/KeyVault.ts"
-import { RecordStore, StoreError } from "../../ports/RecordStore.ts"
+import { RecordStore, type StoredRecord, StoreError } from "../../ports/RecordStore.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
 import { type Link, Transport } from "../../ports/Transport.ts"
+import * as Openings from "../admission/Openings.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import type { Fingerprint } from "../identity/Fingerprint.ts"
@@ -79,6 +81,50 @@ export interface Options {
   readonly rates?: Partial<RateLimit.Rates>
 }
 
+/** The keys of a vault's document, with a history that friends will believe. */
+const keysIn = (
+  crypto: CryptoShape,
+  document: Redacted.Redacted<string>
+): Result.Result<Keys.LocalKeys, StartError> => {
+  const keys = Keys.fromDocument(crypto, document)
+  if (keys !== undefined && Result.isSuccess(ownHistory(crypto, keys))) return Result.succeed(keys)
+  const message = "the identity file is not one of this program; restore it from a copy"
+  return Result.fail(new StartError({ code: "keys", message }))
+}
+
+/** The durable state in a store's records, if they are of this identity. */
+const durableIn = (
+  self: State.Self,
+  records: ReadonlyArray<StoredRecord>
+): Result.Result<State.Durable, StartError> => {
+  const loaded = Records.load(records)
+  if (Result.isFailure(loaded)) {
+    const { collection, key, message } = loaded.failure
+    const where = `record ${JSON.stringify(key)} of ${collection}`
+    return Result.fail(new StartError({ code: "records", message: `${where}: ${message}` }))
+  }
+  const owner = Table.get(loaded.success.owner, "identity") as Keys.RemoteIdentityKey | undefined
+  // Records of a key we have left are ours: the vault was saved and the process ended. The first turn adopts them.
+  if (records.length === 0 || (owner !== undefined && State.isOwnKey(self, owner)))
+    return Result.succeed(loaded.success)
+  const message = "the records in the data folder belong to another identity; restore the identity file that made them"
+  return Result.fail(new StartError({ code: "owner", message }))
+}
+
+/**
+ * What a node would start on, given the document of a vault and the records of a store; or the `StartError` it would fail
+ * with. For whoever brings both from elsewhere: what cannot start must not be put in place.
+ */
+export const examine = (
+  crypto: CryptoShape,
+  document: Redacted.Redacted<string>,
+  records: ReadonlyArray<StoredRecord>
+): Result.Result<{ readonly keys: Keys.LocalKeys; readonly durable: State.Durable }, StartError> =>
+  Result.gen(function* () {
+    const keys = yield* keysIn(crypto, document)
+    return { keys, durable: yield* durableIn(yield* selfOf("anybody", keys), records) }
+  })
+
 /** Our keys from the vault, made and stored on the first start. */
 export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVault> = Effect.gen(function* () {
   const crypto = yield* Crypto
@@ -87,9 +133,7 @@ export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVau
     Effect.fail(new StartError({ code: "keys", message: error.message }))
   const document = yield* vault.load.pipe(Effect.catch(failed))
   if (Option.isSome(document)) {
-    const keys = Keys.fromDocument(crypto, document.value)
-    if (keys !== undefined && Result.isSuccess(ownHistory(crypto, keys))) return keys
-    return yield* failed({ message: "the identity file is not one of this program; restore it from a copy" })
+    return yield* Effect.fromResult(keysIn(crypto, document.value))
   }
   const keys = Keys.generate(crypto, yield* Clock.currentTimeMillis)
   yield* vault.save(Keys.toDocument(keys)).pipe(Effect.catch(failed))
@@ -101,20 +145,7 @@ const loadState = Effect.fnUntraced(function* (self: State.Self, rates: RateLimi
   const records = yield* store.load.pipe(
     Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
   )
-  const loaded = Records.load(records)
-  if (Result.isFailure(loaded)) {
-    const { collection, key, message } = loaded.failure
-    const where = `record ${JSON.stringify(key)} of ${collection}`
-    return yield* new StartError({ code: "records", message: `${where}: ${message}` })
-  }
-  const durable = loaded.success
-  const owner = Table.get(durable.owner, "identity") as Keys.RemoteIdentityKey | undefined
-  // Records of a key we have left are ours: the vault was saved and the process ended. The first turn adopts them.
-  if (records.length > 0 && (owner === undefined || !State.isOwnKey(self, owner))) {
-    const message =
-      "the records in the data folder belong to another identity; restore the identity file that made them"
-    return yield* new StartError({ code: "owner", message })
-  }
+  const durable = yield* Effect.fromResult(durableIn(self, records))
   return State.start(self, durable, rates)
 })
 
@@ -145,21 +176,21 @@ const supervise = <A>(what: string, work: Effect.Effect<A>) =>
     )
   )
 
+const over: Reply = { ok: false, rejection: Rejection.make("node-ended") }
+
 /** What an embedder holds of a running node: commands go in as inputs, everything else only looks. */
-const nodeOf = (outside: Egress.Outside, ended: Node["ended"]): Node => {
-  const { crypto, offer, state } = outside.world
-  const over: Reply = { ok: false, rejection: Rejection.make("node-ended") }
+const nodeOf = (outside: Egress.Outside, inputs: Queue.Queue<Input>, ended: Node["ended"]): Node => {
+  const { crypto, state } = outside.world
   let refs = 0
   return {
     command: (command) =>
-      Effect.gen(function* () {
+      Effect.suspend(() => {
         const ref = String(++refs)
-        const deferred = yield* Deferred.make<Reply>()
+        const deferred = Deferred.makeUnsafe<Reply>()
         outside.replies.set(ref, deferred)
-        yield* Effect.forkChild(offer({ _tag: "Operator", ref, command }))
-        return yield* Effect.raceFirst(
-          Deferred.await(deferred),
-          ended.pipe(Effect.catchCause(() => Effect.succeed(over)))
+        // Once the node has ended the queue takes nothing more.
+        return Effect.flatMap(Queue.offer(inputs, { _tag: "Operator", ref, command }), (taken) =>
+          taken ? Deferred.await(deferred) : Effect.succeed(over)
         )
       }),
     events: PubSub.subscribe(outside.events),
@@ -168,6 +199,14 @@ const nodeOf = (outside: Egress.Outside, ended: Node["ended"]): Node => {
     ended
   }
 }
+
+/** No input is taken any more, and every command that waits for its reply is told so. */
+const refuseAll = Effect.fnUntraced(function* (outside: Egress.Outside, inputs: Queue.Queue<Input>) {
+  yield* Queue.shutdown(inputs)
+  const waiting = [...outside.replies.values()]
+  outside.replies.clear()
+  yield* Effect.forEach(waiting, (deferred) => Deferred.succeed(deferred, over), { discard: true })
+})
 
 /** Lets the world in: links and lines become inputs, entries are shown, the sandbox is watched, until the scope ends. */
 const openDoors = Effect.fnUntraced(function* (outside: Egress.Outside) {
@@ -201,12 +240,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const self = yield* Effect.fromResult(selfOf(options.name, options.keys))
   let state = yield* loadState(self, { ...RateLimit.rates, ...options.rates })
   const inputs = yield* Queue.bounded<Input>(Limits.inputsWaitingMax)
-  const offer = (input: Input) => Queue.offer(inputs, input).pipe(Effect.asVoid)
-  let strangers: RateLimit.Budgets = {}
-  const admitStranger = (nowMs: number) => {
-    const drawn = RateLimit.draw(strangers, "opening", nowMs)
-    strangers = drawn.budgets
-    return drawn.waitMs === 0
+  const offer = (input: Input) => Effect.asVoid(Queue.offer(inputs, input))
+  const offerAll = (several: ReadonlyArray<Input>) => Effect.asVoid(Queue.offerAll(inputs, several))
+  let openings = Openings.none
+  const admitLink = (friend: string | undefined, nowMs: number) => {
+    const asked = Openings.admit(openings, friend, nowMs)
+    openings = asked.openings
+    return asked.admitted
   }
   const outside: Egress.Outside = {
     ...ports,
@@ -216,13 +256,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       transport,
       state: () => state,
       offer,
+      offerAll,
       writers: new Map(),
       openings: new Set(),
-      admitStranger
+      admitLink
     },
     links: new Map(),
     replies: new Map(),
-    events: yield* PubSub.sliding<Event>({ capacity: 4_096, replay: 64 }),
+    events: yield* PubSub.sliding<Event>({ capacity: Limits.eventsWaitingMax, replay: 64 }),
     shows: yield* Queue.unbounded<Entry>(),
     jobs: yield* FiberMap.make<string>(),
     work: yield* FiberSet.make()
@@ -236,9 +277,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     .pipe(Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message }))))
   const ended = yield* Deferred.make<never, StoreError>()
   yield* Effect.addFinalizer(() =>
-    Deferred.fail(ended, new StoreError({ code: "closed", message: "the node has ended" }))
+    Effect.andThen(
+      Deferred.fail(ended, new StoreError({ code: "closed", message: "the node has ended" })),
+      refuseAll(outside, inputs)
+    )
   )
-  yield* Effect.forkScoped(turns.loop.pipe(Effect.catchCause((cause) => Deferred.failCause(ended, cause))))
+  const failed = (cause: Cause.Cause<StoreError>) =>
+    Effect.andThen(Deferred.failCause(ended, cause), refuseAll(outside, inputs))
+  yield* Effect.forkScoped(turns.loop.pipe(Effect.catchCause(failed)))
   yield* openDoors(outside)
-  return nodeOf(outside, Deferred.await(ended))
+  return nodeOf(outside, inputs, Deferred.await(ended))
 })

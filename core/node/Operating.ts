@@ -5,8 +5,8 @@
  */
 import { Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
-import { utf8 } from "../bytes/Bytes.ts"
-import type * as Outbox from "../delivery/Outbox.ts"
+import { utf8Length } from "../bytes/Bytes.ts"
+import * as Outbox from "../delivery/Outbox.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -14,6 +14,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import type { Command, Turn } from "./Input.ts"
 import * as Parting from "./Parting.ts"
@@ -84,6 +85,7 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
     State.chain(
       state,
       (current) => Parting.part(current, friend, "operator", turn),
+      (current) => [Farewell.begin(current, friend.peerId, turn), []],
       (current) =>
         Sending.tell(current, friend.peerId, (place) => ({ kind: "Unfriend", ...place, of: friend.cameOf }), turn)
     )
@@ -104,7 +106,12 @@ const cancel = (state: State.State, id: string, turn: Turn): Outcome => {
   const call = calls[0]!
   const asked = (place: { readonly stream: string; readonly number: number }) =>
     ({ kind: "Cancel", ...place, id: call.id }) as const
-  return Result.succeed(Sending.tell(state, call.peerId as PeerId, asked, turn))
+  const peerId = call.peerId as PeerId
+  // The friend is asked once, however often the operator says so while it is away.
+  const isAsked = Outbox.entriesFor(state.durable.outbox, peerId).some(
+    (one) => one.kind === "Cancel" && one.id === call.id
+  )
+  return Result.succeed(isAsked ? [state, []] : Sending.tell(state, peerId, asked, turn, call.id))
 }
 
 const changeGrant = (
@@ -125,7 +132,7 @@ const changeGrant = (
       // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running, or be answered.
       (current) => (granting ? [current, []] : Answering.stopAll(current, peerId, "revoked", turn)),
       (current) => (granting ? [current, []] : Answering.takeBackAll(current, peerId, "revoked", turn)),
-      (current) => Sending.tell(current, peerId, (place) => ({ kind: "GrantChanged", ...place, capabilities }), turn)
+      (current) => Sending.tellGrants(current, peerId, capabilities, turn)
     )
   })
 
@@ -136,7 +143,7 @@ const message = (state: State.State, command: Extract<Command, { _tag: "Message"
   if (Result.isFailure(friend)) return Result.fail(friend.failure)
   const draft: Outbox.Draft = {
     id: Sending.messageId(turn),
-    textBytes: utf8(text).length,
+    textBytes: utf8Length(text),
     expiresAtMs: turn.nowMs + Limits.outboxAgeMs,
     make: (place) => ({ kind: "Log", ...place, text })
   }
@@ -157,7 +164,7 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   const deadlineMs = turn.nowMs + waitMs
   const draft: Outbox.Draft = {
     id,
-    textBytes: utf8(text).length,
+    textBytes: utf8Length(text),
     expiresAtMs: deadlineMs,
     make: (place) => ({ kind: "Inject", ...place, id, text, timeLimitMs: waitMs })
   }

@@ -14,6 +14,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import type { Turn } from "./Input.ts"
+import * as Outcomes from "./Outcomes.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -34,7 +35,7 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
     (current) =>
       State.chain(
         current,
-        ...calls(current).map((call) => (before: State.State) => Sending.endCall(before, call, rejection, turn))
+        ...calls(current).map((call) => (before: State.State) => Outcomes.endCall(before, call, rejection, turn))
       ),
     (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
   )

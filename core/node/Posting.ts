@@ -5,6 +5,7 @@
  */
 import * as ReplayWindow from "../admission/ReplayWindow.ts"
 import type * as Roster from "../friend/Roster.ts"
+import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
@@ -69,8 +70,42 @@ export const onPosted = (state: State.State, input: Extract<Input, { _tag: "Line
   return [next, [{ _tag: "Tell", event: { _tag: "LinePosted", kind, to, channel } }]]
 }
 
-/** After a start: lines that were decided on and perhaps not posted are wanted again; a second copy is harmless. */
-export const repost = (state: State.State, turn: Turn): State.Stepped => {
+/**
+ * After a start: lines that were decided on and perhaps not posted are wanted again; a second copy is harmless. Not so one
+ * that another key of ours was to sign: posted once under each, it would look like two who answer for one.
+ */
+export const repost = (state: State.State, turn: Turn): State.Stepped =>
+  State.chain(
+    state,
+    (current) => giveUpOutdated(current),
+    (current) => [current, wantedAgain(current, turn)]
+  )
+
+/** The outdated ones are told; a request may still be answered, an acceptance has done what it could. */
+const giveUpOutdated = (state: State.State): State.Stepped => {
+  const { asked, askedBy } = state.durable.roster
+  const isOutdated = (key: string | undefined) => key !== undefined && key !== state.self.identityKey
+  const requests = Table.pairs(asked).filter(([, one]) => !one.posted && isOutdated(one.key))
+  const accepts = Table.pairs(askedBy).filter(
+    ([, one]) => one.acceptedAtMs !== undefined && isOutdated(one.acceptedKey)
+  )
+  const told = (kind: "request" | "accept", to: string, channel: string): Output => {
+    const rejection = Rejection.make("line-outdated")
+    return { _tag: "Tell", event: { _tag: "LineNotPosted", kind, to, channel, rejection } }
+  }
+  return [
+    State.withRoster(state, {
+      asked: requests.reduce((left, [key, one]) => Table.set(left, key, { ...one, posted: true }), asked),
+      askedBy: accepts.reduce((left, [key]) => Table.remove(left, key), askedBy)
+    }),
+    [
+      ...requests.map(([, one]) => told("request", one.to, one.channel)),
+      ...accepts.map(([, one]) => told("accept", one.name, one.channel))
+    ]
+  ]
+}
+
+const wantedAgain = (state: State.State, turn: Turn): ReadonlyArray<Output> => {
   const fresh = (tsMs: number) => ReplayWindow.freshness(tsMs, turn.nowMs) === undefined
   const requests = Table.pairs(state.durable.roster.asked)
     .filter(([, asked]) => !asked.posted && fresh(asked.tsMs))
@@ -80,5 +115,5 @@ export const repost = (state: State.State, turn: Turn): State.Stepped => {
     if (acceptedAtMs === undefined) return []
     return [acceptance(key, { ...request, acceptedAtMs: fresh(acceptedAtMs) ? acceptedAtMs : turn.nowMs })]
   })
-  return [state, [...requests, ...accepts]]
+  return [...requests, ...accepts]
 }

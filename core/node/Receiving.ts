@@ -1,22 +1,22 @@
 /**
- * A message on a friend's session: budget, duplicate check, gate, effect and memory, in this order and in one turn.
+ * A message on a friend's session: duplicate check, gate with its budget, effect and memory, in this order, in one turn.
  * It never sees a message that is not authentic, and never acknowledges what is not committed with it.
- * The duplicate check comes before the budget, so that honest repetition costs a friend nothing.
+ * The duplicate check comes before the budget of texts and injects, so that honest repetition costs a friend nothing of it.
  */
 import { HashMap, Option, Result } from "effect"
-import * as Grants from "../admission/Grants.ts"
-import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
-import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Doubling from "./Doubling.ts"
+import * as Farewell from "./Farewell.ts"
+import * as Gate from "./Gate.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
@@ -50,7 +50,7 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
   if (State.isBanned(state, peerId, turn.nowMs)) return [state, []]
   const message = input.message.value
   // Everything a peer sends draws from the cheap budget first: who exceeds it ignores every refusal and is not honest.
-  const drawn = State.drawControl(state, peerId, turn.nowMs)
+  const drawn = State.drawPassing(state, peerId, "control", turn.nowMs)
   if (drawn.waitMs > 0) {
     return Connecting.violated(state, input.connection, Rejection.make("flooding"), turn)
   }
@@ -62,37 +62,75 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
     case "GrantChanged":
     case "Unfriend":
     case "Unknown":
-      return onNumbered(drawn.state, { ...input, peerId, friend, message }, turn)
+      return withinStreams(
+        drawn.state,
+        { peerId, connection: input.connection, stream: message.stream },
+        (current) => onNumbered(current, { ...input, peerId, friend, message }, turn),
+        turn
+      )
+    case "Ignored":
+      return [drawn.state, []]
     default:
-      return onControl(drawn.state, peerId, input.connection, message, turn)
+      return Farewell.isHeard(friend.standing, message.kind)
+        ? onControl(drawn.state, friend, input.connection, message, turn)
+        : [drawn.state, []]
   }
+}
+
+/**
+ * A message, unless it is the first that is remembered of one stream too many. Each is written, and the oldest is looked
+ * for among all that is remembered of anybody; the budget of all messages alone would let that fill every turn.
+ */
+const withinStreams = (
+  state: State.State,
+  about: { readonly peerId: PeerId; readonly connection: string; readonly stream: string },
+  take: (state: State.State) => State.Stepped,
+  turn: Turn
+): State.Stepped => {
+  const { connection, peerId, stream } = about
+  const taken = take(state)
+  const begun = (one: State.State) => Inbox.knows(one.durable.inbox, peerId, stream)
+  if (begun(state) || !begun(taken[0])) return taken
+  const drawn = State.drawPassing(taken[0], peerId, "stream", turn.nowMs)
+  return drawn.waitMs > 0
+    ? Connecting.violated(state, connection, Rejection.make("flooding", "streams"), turn)
+    : [drawn.state, taken[1]]
 }
 
 /** A message of the session: it is acted on at once and remembered nowhere. */
 const onControl = (
   state: State.State,
-  peerId: PeerId,
+  friend: Roster.Friend,
   connection: string,
   message: Exclude<Message.Message, Message.Durable>,
   turn: Turn
 ): State.Stepped => {
+  const { peerId } = friend
   switch (message.kind) {
     case "Receipt":
       return Sending.onReceipt(state, peerId, message, turn)
     case "Reject":
       return onReject(state, peerId, connection, message, turn)
     case "Greeting":
+      // One that comes late, on a link that another session has replaced, says nothing of this one.
+      if (State.session(state, peerId)?.connection !== connection) return [state, []]
       return State.chain(
         state,
         (current) => Rotating.seenBy(current, peerId, turn),
+        (current) => Doubling.greeted(current, peerId, connection, message, turn),
         (current) => Sending.onGreeting(current, peerId, message, turn)
       )
     case "Skip":
-      return onSkip(state, peerId, connection, message, turn)
+      return withinStreams(
+        state,
+        { peerId, connection, stream: message.stream },
+        (current) => onSkip(current, peerId, connection, message, turn),
+        turn
+      )
     case "Chunk":
       return onChunk(state, peerId, connection, message, turn)
     case "Resume":
-      return [state, Answering.resume(state, peerId, connection, message)]
+      return [state, Answering.resume(state, friend, connection, message)]
     case "Ping":
       return [state, [say(connection, { kind: "Pong", nonce: message.nonce })]]
     case "Pong":
@@ -121,8 +159,8 @@ const onReject = (
 }
 
 /**
- * The sender has given numbers up. One: what became of it is answered, and unseen it never will take effect. A range:
- * it was settled before, so we have forgotten it, and the operator is told that our disk is older than it was.
+ * The sender has given numbers up. One: what became of it is answered, and unseen it never will take effect. What was
+ * settled before we have forgotten, and the operator is told that our disk is older than it was.
  */
 const onSkip = (
   state: State.State,
@@ -133,12 +171,14 @@ const onSkip = (
 ): State.Stepped => {
   const { from, stream, to } = skip
   const { inbox } = state.durable
-  if (from === to && Inbox.isTooFar(inbox, peerId, stream, from)) return [state, []]
-  if (from !== to) {
+  const { settled = from !== to } = skip
+  const isQuestion = from === to && !settled
+  if (isQuestion && Inbox.isTooFar(inbox, peerId, stream, from)) return [state, []]
+  if (!isQuestion) {
     const closed = Inbox.closeForgotten(inbox, peerId, stream, from, to, turn.nowMs)
-    const name = Table.get(state.durable.roster.friends, peerId)?.name ?? ""
-    const told: Output = { _tag: "Tell", event: { _tag: "DiskOlder", peerId, name, whose: "ours" } }
-    return closed === undefined ? [state, []] : [State.withDurable(state, { inbox: closed }), [told]]
+    if (closed === undefined) return [state, []]
+    const passed = State.withDurable(state, { inbox: closed })
+    return settled ? Sending.tellOlder(passed, peerId, "ours", turn) : [passed, []]
   }
   const sighting = Inbox.whatBecameOf(inbox, peerId, stream, from)
   if (sighting.kind === "known" && sighting.code === undefined) {
@@ -148,7 +188,7 @@ const onSkip = (
   const closed =
     sighting.kind === "known" ? inbox : Inbox.record(inbox, peerId, stream, from, { hash: "", code }, turn.nowMs)
   const reject: Message.Reject = { kind: "Reject", code, stream, number: from }
-  return [releaseHold(State.withDurable(state, { inbox: closed }), peerId, from), [say(connection, reject)]]
+  return [Gate.release(State.withDurable(state, { inbox: closed }), peerId, stream, from), [say(connection, reject)]]
 }
 
 /** A piece of an answer we wait for; pieces nobody asked for are dropped. The last one lets the end take effect. */
@@ -195,10 +235,21 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
           [say(connection, rejectOf(numbered, Rejection.make(Rejection.isCode(code) ? code : "unsupported-kind")))]
         ]
   }
-  // A former friend is let in only to learn that it is one.
+  // A former friend is let in only to learn that it is one: nothing it says is remembered or told.
   if (numbered.friend.standing !== "Friend" && message.kind !== "Unfriend") {
-    return refuse(state, numbered, Rejection.make("not-a-friend"), turn)
+    return [state, [say(connection, rejectOf(numbered, Rejection.make("not-a-friend")))]]
   }
+  if (message.kind === "Unknown") {
+    return refuse(state, numbered, Rejection.make("unsupported-kind", message.name), turn)
+  }
+  const asked = Gate.ask(state, numbered, message, turn)
+  return asked.verdict.admitted
+    ? takeEffect(asked.state, numbered, message, turn)
+    : refuse(asked.state, numbered, asked.verdict.rejection, turn)
+}
+
+/** What a message does that is new and may. */
+const takeEffect = (state: State.State, numbered: Numbered, message: Message.Durable, turn: Turn): State.Stepped => {
   switch (message.kind) {
     case "Log":
       return onLog(state, numbered, message, turn)
@@ -209,15 +260,13 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
     case "Cancel":
       return State.chain(
         remember(state, numbered, undefined, turn),
-        (current) => Answering.cancel(current, peerId, message.id, turn),
+        (current) => Answering.cancel(current, numbered.peerId, message.id, turn),
         (current) => confirm(current, numbered)
       )
     case "GrantChanged":
       return onGrantChanged(remember(state, numbered, undefined, turn), numbered, message)
     case "Unfriend":
       return onUnfriend(remember(state, numbered, undefined, turn), numbered, message, turn)
-    case "Unknown":
-      return refuse(state, numbered, Rejection.make("unsupported-kind", message.name), turn)
   }
 }
 
@@ -239,7 +288,7 @@ const remember = (
   const recorded = State.withDurable(state, {
     inbox: Inbox.record(state.durable.inbox, peerId, message.stream, message.number, outcome, turn.nowMs)
   })
-  return releaseHold(recorded, peerId, message.number)
+  return Gate.release(recorded, peerId, message.stream, message.number)
 }
 
 const rejectOf = ({ message }: Numbered, rejection: Rejection.Rejection): Message.Reject => ({
@@ -254,7 +303,7 @@ const rejectOf = ({ message }: Numbered, rejection: Rejection.Rejection): Messag
 const refuse = (state: State.State, numbered: Numbered, rejection: Rejection.Rejection, turn: Turn): State.Stepped => {
   const { connection, friend, message, peerId } = numbered
   const answer = say(connection, rejectOf(numbered, rejection))
-  if (Rejection.isTransient(rejection.code)) return [hold(state, numbered), [answer]]
+  if (Rejection.isTransient(rejection.code)) return [Gate.hold(state, peerId, message, rejection, turn), [answer]]
   const event = {
     _tag: "PeerRefused" as const,
     peerId,
@@ -272,64 +321,21 @@ const refuse = (state: State.State, numbered: Numbered, rejection: Rejection.Rej
   return [remember(state, numbered, rejection.code, turn), [answer, { _tag: "Tell", event }]]
 }
 
-/** Remembers for this session that later texts must wait behind this one; an inject does not block what follows. */
-const hold = (state: State.State, { message, peerId }: Numbered): State.State => {
-  const session = State.session(state, peerId)
-  if (session === undefined || message.kind !== "Log") return state
-  const heldAt = Math.min(session.heldAt ?? message.number, message.number)
-  return State.withSession(state, peerId, { ...session, heldAt })
-}
-
-/** Whatever became of the message that held up others, once it is remembered nothing waits for it. */
-const releaseHold = (state: State.State, peerId: PeerId, number: number): State.State => {
-  const session = State.session(state, peerId)
-  return session?.heldAt === number ? State.withSession(state, peerId, { ...session, heldAt: undefined }) : state
-}
-
-/** The gate for texts: what the grants say, and the budget, which is drawn only if all else holds. */
-const gate = (
-  state: State.State,
-  numbered: Numbered,
-  needs: "message" | "inject",
-  conversation: string | undefined,
-  turn: Turn
-): { readonly state: State.State; readonly verdict: Verdict.Verdict } => {
-  const { bytes, friend, peerId } = numbered
-  const { grants } = state.durable
-  const where = conversation ?? Grants.own
-  const stopped = needs === "inject" && (friend.alarmed || Sending.isHeld(friend))
-  const granted = Grants.covers(grants, peerId, where, needs, turn.nowMs) && !stopped
-  const conversationKnown = where === Grants.own || Table.has(grants, Grants.keyOf(peerId, where))
-  const unshown = Table.size(state.durable.unshown)
-  const question = { kind: "message" as const, needs, granted, conversationKnown, bytes, unshown, waitMs: 0 }
-  const free = Verdict.decide(question)
-  if (!free.admitted) return { state, verdict: free }
-  const drawn = State.draw(state, peerId, needs, turn.nowMs)
-  return { state: drawn.state, verdict: Verdict.decide({ ...question, waitMs: drawn.waitMs }) }
-}
-
 const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: Turn): State.Stepped => {
-  const { friend, peerId } = numbered
-  const heldAt = State.session(state, peerId)?.heldAt
-  if (heldAt !== undefined && log.number > heldAt) {
-    return refuse(state, numbered, Rejection.make("rate-limited", "behind an earlier one", Limits.retryPauseMs), turn)
-  }
-  const asked = gate(state, numbered, "message", log.conversation, turn)
-  if (!asked.verdict.admitted) return refuse(asked.state, numbered, asked.verdict.rejection, turn)
+  const { friend } = numbered
   return State.chain(
-    remember(asked.state, numbered, undefined, turn),
-    (current) => Answering.show(current, friend, log.stream, log.number, friend.name, log.text, turn),
-    (current) => confirm(current, numbered)
+    remember(state, numbered, undefined, turn),
+    // First out is the receipt: its sender waits for it, and the conversation log takes its time.
+    (current) => confirm(current, numbered),
+    (current) => Answering.show(current, friend, log.stream, log.number, friend.name, log.text, turn)
   )
 }
 
 const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject, turn: Turn): State.Stepped => {
-  const asked = gate(state, numbered, "inject", inject.conversation, turn)
-  if (!asked.verdict.admitted) return refuse(asked.state, numbered, asked.verdict.rejection, turn)
-  const may = Answering.mayRun(asked.state, numbered.peerId, inject.id)
-  if (!may.admitted) return refuse(asked.state, numbered, may.rejection, turn)
+  const may = Answering.mayRun(state, numbered.peerId, inject.id)
+  if (!may.admitted) return refuse(state, numbered, may.rejection, turn)
   return State.chain(
-    remember(asked.state, numbered, undefined, turn),
+    remember(state, numbered, undefined, turn),
     (current) => Answering.begin(current, numbered.friend, inject, turn),
     (current) => confirm(current, numbered)
   )

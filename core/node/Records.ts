@@ -48,14 +48,13 @@ const shapes = {
 export type Collection = keyof typeof shapes
 export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 
-const codecs = Object.fromEntries(
+/** A stored value is the JSON of a value of the table: every shape is plain, so there is nothing to encode. */
+const decoders = Object.fromEntries(
   collections.map((name) => {
     const codec: Schema.Codec<unknown, string> = Schema.fromJsonString(shapes[name] as Schema.Codec<unknown, unknown>)
-    return [name, { encode: Schema.encodeSync(codec), decode: Schema.decodeUnknownResult(codec) }]
+    return [name, Schema.decodeUnknownResult(codec)]
   })
-) as unknown as Readonly<
-  Record<Collection, { encode: (value: unknown) => string; decode: (text: string) => Result.Result<unknown, unknown> }>
->
+) as unknown as Readonly<Record<Collection, (text: string) => Result.Result<unknown, unknown>>>
 
 /** The tables of a state by collection. */
 const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unknown>>> => ({
@@ -100,14 +99,18 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
 /** What has to be written so that the store holds this state. Empty when nothing durable changed. */
 export const diff = (durable: Durable): ReadonlyArray<Change> => {
   const tables = tablesOf(durable)
-  return collections.flatMap((collection) =>
-    Table.changes(tables[collection]).map(([key, value]) => ({
-      collection,
-      key,
-      value: value === undefined ? null : codecs[collection].encode(value)
-    }))
-  )
+  const changes: Array<Change> = []
+  for (const collection of collections) {
+    if (!Table.isTouched(tables[collection])) continue
+    for (const [key, value] of Table.changes(tables[collection])) {
+      changes.push({ collection, key, value: value === undefined ? null : JSON.stringify(value) })
+    }
+  }
+  return changes
 }
+
+/** Whether there is anything to write. */
+export const isDirty = (durable: Durable): boolean => Object.values(tablesOf(durable)).some(Table.isTouched)
 
 /**
  * Whether changes only forget what has been dealt with: confirmed messages, entries that are shown. Should a crash bring
@@ -152,7 +155,7 @@ export const load = (records: ReadonlyArray<StoredRecord>): Result.Result<Durabl
   const byCollection = new Map(collections.map((name) => [name as string, [] as Array<readonly [string, unknown]>]))
   for (const { collection, key, value } of records) {
     const pairs = byCollection.get(collection)
-    const parsed = pairs === undefined ? undefined : codecs[collection as Collection].decode(value)
+    const parsed = pairs === undefined ? undefined : decoders[collection as Collection](value)
     if (pairs === undefined || parsed === undefined) {
       return Result.fail({ collection, key, message: `records of kind "${collection}" are of a newer version` })
     }

@@ -185,7 +185,7 @@ export const confirm = (
     State.chain(
       withFriend(state, record),
       (current) => [current, [settledBy(friend, "operator")]],
-      (current) => Sending.flush(current, friend.peerId, turn)
+      (current) => Sending.sendAgain(current, friend.peerId, turn)
     )
   )
 }
@@ -211,14 +211,20 @@ export const adopt = (state: State.State): State.Stepped => {
   return [owned, [{ _tag: "Tell", event }]]
 }
 
+/** Whether a key that we have left is still worth being found under. */
+const isFoundUnder = ({ leftAtMs }: State.OwnKey, nowMs: number): boolean => leftAtMs + Limits.keyAnnounceMs > nowMs
+
 /** The key of ours that a friend looks us up under, if we have left it and it is worth being found there. */
 const oldKeyOf = (self: State.Self, knows: string | undefined, nowMs: number): State.OwnKey | undefined => {
   if (knows === self.identityKey) return undefined
   const left = knows === undefined ? self.earlier[0] : self.earlier.find((one) => one.key === knows)
-  return left !== undefined && left.leftAtMs + Limits.keyAnnounceMs > nowMs ? left : undefined
+  return left !== undefined && isFoundUnder(left, nowMs) ? left : undefined
 }
 
-/** The keys we are found under: the current one, and the newest of those that a friend may still know. */
+/**
+ * The keys we are found under: the current one, and the newest of those that a friend may still know. What we know of it may
+ * be as old as our disk, so the oldest one counts together with all that came after it.
+ */
 const keysToAnnounce = (state: State.State, nowMs: number): ReadonlyArray<RemoteIdentityKey> => {
   const { self } = state
   if (self.earlier.length === 0) return [self.identityKey]
@@ -227,9 +233,10 @@ const keysToAnnounce = (state: State.State, nowMs: number): ReadonlyArray<Remote
     ...Table.values(friends).flatMap((friend) => (friend.standing === "Friend" ? [friend.knowsKey] : [])),
     ...Table.values(asked).flatMap(({ key }) => (key === undefined ? [] : [key]))
   ]
-  const wanted = new Set([...new Set(known)].flatMap((key) => oldKeyOf(self, key, nowMs)?.key ?? []))
-  const old = self.earlier.map((one) => one.key).filter((key) => wanted.has(key))
-  return [self.identityKey, ...old.slice(1 - Limits.keysAnnouncedMax)]
+  const wanted = new Set(known.map((key) => key ?? self.earlier[0]!.key))
+  const oldest = self.earlier.findIndex(({ key }) => wanted.has(key))
+  const old = oldest < 0 ? [] : self.earlier.slice(oldest).filter((left) => isFoundUnder(left, nowMs))
+  return [self.identityKey, ...old.slice(1 - Limits.keysAnnouncedMax).map(({ key }) => key)]
 }
 
 /** Announces what has to be announced now, and takes back what has not. */

@@ -3,12 +3,11 @@
  * It never decides what a message means and never reads a clock of its own.
  * Online and away are one path: a dial is wanted where a session is missing, and the rest is the same.
  */
-import { HashMap, Result } from "effect"
+import { Result } from "effect"
 import { hex } from "../bytes/Bytes.ts"
-import type * as Calls from "../delivery/Calls.ts"
+import * as Forgotten from "../delivery/Forgotten.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
-import * as Refusals from "../delivery/Refusals.ts"
 import * as PeerKey from "../friend/PeerKey.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -16,8 +15,8 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Greeting, Receipt, Reject, Skip } from "../wire/Message.ts"
-import type { Event } from "./Event.ts"
 import type { Turn } from "./Input.ts"
+import * as Outcomes from "./Outcomes.ts"
 import type { Outgoing, Output } from "./Output.ts"
 import * as State from "./State.ts"
 
@@ -26,9 +25,6 @@ export const messageId = (turn: Turn): string => hex(turn.entropy.subarray(0, 16
 /** The id for a new stream: the second half of the turn's entropy, so at most one per turn. */
 export const streamId = (turn: Turn): string => hex(turn.entropy.subarray(16, 32))
 
-const nameOf = (state: State.State, peerId: PeerId): string =>
-  Table.get(state.durable.roster.friends, peerId)?.name ?? peerId.slice(0, 8)
-
 /** Whether what is queued for a friend waits for the operator, because the friend's key is in doubt. */
 export const isHeld = (record: Roster.Friend): boolean =>
   record.standing === "Friend" && !PeerKey.isOpen(Roster.keyState(record))
@@ -36,7 +32,7 @@ export const isHeld = (record: Roster.Friend): boolean =>
 /** Sends what is due to a peer, or asks for a dial when there is no session and a dial is due. */
 export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
   const record = Table.get(state.durable.roster.friends, peerId)
-  if (record === undefined || Outbox.waitingFor(state.durable.outbox, peerId).orders.length === 0) return [state, []]
+  if (record === undefined || Outbox.waitingFor(state.durable.outbox, peerId).entries.length === 0) return [state, []]
   if (isHeld(record)) return [state, []]
   const contact = State.contact(state, peerId)
   if (turn.nowMs < contact.pausedUntilMs) return [state, []]
@@ -104,10 +100,39 @@ export const enqueue = (
   )
 
 /** Queues a message that is never refused where there is a stream to the peer; without one there is nobody to tell. */
-export const tell = (state: State.State, peerId: PeerId, make: Outbox.Draft["make"], turn: Turn): State.Stepped => {
-  const draft = { id: messageId(turn), textBytes: 0, expiresAtMs: turn.nowMs + Limits.outboxAgeMs, make }
+export const tell = (
+  state: State.State,
+  peerId: PeerId,
+  make: Outbox.Draft["make"],
+  turn: Turn,
+  id: string = messageId(turn)
+): State.Stepped => {
+  const draft = { id, textBytes: 0, expiresAtMs: turn.nowMs + Limits.outboxAgeMs, make }
   const queued = enqueue(state, peerId, draft, turn)
   return Result.isSuccess(queued) ? queued.success : [state, []]
+}
+
+/**
+ * Tells a peer all that it may do now. While as many of these wait as may, the oldest that never left goes for it: the
+ * newest says everything, and a withdrawal must never be refused.
+ */
+export const tellGrants = (
+  state: State.State,
+  peerId: PeerId,
+  capabilities: ReadonlyArray<string>,
+  turn: Turn
+): State.Stepped => {
+  const waiting = Outbox.entriesFor(state.durable.outbox, peerId).filter(
+    ({ kind, place }) => kind === "GrantChanged" && place === undefined
+  )
+  const needless = waiting.slice(0, Math.max(0, waiting.length + 1 - Limits.grantChangesWaitingMax))
+  const outbox = Outbox.takeOut(state.durable.outbox, peerId, needless)
+  const make = (place: Parameters<Outbox.Draft["make"]>[0]) => ({
+    kind: "GrantChanged" as const,
+    ...place,
+    capabilities
+  })
+  return tell(State.withDurable(state, { outbox }), peerId, make, turn)
 }
 
 /** Entries that left the outbox are no longer under way. */
@@ -128,47 +153,83 @@ export const onGreeting = (state: State.State, peerId: PeerId, greeting: Greetin
   const session = State.session(state, peerId)
   if (session === undefined || session.greeted) return [state, []]
   const lane = Table.get(state.durable.outbox.lanes, peerId)
-  const markOf = (name: string) => greeting.streams.find(({ stream }) => stream === name)?.mark ?? 0
-  const greeted = State.withSession(state, peerId, { ...session, greeted: true })
-  const known = greeting.streams.find(({ stream }) => stream === lane?.stream)
-  const older = lane !== undefined && Math.max(known?.mark ?? 0, known?.top ?? 0) >= lane.next
+  const reachOf = (name: string): Forgotten.Reach => {
+    const { mark = 0, top = 0 } = greeting.streams.find(({ stream }) => stream === name) ?? {}
+    return { mark, top: Math.max(mark, top) }
+  }
+  const older = lane !== undefined && reachOf(lane.stream).top >= lane.next
   return State.chain(
-    greeted,
-    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, markOf)),
+    State.withSession(state, peerId, { ...session, greeted: true }),
+    (current) => (older ? beginStream(current, peerId, turn) : remind(current, peerId, session, reachOf, turn)),
     (current) => flush(current, peerId, turn)
   )
 }
 
-/** A new stream to a peer, because our own memory of the old one cannot be trusted; the operator is told. */
-export const beginStream = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
+/**
+ * A new stream to a peer, because it says that our own memory of the old one cannot be trusted; the operator is told. A
+ * peer that says so again and again contradicts itself: what waits for it goes on waiting, and that is told instead.
+ */
+export const beginStream = (before: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
+  const { state, waitMs } = State.drawPassing(before, peerId, "older", turn.nowMs)
+  if (waitMs > 0) return contradicted(state, peerId, waitMs, turn)
   const { gone, outbox } = Outbox.open(state.durable.outbox, peerId, streamId(turn))
-  const told: Output = {
-    _tag: "Tell",
-    event: { _tag: "DiskOlder", peerId, name: nameOf(state, peerId), whose: "ours" }
-  }
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
-    (current) => [current, [told]],
-    ...gone.map((entry) => (current: State.State) => giveUp(current, peerId, entry, Rejection.make("unresolved"), turn))
+    (current) => tellOlder(current, peerId, "ours", turn),
+    ...gone.map(
+      (entry) => (current: State.State) => Outcomes.giveUp(current, peerId, entry, Rejection.make("unresolved"), turn)
+    )
   )
 }
 
-/** Tells a peer which settled numbers it has forgotten, so that its mark can pass them. */
+const contradicted = (state: State.State, peerId: PeerId, waitMs: number, turn: Turn): State.Stepped => {
+  const isTold = State.contact(state, peerId).pausedUntilMs > turn.nowMs
+  const rejection = Rejection.make("self-contradiction")
+  const event = { _tag: "Alarm" as const, peerId, name: Outcomes.nameOf(state, peerId), rejection }
+  const [paused] = pause(state, peerId, waitMs, turn)
+  return [paused, isTold ? [] : [{ _tag: "Tell", event }]]
+}
+
+/** A disk is older than it was. A peer can make us say so at will, so it is said once in a while only. */
+export const tellOlder = (state: State.State, peerId: PeerId, whose: "ours" | "theirs", turn: Turn): State.Stepped => {
+  const { olderToldMs } = State.contact(state, peerId)
+  if (turn.nowMs < (olderToldMs[whose] ?? Number.NEGATIVE_INFINITY) + Limits.olderAgainMs) return [state, []]
+  const event = { _tag: "DiskOlder" as const, peerId, name: Outcomes.nameOf(state, peerId), whose }
+  const told = State.withContact(state, peerId, { olderToldMs: { ...olderToldMs, [whose]: turn.nowMs } })
+  return [told, [{ _tag: "Tell", event }]]
+}
+
+/**
+ * Tells a peer which settled numbers lie above its marks, so that they can pass them; and our operator, if the peer had
+ * answered for them and has forgotten it.
+ */
 const remind = (
   state: State.State,
   peerId: PeerId,
   session: State.Session,
-  markOf: (stream: string) => number
+  reachOf: (stream: string) => Forgotten.Reach,
+  turn: Turn
 ): State.Stepped => {
-  const forgotten = Outbox.forgottenBy(state.durable.outbox, peerId, markOf)
+  const forgotten = Forgotten.by(state.durable.outbox, peerId, reachOf)
   if (forgotten.length === 0) return [state, []]
   const messages = forgotten.map((range) => ({ message: { kind: "Skip", ...range } satisfies Skip }))
-  return [state, [{ _tag: "Transmit", connection: session.connection, messages }]]
+  return State.chain(
+    state,
+    (current) => [current, [{ _tag: "Transmit", connection: session.connection, messages }]],
+    (current) =>
+      forgotten.some(({ settled }) => settled === true) ? tellOlder(current, peerId, "theirs", turn) : [current, []]
+  )
 }
 
 /** An inject that was given up and had arrived all the same: it runs at the peer, and its caller wants no answer. */
 const isToBeStopped = (state: State.State, { id, kind, withdrawn }: Outbox.Entry): boolean =>
   kind === "Inject" && withdrawn === "cancelled" && Table.has(state.durable.calls, id)
+
+/** A session was good for something: the next dial is like the first. With a former friend only the end of it is. */
+export const worked = (state: State.State, peerId: PeerId): State.State =>
+  State.contact(state, peerId).attempt === 0 || Roster.friend(state.durable.roster, peerId) === undefined
+    ? state
+    : State.withContact(state, peerId, { attempt: 0 })
 
 /** A receipt: everything it confirms has taken effect at the peer. */
 export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, turn: Turn): State.Stepped => {
@@ -179,18 +240,18 @@ export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, 
   const told = gone
     .filter(({ id, kind }) => kind === "Log" || (kind === "Inject" && Table.has(state.durable.calls, id)))
     .map(({ id, kind, textBytes }): Output => {
-      const name = nameOf(state, peerId)
+      const name = Outcomes.nameOf(state, peerId)
       return { _tag: "Tell", event: { _tag: "Delivered", peerId, name, id, kind, bytes: textBytes } }
     })
   return State.chain(
-    left(State.withDurable(state, { outbox, jobs }), peerId, gone),
+    left(State.withDurable(gone.length === 0 ? state : worked(state, peerId), { outbox, jobs }), peerId, gone),
     (current) => [current, told],
     ...gone
       .filter((entry) => isToBeStopped(state, entry))
       .map(
         ({ id }) =>
           (current: State.State) =>
-            tell(current, peerId, (place) => ({ kind: "Cancel", ...place, id }), turn)
+            tell(current, peerId, (place) => ({ kind: "Cancel", ...place, id }), turn, id)
       ),
     (current) => flush(current, peerId, turn),
     (current) => partIfOver(current, peerId)
@@ -203,36 +264,8 @@ const partIfOver = (state: State.State, peerId: PeerId): State.Stepped => {
   const over =
     session !== undefined &&
     Roster.friend(state.durable.roster, peerId) === undefined &&
-    Outbox.waitingFor(state.durable.outbox, peerId).orders.length === 0
+    Outbox.waitingFor(state.durable.outbox, peerId).entries.length === 0
   return [state, over ? [{ _tag: "HangUp", connection: session.connection, code: null }] : []]
-}
-
-/** Remembers an outcome for an operator who is not looking now. */
-const noted = (
-  state: State.State,
-  { id, kind, peerId, rejection }: Extract<Event, { _tag: "Refused" }>,
-  turn: Turn
-): State.State => {
-  const refusal = { id, peerId, kind, code: rejection.code, atMs: turn.nowMs }
-  return State.withDurable(state, { refusals: Refusals.add(state.durable.refusals, refusal) })
-}
-
-/** A final outcome of ours that is not delivery: told, and an inject's call ends with it. */
-export const giveUp = (
-  state: State.State,
-  peerId: PeerId,
-  entry: Outbox.Entry,
-  rejection: Rejection.Rejection,
-  turn: Turn
-): State.Stepped => {
-  const { id, kind } = entry
-  // The outcome of an inject is the outcome of its call: told once, whichever of the two ends first.
-  const untold = kind === "Log" || (kind === "Inject" && Table.has(state.durable.calls, id))
-  const calls = kind === "Inject" ? Table.remove(state.durable.calls, id) : state.durable.calls
-  const jobs = kind === "Done" ? Jobs.settle(state.durable.jobs, peerId, id) : state.durable.jobs
-  const event = { _tag: "Refused" as const, peerId, name: nameOf(state, peerId), id, kind, rejection }
-  const given = State.withDurable(state, { calls, jobs })
-  return untold ? [noted(given, event, turn), [{ _tag: "Tell", event }]] : [given, []]
 }
 
 /** The peer refused one message: later (keep it and pause) or for good (take it out and say so). */
@@ -253,7 +286,7 @@ export const onReject = (
   const rejection = Rejection.make(entry.withdrawn ?? code, entry.withdrawn === undefined ? detail : "")
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, gone),
-    (current) => giveUp(current, peerId, entry, rejection, turn),
+    (current) => Outcomes.giveUp(current, peerId, entry, rejection, turn),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -274,15 +307,19 @@ const displace = (state: State.State, peerId: PeerId, entry: Outbox.Entry, turn:
 export const pause = (state: State.State, peerId: PeerId, waitMs: number, turn: Turn): State.Stepped => {
   const boundedMs = Math.min(Math.max(waitMs, Limits.dialPauseFirstMs), Limits.violationWindowMs)
   const until = Math.max(State.contact(state, peerId).pausedUntilMs, turn.nowMs + boundedMs)
-  const session = State.session(state, peerId)
-  const quiet = State.withContact(state, peerId, { pausedUntilMs: until })
-  return [
-    session === undefined
-      ? quiet
-      : State.withSession(quiet, peerId, { ...session, underWay: new Set(), underWayBytes: 0 }),
-    []
-  ]
+  return [State.withContact(nothingUnderWay(state, peerId), peerId, { pausedUntilMs: until }), []]
 }
+
+const nothingUnderWay = (state: State.State, peerId: PeerId): State.State => {
+  const session = State.session(state, peerId)
+  return session === undefined
+    ? state
+    : State.withSession(state, peerId, { ...session, underWay: new Set(), underWayBytes: 0 })
+}
+
+/** Sends everything not settled again, in order: while a peer was in doubt, what it asked for was not answered. */
+export const sendAgain = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped =>
+  flush(nothingUnderWay(state, peerId), peerId, turn)
 
 /**
  * There is no friendship any more: what never left is refused with its reason. What had left may have arrived before,
@@ -299,7 +336,7 @@ export const onTurnedAway = (
     left(State.withDurable(state, { outbox }), peerId, gone),
     ...gone.map((entry) => (current: State.State) => {
       const known = entry.place === undefined ? rejection : Rejection.make("unresolved", rejection.code)
-      return giveUp(current, peerId, entry, known, turn)
+      return Outcomes.giveUp(current, peerId, entry, known, turn)
     })
   )
 }
@@ -311,7 +348,9 @@ export const withdraw = (state: State.State, entry: Outbox.Entry, turn: Turn): S
   // Not under way any more: what is sent next for this entry is the question what became of it.
   return State.chain(
     left(State.withDurable(state, { outbox }), peerId, [entry]),
-    ...gone.map((one) => (current: State.State) => giveUp(current, peerId, one, Rejection.make("cancelled"), turn)),
+    ...gone.map(
+      (one) => (current: State.State) => Outcomes.giveUp(current, peerId, one, Rejection.make("cancelled"), turn)
+    ),
     (current) => flush(current, peerId, turn)
   )
 }
@@ -320,6 +359,7 @@ export const withdraw = (state: State.State, entry: Outbox.Entry, turn: Turn): S
 export const expire = (state: State.State, turn: Turn): State.Stepped => {
   const { asked, gone, outbox } = Outbox.expire(state.durable.outbox, turn.nowMs)
   const late = Table.values(state.durable.calls).filter((call) => call.deadlineMs <= turn.nowMs)
+  if (outbox === state.durable.outbox && late.length === 0) return [state, []]
   return State.chain(
     asked.reduce(
       (current, entry) => left(current, entry.peerId as PeerId, [entry]),
@@ -327,31 +367,8 @@ export const expire = (state: State.State, turn: Turn): State.Stepped => {
     ),
     ...gone.map((entry) => (current: State.State) => {
       const code = entry.withdrawn !== undefined ? "unresolved" : entry.kind === "Inject" ? "timed-out" : "expired"
-      return giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code), turn)
+      return Outcomes.giveUp(current, entry.peerId as PeerId, entry, Rejection.make(code), turn)
     }),
-    ...late.map((call) => (current: State.State) => endCall(current, call, Rejection.make("timed-out"), turn))
+    ...late.map((call) => (current: State.State) => Outcomes.endCall(current, call, Rejection.make("timed-out"), turn))
   )
-}
-
-/** Ends a call that got no answer. A second end of the same call changes nothing. */
-export const endCall = (
-  state: State.State,
-  call: Calls.Call,
-  rejection: Rejection.Rejection,
-  turn: Turn
-): State.Stepped => {
-  if (!Table.has(state.durable.calls, call.id)) return [state, []]
-  const peerId = call.peerId as PeerId
-  const ended = State.withPassing(State.withDurable(state, { calls: Table.remove(state.durable.calls, call.id) }), {
-    pieces: HashMap.remove(state.passing.pieces, call.id)
-  })
-  const event = {
-    _tag: "Refused" as const,
-    peerId,
-    name: nameOf(state, peerId),
-    id: call.id,
-    kind: "Inject",
-    rejection
-  }
-  return [noted(ended, event, turn), [{ _tag: "Tell", event }]]
 }

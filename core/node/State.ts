@@ -19,6 +19,7 @@ import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../i
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
+import type { Event } from "./Event.ts"
 import type { Output } from "./Output.ts"
 
 /** Who we are, in public. */
@@ -76,13 +77,21 @@ export interface Session {
   readonly connection: string
   readonly initiator: boolean
   readonly swarmKey: RemoteSwarmKey
+  readonly openedMs: number
   /** Whether the peer has said how far its memory reaches; before that nothing numbered is sent. */
   readonly greeted: boolean
   /** Places in the queue sent on this session and not settled, and their size. */
   readonly underWay: ReadonlySet<number>
   readonly underWayBytes: number
-  /** Lowest number of theirs that was refused transiently: later ones wait behind it, or order would break. */
-  readonly heldAt: number | undefined
+  /** The first of these places, and since when it has been the first; as the last tick saw it. */
+  readonly oldest?: { readonly order: number; readonly sinceMs: number } | undefined
+  /**
+   * The earliest text of theirs that was refused for now: later ones wait behind it, or order would break. It comes again
+   * after `untilMs`.
+   */
+  readonly held: { readonly stream: string; readonly number: number; readonly untilMs: number } | undefined
+  /** With a former friend: when it ends, confirmed or not. */
+  readonly leaveByMs?: number
 }
 
 /** How we stand with reaching a peer. */
@@ -95,6 +104,16 @@ export interface Contact {
   /** Dials that only brought our new key, and when the next one is due. */
   readonly newsAttempt: number
   readonly nextNewsMs: number
+  /** When the operator was last told that a disk is older than it was. */
+  readonly olderToldMs: { readonly ours?: number; readonly theirs?: number }
+}
+
+/** What was told and what was only counted of one subject since a time. */
+export interface Minute {
+  readonly sinceMs: number
+  readonly told: number
+  readonly hidden: number
+  readonly subject: Omit<Extract<Event, { readonly _tag: "NotShown" }>, "_tag" | "count">
 }
 
 export interface Passing {
@@ -103,9 +122,11 @@ export interface Passing {
   readonly sessions: HashMap.HashMap<string, Session>
   readonly connections: HashMap.HashMap<string, PeerId>
   readonly contacts: HashMap.HashMap<string, Contact>
-  /** What each peer has left of the cheap budget that every message draws from. */
+  /** What each peer has left of the budgets that a restart forgets. */
   readonly controlBudgets: HashMap.HashMap<string, Budgets>
   readonly lineBudget: Budgets
+  /** What was told lately, by friend, room and kind. */
+  readonly minutes: HashMap.HashMap<string, Minute>
   /** The rates in force; an operator may configure others than the protocol's defaults. */
   readonly rates: Rates
   readonly pieces: Calls.Pieces
@@ -150,6 +171,7 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
     contacts: HashMap.empty(),
     controlBudgets: HashMap.empty(),
     lineBudget: {},
+    minutes: HashMap.empty(),
     rates,
     pieces: HashMap.empty(),
     showAgainAtMs: 0,
@@ -192,7 +214,8 @@ const idle: Contact = {
   nextDialMs: 0,
   pausedUntilMs: 0,
   newsAttempt: 0,
-  nextNewsMs: 0
+  nextNewsMs: 0,
+  olderToldMs: {}
 }
 
 /** How we stand with reaching a peer; idle until somebody wanted to. */
@@ -220,10 +243,13 @@ export const draw = (state: State, peerId: PeerId, budget: keyof Budget["budgets
   }
 }
 
-/** Draws one from the cheap budget that every message of a peer draws from; it is not kept over a restart. */
-export const drawControl = (state: State, peerId: PeerId, nowMs: number) => {
+/**
+ * Draws one from a budget of a peer that is not kept over a restart: `control`, from which every message draws,
+ * `stream`, from which each that it begins does, or `older`, how often it may say that our disk is older.
+ */
+export const drawPassing = (state: State, peerId: PeerId, budget: "control" | "stream" | "older", nowMs: number) => {
   const before = Option.getOrElse(HashMap.get(state.passing.controlBudgets, peerId), (): Budgets => ({}))
-  const { budgets, waitMs } = RateLimit.draw(before, "control", nowMs, state.passing.rates)
+  const { budgets, waitMs } = RateLimit.draw(before, budget, nowMs, state.passing.rates)
   const controlBudgets = HashMap.set(state.passing.controlBudgets, peerId, budgets)
   return { state: withPassing(state, { controlBudgets }), waitMs }
 }

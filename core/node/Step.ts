@@ -4,6 +4,7 @@
  * A new input is a new case here, and the compiler names every place that has to know of it.
  */
 
+import { HashMap } from "effect"
 import * as ReplayWindow from "../admission/ReplayWindow.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -11,6 +12,7 @@ import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Operating from "./Operating.ts"
@@ -19,10 +21,15 @@ import * as Posting from "./Posting.ts"
 import * as Receiving from "./Receiving.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
+import * as Stalling from "./Stalling.ts"
 import * as State from "./State.ts"
+import * as Telling from "./Telling.ts"
 
 /** One input → the next state, and what is wanted from the world once it is committed. */
-export const step = (state: State.State, input: Input, turn: Turn): State.Stepped => {
+export const step = (state: State.State, input: Input, turn: Turn): State.Stepped =>
+  Telling.bound(route(state, input, turn), input, turn)
+
+const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
   switch (input._tag) {
     case "Started":
       return started(state, turn)
@@ -90,20 +97,22 @@ const blocked = (state: State.State, turn: Turn): ReadonlyArray<Output> =>
 
 /** What time alone brings about: ends that are due, and dials. */
 const tick = (state: State.State, turn: Turn): State.Stepped => {
-  const { outbox, replay, roster } = state.durable
-  const swept = State.withDurable(state, {
-    roster: Roster.expire(roster, turn.nowMs),
-    replay: ReplayWindow.forget(replay, turn.nowMs)
-  })
-  const waiting = [...outbox.waiting].filter(([, one]) => one.orders.length > 0).map(([peerId]) => peerId as PeerId)
+  const { outbox } = state.durable
+  const roster = Roster.expire(state.durable.roster, turn.nowMs)
+  const replay = ReplayWindow.forget(state.durable.replay, turn.nowMs)
+  const isSwept = roster !== state.durable.roster || replay !== state.durable.replay
+  const waiting = ([...HashMap.keys(outbox.waiting)] as Array<PeerId>).sort()
   return State.chain(
-    swept,
+    isSwept ? State.withDurable(state, { roster, replay }) : state,
+    (current) => Telling.sumUp(current, turn),
     (current) => Connecting.pardon(current, turn),
     (current) => Sending.expire(current, turn),
+    (current) => Farewell.end(current, turn),
+    (current) => Stalling.end(current, waiting, turn),
     (current) => Answering.showAgain(current, turn),
     (current) => Rotating.announce(current, turn),
     (current) => Rotating.bringNews(current, turn),
-    ...waiting.sort().map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))
+    ...waiting.map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))
   )
 }
 

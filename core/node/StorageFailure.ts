@@ -57,8 +57,9 @@ const without = (input: Input, rejection: Rejection.Rejection): Instead => {
     }
     case "Line": {
       const { author, channel, line } = input
-      const event = { _tag: "LineRefused" as const, author, channel, claimed: line.value.from, rejection }
-      return { outputs: [{ _tag: "Tell", event }], again: false }
+      // Refused like any, so that it is told within the same bounds.
+      const next = { _tag: "LineRefused" as const, author, channel, claimed: line.value.from, rejection }
+      return { outputs: [], again: false, next }
     }
     case "Opened":
       return { outputs: [{ _tag: "HangUp", connection: input.connection, code: told }], again: false }

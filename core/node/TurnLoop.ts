@@ -22,10 +22,22 @@ const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (stat
   Effect.fnUntraced(function* (batch: ReadonlyArray<Input>) {
     const { crypto, state } = outside.world
     const nowMs = yield* Clock.currentTimeMillis
+    let entropy: Uint8Array | undefined
     let next = state()
     const outputs: Array<Output> = []
-    for (const input of batch) {
-      const given: Turn = { nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256 }
+    // Drawn when a turn asks for it: most do not.
+    const entropyOf = (index: number) => {
+      entropy ??= crypto.randomBytes(32 * batch.length)
+      return entropy.subarray(32 * index, 32 * index + 32)
+    }
+    for (const [index, input] of batch.entries()) {
+      const given: Turn = {
+        nowMs,
+        get entropy() {
+          return entropyOf(index)
+        },
+        sha256: crypto.sha256
+      }
       const [stepped, wanted] = Step.step(next, input, given)
       next = stepped
       outputs.push(...wanted)
@@ -53,14 +65,19 @@ const makeTidyUp = (outside: Egress.Outside, store: RecordStoreShape, adopt: (st
 
 /** Performs what a committed turn wants. An output that breaks is logged; the turn has happened all the same. */
 const performAll = (outside: Egress.Outside, outputs: ReadonlyArray<Output>) =>
-  Effect.forEach(
-    outputs,
-    (output) =>
-      Egress.perform(outside, output).pipe(
-        Effect.catchDefect((defect) => Effect.logError(`an output of kind ${output._tag} broke`, defect))
-      ),
-    { discard: true }
-  )
+  Effect.suspend(() => {
+    const works: Array<Effect.Effect<void>> = []
+    for (const output of outputs) {
+      const broke = (defect: unknown) => Effect.logError(`an output of kind ${output._tag} broke`, defect)
+      try {
+        const work = Egress.perform(outside, output)
+        if (work !== undefined) works.push(Effect.catchDefect(work, broke))
+      } catch (defect) {
+        works.push(broke(defect))
+      }
+    }
+    return Effect.forEach(works, (work) => work, { discard: true })
+  })
 
 /** One input whose turn cannot be stored: its consequences without the turn. */
 const withoutStorage = (outside: Egress.Outside, input: Input, error: StoreError) => {
@@ -102,29 +119,50 @@ export const make = Effect.fnUntraced(function* (
       Effect.flatMap((outputs) => Effect.as(perform(outputs), undefined)),
       Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : withoutStorage(outside, input, error))),
       Effect.catchDefect((defect) => withoutTurn(outside, input, defect)),
-      Effect.flatMap((next) => (next === undefined ? Effect.void : Effect.flatMap(turn([next]), perform)))
+      Effect.flatMap((next) => (next === undefined ? Effect.void : instead(next)))
+    )
+  /** What follows from a turn that could not be: should it not be possible either, the log says so and the node goes on. */
+  const instead = (next: Input): Effect.Effect<void, StoreError> =>
+    Effect.flatMap(turn([next]), perform).pipe(
+      Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : Effect.logError(error.message))),
+      Effect.catchDefect((defect) => Effect.logError(`a turn broke on an input of kind ${next._tag}`, defect))
     )
 
   const tidyUp = makeTidyUp(outside, store, adopt)
   yield* Effect.addFinalizer(() => tidyUp)
+
+  let alarmAtMs = Number.POSITIVE_INFINITY
+  let ringing = false
+  // A tick may have to wait for room in the queue: setting the next alarm must not take it back.
+  const ring = Effect.suspend(() => {
+    alarmAtMs = Number.POSITIVE_INFINITY
+    ringing = true
+    return FiberSet.run(outside.work, outside.world.offer({ _tag: "Tick" }))
+  })
+  /**
+   * Sees to it that the next turn comes in time. An alarm that is set for earlier stays: a turn too many costs nothing. Not
+   * before `pauseMs`: what is due and cannot be stored would else be due again at once, for as long as the disk is full.
+   */
+  const setAlarm = (pauseMs: number) => {
+    const { state } = outside.world
+    return Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+      const untidy = Records.isDirty(state().durable) ? nowMs + Limits.tidyUpMs : Number.POSITIVE_INFINITY
+      const wakeMs = Math.max(nowMs + 1, nowMs + pauseMs, Math.min(Step.nextWakeMs(state(), nowMs), untidy))
+      if (ringing || wakeMs >= alarmAtMs) return Effect.void
+      alarmAtMs = wakeMs
+      return Effect.asVoid(FiberHandle.run(alarm, Effect.andThen(Effect.sleep(wakeMs - nowMs), ring)))
+    })
+  }
   const loop = Effect.gen(function* () {
     for (;;) {
       const batch = yield* Queue.takeBetween(inputs, 1, Limits.batchMax)
+      if (batch.some((input) => input._tag === "Tick")) ringing = false
       const outputs = yield* turn(batch).pipe(
         Effect.catch((error) => (error.code === "closed" ? Effect.fail(error) : Effect.succeed(undefined))),
         Effect.catchDefect(() => Effect.succeed(undefined))
       )
       yield* outputs === undefined ? oneByOne(batch) : perform(outputs)
-      const nowMs = yield* Clock.currentTimeMillis
-      const untidy = Records.diff(outside.world.state().durable).length > 0
-      const wakeMs = Math.min(
-        Step.nextWakeMs(outside.world.state(), nowMs),
-        untidy ? nowMs + Limits.tidyUpMs : Number.POSITIVE_INFINITY
-      )
-      yield* FiberHandle.run(
-        alarm,
-        Effect.sleep(Math.max(1, wakeMs - nowMs)).pipe(Effect.andThen(outside.world.offer({ _tag: "Tick" })))
-      )
+      yield* setAlarm(outputs === undefined ? Limits.retryPauseMs : 0)
     }
   })
   return { first: (batch: ReadonlyArray<Input>) => Effect.flatMap(turn(batch), perform), loop }

@@ -15,6 +15,7 @@ import * as Seal from "../session/Seal.ts"
 import * as Codec from "../wire/Codec.ts"
 import { isSigned, type Receipt } from "../wire/Message.ts"
 import type { Outgoing } from "./Output.ts"
+import * as Talk from "./Talk.ts"
 
 type Item =
   | { readonly kind: "message"; readonly outgoing: Outgoing }
@@ -24,7 +25,10 @@ type Item =
 const lastWordsMs = 5_000
 
 export interface Writer {
-  /** Hands messages over without waiting. False once the bound is exceeded: then the link must be dropped. */
+  /**
+   * Hands messages over without waiting. False when they exceed the bound: then the link must be dropped, and whatever is
+   * handed over later is too.
+   */
   send(messages: ReadonlyArray<Outgoing>): boolean
   /** Ends the link after what was handed over before. */
   hangUp(code: Code | null): void
@@ -44,17 +48,6 @@ const sizeOf = (outgoing: Outgoing): number =>
         ? outgoing.message.also.length * receiptNumberBytes + 256
         : 256
 
-/** What both ends sign about a message (protocol §4): label, handshake hash, direction, stream, number, body. */
-export const messageStatement = (
-  session: Seal.Session,
-  sender: "initiator" | "responder",
-  numbered: { readonly stream: string; readonly number: number },
-  body: Uint8Array
-): Statement.Statement => ({
-  purpose: "message",
-  fields: [session.handshakeHash, sender, numbered.stream, numbered.number, body]
-})
-
 /** Whether a receipt says everything that an earlier one of its stream said: none speaks beyond the number it answers. */
 const covers = (later: Receipt, earlier: Receipt): boolean =>
   later.mark >= earlier.mark && earlier.also.every((one) => one <= later.mark || later.also.includes(one))
@@ -72,17 +65,32 @@ export const withoutOldReceipts = (batch: ReadonlyArray<Outgoing>): ReadonlyArra
   })
 }
 
+/** A message in its envelope: what waited in the outbox carries a signature over this very session if its kind has one. */
+export const envelope = (
+  crypto: CryptoShape,
+  keys: LocalKeys,
+  session: Seal.Session,
+  outgoing: Outgoing
+): Codec.Envelope => {
+  if ("message" in outgoing) return { body: Codec.encode(outgoing.message), signature: undefined }
+  if (!isSigned(outgoing.kind)) return { body: outgoing.stored, signature: undefined }
+  const statement = Talk.messageStatement(session, session.role, outgoing, outgoing.stored)
+  return { body: outgoing.stored, signature: Statement.sign(crypto, keys, statement) }
+}
+
 /** Splits envelopes so that each group fits one record. */
-const records = (envelopes: ReadonlyArray<Codec.Envelope>): ReadonlyArray<ReadonlyArray<Codec.Envelope>> => {
+export const records = (envelopes: ReadonlyArray<Codec.Envelope>): ReadonlyArray<ReadonlyArray<Codec.Envelope>> => {
   const groups: Array<Array<Codec.Envelope>> = []
   let bytes = 0
   for (const envelope of envelopes) {
     const size = envelope.body.length + 69
-    if (groups.length === 0 || bytes + size > Limits.frameBytesMax - 64) {
-      groups.push([])
-      bytes = 0
+    const last = groups.at(-1)
+    if (last === undefined || last.length === Limits.recordMessagesMax || bytes + size > Limits.frameBytesMax - 64) {
+      groups.push([envelope])
+      bytes = size
+      continue
     }
-    groups[groups.length - 1]!.push(envelope)
+    last.push(envelope)
     bytes += size
   }
   return groups
@@ -102,15 +110,10 @@ export const make = Effect.fnUntraced(function* (
   let ended = false
   let direction = session.send
 
-  const envelope = (outgoing: Outgoing): Codec.Envelope => {
-    if ("message" in outgoing) return { body: Codec.encode(outgoing.message), signature: undefined }
-    if (!isSigned(outgoing.kind)) return { body: outgoing.stored, signature: undefined }
-    const statement = messageStatement(session, session.role, outgoing, outgoing.stored)
-    return { body: outgoing.stored, signature: Statement.sign(crypto, keys, statement) }
-  }
+  const wrap = (outgoing: Outgoing) => envelope(crypto, keys, session, outgoing)
 
   const write = Effect.fnUntraced(function* (batch: ReadonlyArray<Outgoing>) {
-    for (const group of records(withoutOldReceipts(batch).map(envelope))) {
+    for (const group of records(withoutOldReceipts(batch).map(wrap))) {
       const sealed = Seal.seal(crypto, direction, yield* nowMs, Codec.pack(group))
       direction = KeySchedule.leave(crypto, direction, sealed.direction)
       yield* link.send(sealed.bytes)
@@ -141,8 +144,13 @@ export const make = Effect.fnUntraced(function* (
     send: (messages) => {
       if (ended) return true
       waiting += messages.reduce((bytes, one) => bytes + sizeOf(one), 0)
+      // Said once: until the link is gone a peer may still ask for a lot, and none of it is kept.
+      if (waiting > Limits.linkQueueBytesMax) {
+        ended = true
+        return false
+      }
       for (const outgoing of messages) Queue.offerUnsafe(queue, { kind: "message", outgoing })
-      return waiting <= Limits.linkQueueBytesMax
+      return true
     },
     hangUp: (code) => {
       if (ended) return

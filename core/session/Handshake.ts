@@ -122,7 +122,7 @@ const failed = (detail: string) => Result.fail(Rejection.make("handshake-failed"
 
 /**
  * Writes the next message. The payload is computed from the handshake hash as it stands right before the payload is
- * encrypted, because the proof in it signs that hash (protocol §4). Calling it out of turn is a defect of ours.
+ * encrypted, because the proof in it signs that hash (PROTOCOL.md §7). Calling it out of turn is a defect of ours.
  */
 export const write = (
   crypto: CryptoShape,

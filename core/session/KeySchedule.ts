@@ -59,7 +59,7 @@ export const advance = (crypto: CryptoShape, direction: Direction, nowMs: number
   epochSinceMs: nowMs
 })
 
-/** Whether the sender must advance before its next record: 2^16 records or ten minutes (protocol §4). */
+/** Whether the sender must advance before its next record: 2^16 records or ten minutes (PROTOCOL.md §8). */
 export const isDue = (direction: Direction, nowMs: number): boolean =>
   direction.counter >= Limits.recordsPerEpoch || nowMs - direction.epochSinceMs >= Limits.epochAgeMs
 

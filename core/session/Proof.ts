@@ -1,5 +1,5 @@
 /**
- * The payload of handshake messages 2 and 3: who holds the static key, proven by the identity key (protocol §4).
+ * The payload of handshake messages 2 and 3: who holds the static key, proven by the identity key (PROTOCOL.md §7).
  * It never outlives its handshake: what is signed contains that handshake's hash and the role.
  * It carries the whole key history, because a friend who was away knows an older key and has no other way to learn.
  */

@@ -1,6 +1,6 @@
 /**
  * Message bodies: bytes ↔ Message, one row per protocol version.
- * It never throws on what arrived and never lets an unchecked value through; unknown fields are dropped (protocol §5).
+ * It never throws on what arrived and never lets an unchecked value through; unknown fields are dropped.
  * Envelopes pack several bodies, each with its own signature where its kind has one, into one sealed record.
  */
 import { Result, Schema } from "effect"
@@ -12,7 +12,6 @@ import * as Message from "./Message.ts"
 /** Versions of the protocol this build speaks, best first. */
 export const versions: ReadonlyArray<number> = [3]
 
-const encodeMessage = Schema.encodeSync(Message.Message)
 const decodeMessage = Schema.decodeUnknownResult(Message.Message)
 const decodeNumbered = Schema.decodeUnknownResult(
   Schema.Struct({
@@ -23,8 +22,16 @@ const decodeNumbered = Schema.decodeUnknownResult(
 )
 const decodeKind = Schema.decodeUnknownResult(Schema.Struct({ kind: Schema.String.check(Schema.isMaxLength(40)) }))
 
-/** A message as the bytes of its body: one UTF-8 JSON object. */
-export const encode = (message: Message.Message): Uint8Array => utf8(JSON.stringify(encodeMessage(message)))
+const isMessage: (message: unknown) => boolean = Schema.is(Message.Message)
+
+/** A message as the text of its body: one JSON object. One that its Schema refuses is a defect: no peer would take it. */
+export const print = (message: Message.Message): string => {
+  if (!isMessage(message)) throw new Error(`a ${message.kind} that no peer would accept`)
+  return JSON.stringify(message)
+}
+
+/** A message as the bytes of its body. */
+export const encode = (message: Message.Message): Uint8Array => utf8(print(message))
 
 /** JSON text → value, or undefined. A `__proto__` member stays an own property and is dropped by the Schema. */
 const parseJson = (json: string): unknown => {
@@ -36,12 +43,12 @@ const parseJson = (json: string): unknown => {
 }
 
 /**
- * The bytes of a body → a message. `Unknown` for a numbered message of a kind we do not know, undefined for an
- * unnumbered one (it is ignored), `body-malformed` for everything else.
+ * The bytes of a body → a message. `Unknown` for a numbered message of a kind we do not know, `Ignored` for an
+ * unnumbered one, `body-malformed` for everything else.
  */
 export const decode = (
   body: Uint8Array
-): Result.Result<Message.Message | Message.Unknown | undefined, Rejection.Rejection> => {
+): Result.Result<Message.Message | Message.Unknown | Message.Ignored, Rejection.Rejection> => {
   const malformed = Result.fail(Rejection.make("body-malformed"))
   const json = text(body)
   if (json === undefined) return malformed
@@ -53,7 +60,7 @@ export const decode = (
     return Result.isSuccess(message) ? Result.succeed(message.success) : malformed
   }
   const numbered = decodeNumbered(value)
-  if (Result.isFailure(numbered)) return Result.succeed(undefined)
+  if (Result.isFailure(numbered)) return Result.succeed({ kind: "Ignored" })
   const { kind: name, number, stream } = numbered.success
   return Result.succeed({ kind: "Unknown", name, number, stream })
 }
@@ -74,11 +81,12 @@ export const pack = (envelopes: ReadonlyArray<Envelope>): Uint8Array =>
     )
   )
 
-/** The envelopes of an opened record, or `body-malformed` unless the bytes are exactly whole envelopes. */
+/** The envelopes of an opened record, or `body-malformed` unless the bytes are exactly whole envelopes, not too many. */
 export const unpack = (bytes: Uint8Array): Result.Result<ReadonlyArray<Envelope>, Rejection.Rejection> => {
   const envelopes: Array<Envelope> = []
   let offset = 0
   while (offset < bytes.length) {
+    if (envelopes.length === Limits.recordMessagesMax) return Result.fail(Rejection.make("body-malformed", "too many"))
     if (bytes.length - offset < 5) return Result.fail(Rejection.make("body-malformed", "envelope cut short"))
     const end = offset + 4 + readU32(bytes, offset)
     const signed = bytes[offset + 4]

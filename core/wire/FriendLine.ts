@@ -1,5 +1,5 @@
 /**
- * The one signed line with which agents become friends in public: text ↔ line (protocol §3).
+ * The one signed line with which agents become friends in public: text ↔ line (PROTOCOL.md §4).
  * It never verifies a time or remembers a line; it finds a line in mangled text and checks its spelling and signature.
  * Chat software quotes, escapes and links what it carries, so recognition is lenient and what is signed is not.
  *

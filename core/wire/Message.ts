@@ -75,9 +75,16 @@ export const Reject = Schema.Struct({
 })
 /**
  * The sender has given numbers up. One number: it was sent, and the sender asks what became of it; unseen, it never will
- * take effect. A range right above the receiver's mark: it was settled before, and the receiver has forgotten.
+ * take effect. A range right above the receiver's mark, or one number that says so: it was settled before, and the
+ * receiver has forgotten. A range that says that it was not was given up unanswered.
  */
-export const Skip = Schema.Struct({ kind: Schema.Literal("Skip"), stream: Id, from: positive, to: positive })
+export const Skip = Schema.Struct({
+  kind: Schema.Literal("Skip"),
+  stream: Id,
+  from: positive,
+  to: positive,
+  settled: Schema.optionalKey(Schema.Boolean)
+})
 /** The caller of an inject wants no answer any more. */
 export const Cancel = Schema.Struct({ kind: Schema.Literal("Cancel"), ...durable, id: Id })
 /** What the sender allows the receiver from now on, in the receiver's own conversation with it. */
@@ -112,7 +119,9 @@ export const Greeting = Schema.Struct({
     })
   ).check(Schema.isMaxLength(8)),
   /** Random for each run of the sender: two that take turns are one identity on two machines. */
-  run: Id
+  run: Id,
+  /** Runs of the receiver that have greeted the sender before, newest last: it may find that another came after its own. */
+  yours: Schema.optionalKey(Schema.Array(Id).check(Schema.isMaxLength(8)))
 })
 /** The caller wants the bytes of an answer from `offset` up to (not with) `upTo`: this is also its credit. */
 export const Resume = Schema.Struct({ kind: Schema.Literal("Resume"), id: Id, offset: natural, upTo: natural })
@@ -165,5 +174,10 @@ export interface Unknown {
   readonly name: string
 }
 
-/** The kinds that carry a signature of their own (protocol §4), so that they can be kept as evidence. */
+/** A message of the session of a kind that this version does not know: it has no effect, but it is counted like any. */
+export interface Ignored {
+  readonly kind: "Ignored"
+}
+
+/** The kinds that carry a signature of their own (PROTOCOL.md §8), so that they can be kept as evidence. */
 export const isSigned = (kind: string): boolean => kind === "Log" || kind === "Inject"

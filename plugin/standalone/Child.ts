@@ -15,6 +15,8 @@ export interface Child {
   readonly pid: number
   /** Everything told so far. */
   readonly told: ReadonlyArray<Told>
+  /** What it printed otherwise, line by line: its standard error, and what is no event. */
+  readonly muttered: ReadonlyArray<string>
   /** Types a line at the node's prompt. */
   type(line: string): void
   /** The first event, from `after` on, that matches; fails with the newest events after `limitMs`. */
@@ -59,19 +61,19 @@ const ended = (child: ChildProcess): Promise<Ending> =>
     child.once("close", (code, signal) => resolve({ code, signal }))
   })
 
-/** Starts `wopr-p2p run --json` with more arguments. */
+/** Starts `wopr-p2p run --json` with more arguments. It ends when this process does, however that ends. */
 export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Child => {
-  const child = spawn(process.execPath, [program(), "run", "--json", ...args], {
+  const child = spawn(process.execPath, [program(), "run", "--json", "--attached", ...args], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...env }
   })
   const told: Array<Told> = []
-  const errors: Array<string> = []
+  const muttered: Array<string> = []
   const waiters = new Set<Waiter>()
   const over = ended(child)
   createInterface({ input: child.stdout! }).on("line", (line) => {
     const one = parseTold(line)
-    if (one === undefined) return
+    if (one === undefined) return void muttered.push(line)
     told.push(one)
     for (const waiter of waiters) {
       if (!waiter.matches(one)) continue
@@ -79,7 +81,7 @@ export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, 
       waiter.resolve(one)
     }
   })
-  createInterface({ input: child.stderr! }).on("line", (line) => errors.push(line))
+  createInterface({ input: child.stderr! }).on("line", (line) => muttered.push(line))
   child.stdin!.on("error", () => {})
 
   const wait: Child["wait"] = (what, matches, limitMs = 20_000, after = 0) => {
@@ -90,7 +92,7 @@ export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, 
       const fail = (why: string) => {
         const newest = told.slice(-6).map((one) => JSON.stringify(one))
         settle(() =>
-          reject(new Error(`${why} while waiting for: ${what}\n${[...newest, ...errors.slice(-6)].join("\n")}`))
+          reject(new Error(`${why} while waiting for: ${what}\n${[...newest, ...muttered.slice(-6)].join("\n")}`))
         )
       }
       const timer = setTimeout(() => fail(`nothing after ${limitMs} ms`), limitMs)
@@ -106,6 +108,7 @@ export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, 
   return {
     pid: child.pid ?? -1,
     told,
+    muttered,
     type: (line) => {
       child.stdin!.write(`${line}\n`)
     },

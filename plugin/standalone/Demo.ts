@@ -44,7 +44,7 @@ const teller = (options: Options): Stage["tell"] => {
   }
   return (event, text, facts = {}) => {
     const atMs = Math.round(performance.now() - startedMs)
-    if (options.json) process.stdout.write(`${JSON.stringify({ event, atMs, text, ...facts })}\n`)
+    if (options.json) process.stdout.write(`${Present.json({ event, atMs, text, ...facts })}\n`)
     else {
       const seconds = `${(atMs / 1000).toFixed(2).padStart(6)} s  `
       process.stdout.write(`${seconds}${Present.paint({ tone: tones[event] ?? "good", text }, colour)}\n`)

@@ -12,6 +12,7 @@ import { KeyVault } from "../../ports/KeyVault.ts"
 import type { Change } from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
+import * as Present from "../Present.ts"
 
 /** What became of a change, as facts for JSON and as lines for a person. */
 export interface Changed {
@@ -71,15 +72,24 @@ export interface Options {
   readonly json: boolean
 }
 
-interface Given {
+/** Options of `identity` as they were typed. */
+export interface Given {
   readonly data?: string | undefined
   readonly json?: boolean | undefined
   readonly compromise?: boolean | undefined
   readonly "recovery-file"?: string | undefined
+  readonly "passphrase-file"?: string | undefined
 }
 
 /** Checks what was given on the command line; a recovery key comes from a file, as arguments can be seen by others. */
-export const readOptions = (verb: string | undefined, given: Given): Options | { readonly mistake: string } => {
+export const readOptions = (
+  verb: string | undefined,
+  more: ReadonlyArray<string>,
+  given: Given
+): Options | { readonly mistake: string } => {
+  if (more.length > 0) return { mistake: `identity ${verb} takes no "${more[0]}"` }
+  if (given["passphrase-file"] !== undefined)
+    return { mistake: "--passphrase-file belongs to identity export and import" }
   const chosen = DataFolder.choose(DataFolder.machine(), given.data)
   if (!chosen.ok) return { mistake: chosen.message }
   const common = { dataFolder: chosen.folder, json: given.json ?? false }
@@ -89,7 +99,8 @@ export const readOptions = (verb: string | undefined, given: Given): Options | {
   }
   if (verb === "show") return { ...common, verb: "show" }
   if (verb === "recovery") return { ...common, verb: { what: "recovery" } }
-  if (verb !== "rotate") return { mistake: `identity "${verb ?? ""}": allowed are show, rotate, recovery` }
+  if (verb !== "rotate")
+    return { mistake: `identity "${verb ?? ""}": allowed are show, rotate, recovery, export, import` }
   const reason = given.compromise === true ? "compromise" : "scheduled"
   if (file === undefined) return { ...common, verb: { what: "rotate", reason } }
   try {
@@ -118,7 +129,7 @@ export const identity = async ({ dataFolder, json, verb }: Options): Promise<num
   const exit = await Effect.runPromiseExit(verb === "show" ? showing : changing(verb))
   if (Exit.isSuccess(exit)) {
     const { facts, lines } = exit.value
-    process.stdout.write(json ? `${JSON.stringify(facts)}\n` : `${lines.join("\n")}\n`)
+    process.stdout.write(json ? `${Present.json(facts)}\n` : `${lines.join("\n")}\n`)
     return 0
   }
   process.stderr.write(`${whyNot(Cause.squash(exit.cause))}\n`)

@@ -1,7 +1,7 @@
 /**
  * A node of one's own: settings, a prompt, and what the node tells, as prose or JSON lines.
  * It never decides anything about peers; typed lines go through the command table like everywhere else.
- * Standard input may be a person or a program: without a terminal its end does not end the node.
+ * Standard input may be a person or a program: without a terminal its end does not end the node, unless that was asked for.
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
@@ -17,6 +17,8 @@ import * as Identity from "./Identity.ts"
 export interface Options {
   readonly name: string
   readonly json: boolean
+  /** Whether the node ends with its standard input. */
+  readonly attached: boolean
   readonly settings: Layers.Settings
 }
 
@@ -29,6 +31,7 @@ interface Given {
   readonly data?: string | undefined
   readonly sandbox?: string | undefined
   readonly json?: boolean | undefined
+  readonly attached?: boolean | undefined
 }
 
 const parsePort = (text: string): number | undefined => {
@@ -79,7 +82,7 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
       ? { kind: "bootstrap", nodes: nodes.filter((node) => node !== undefined) }
       : { kind: "public" }
   const settings = { dataFolder, rooms, network, sandbox, ...Layers.engineSocket(process.env) } as const
-  return { name: name.success, json: given.json ?? false, settings }
+  return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings }
 }
 
 /** Where lines go: prose above the prompt of a person, or JSON for a program. */
@@ -109,7 +112,7 @@ const makeScreen = (json: boolean, interactive: boolean, prompt: Interface): Scr
       if (!json) write(Present.paint(line, colour))
     },
     json: (value) => {
-      if (json) write(JSON.stringify(value))
+      if (json) write(Present.json(value))
     }
   }
 }
@@ -135,7 +138,7 @@ const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
   }
   const why = Rejection.sentence(reply.rejection)
   screen.json({ event: "reply", line: typed, ok: false, code: reply.rejection.code, why })
-  screen.line({ tone: "bad", text: why })
+  screen.line({ tone: "bad", text: Present.harmless(why) })
 }
 
 /** Why a node ended in order: for good, or to start again with another identity. */
@@ -167,7 +170,7 @@ const onLine = Effect.fnUntraced(function* (
       } as Ending
     case "mistake":
       screen.json({ event: "reply", line: withoutSecret(typed), ok: false, code: "usage", why: parsed.message })
-      screen.line({ tone: "bad", text: parsed.message })
+      screen.line({ tone: "bad", text: Present.harmless(parsed.message, true) })
       return undefined
     case "question": {
       const lines = Present.answer(yield* node.describe, parsed.question, parsed.name)
@@ -188,7 +191,8 @@ const quietLogger = (screen: Screen) =>
       const text = parts.map((part) => (typeof part === "string" ? part : String(part))).join(": ")
       const detail = cause.reasons.length === 0 ? "" : `: ${Cause.pretty(cause)}`
       screen.json({ event: "log", level: logLevel, text: `${text}${detail}` })
-      screen.line({ tone: logLevel === "Error" || logLevel === "Fatal" ? "bad" : "quiet", text: `${text}${detail}` })
+      const tone = logLevel === "Error" || logLevel === "Fatal" ? "bad" : "quiet"
+      screen.line({ tone, text: Present.harmless(`${text}${detail}`, true) })
     })
   ])
 
@@ -307,7 +311,8 @@ export const run = async (options: Options): Promise<number> => {
     if (interactive) prompt.prompt()
   })
   prompt.on("SIGINT", () => process.emit("SIGINT", "SIGINT"))
-  if (interactive) prompt.on("close", end)
+  // Whoever drives a node by a pipe may be killed: the pipe's end is all the node learns of it.
+  if (interactive || options.attached) prompt.on("close", end)
   const stopListening = onWishToEnd(end)
   // Fibers do not keep the process alive; this does, until the node has ended.
   const alive = setInterval(() => {}, 60_000)

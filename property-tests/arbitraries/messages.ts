@@ -1,5 +1,5 @@
 /**
- * Messages of every kind, drawn from the grammar of protocol §5 and not from the Schemas that are under test.
+ * Messages of every kind, drawn from the grammar of PROTOCOL.md §9 and not from the Schemas that are under test.
  * It never draws a message that a node may not send.
  * One record of arbitraries, keyed by kind: a new kind without a row here fails to compile.
  */
@@ -64,15 +64,21 @@ export const byKind: Kinds = {
     fc.record({ expiresAtMs: natural }, optional)
   ),
   Unfriend: fc.record({ kind: kind("Unfriend"), ...numbered, of: fc.array(base64url(86), { maxLength: 4 }) }),
-  Greeting: fc.record({
-    kind: kind("Greeting"),
-    streams: fc.array(joined(fc.record({ stream: id, mark: natural }), fc.record({ top: natural }, optional)), {
-      maxLength: 8
+  Greeting: joined(
+    fc.record({
+      kind: kind("Greeting"),
+      streams: fc.array(joined(fc.record({ stream: id, mark: natural }), fc.record({ top: natural }, optional)), {
+        maxLength: 8
+      }),
+      run: id
     }),
-    run: id
-  }),
+    fc.record({ yours: fc.array(id, { maxLength: 8 }) }, optional)
+  ),
   Resume: fc.record({ kind: kind("Resume"), id, offset: natural, upTo: natural }),
-  Skip: fc.record({ kind: kind("Skip"), stream: id, from: positive, to: positive }),
+  Skip: joined(
+    fc.record({ kind: kind("Skip"), stream: id, from: positive, to: positive }),
+    fc.record({ settled: fc.boolean() }, optional)
+  ),
   Ping: fc.record({ kind: kind("Ping"), nonce: id }),
   Pong: fc.record({ kind: kind("Pong"), nonce: id }),
   Close: fc.record({ kind: kind("Close"), code })

@@ -1,6 +1,6 @@
 /**
  * Display names as people choose them, names that look like an attack and are none, and names that must be refused.
- * It never repairs a name; a drawn valid name is what protocol §1 allows, spelled as NFC.
+ * It never repairs a name; a drawn valid name is what PROTOCOL.md §3 allows, spelled as NFC.
  * The harmless ones that look hostile matter most: what reads text leniently must not change them.
  */
 import { Result } from "effect"

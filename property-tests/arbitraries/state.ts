@@ -27,14 +27,14 @@ import {
 import * as KeySchedule from "../../core/session/KeySchedule.ts"
 import * as Proof from "../../core/session/Proof.ts"
 import { Crypto } from "../../ports/Crypto.ts"
+import { noonMs } from "../models/Disk.ts"
 
 /** The engine under every model: libsodium with the randomness of a seed. */
 export const crypto = Effect.runSync(
   Crypto.pipe(Effect.provide(layerSeeded("people of the models").pipe(Layer.provide(Sodium.layer))))
 )
 
-/** A noon in 2027 at which every model's clock starts. */
-export const noonMs = 1_800_000_000_000
+export { noonMs }
 
 /** Somebody with keys: a node of the model, or a stranger with a pen. */
 export interface Person {
@@ -75,19 +75,18 @@ export const signedLine = (
 
 const sessionKey = Redacted.make(new Uint8Array(32).fill(7))
 
-/** Bytes of a body as they come out of a sealed record of somebody's session; undefined where a reader ignores them. */
+/** Bytes of a body as they come out of a sealed record of somebody's session. */
 export const received = (
   by: Person,
   connection: string,
   body: Uint8Array
-): Extract<Input.Input, { _tag: "Received" }> | undefined => {
+): Extract<Input.Input, { _tag: "Received" }> => {
   const direction = KeySchedule.begin(sessionKey, noonMs)
   const { bytes } = Seal.seal(crypto, direction, noonMs, body)
   const { frame } = Frame.next(Frame.push(Frame.reader, bytes), Limits.frameBytesMax)
   const opened = Seal.open(crypto, by.proof, direction, noonMs, frame?.body ?? new Uint8Array(0))
   const { plaintext } = Result.getOrThrow(opened)
   const message = Result.getOrThrow(Codec.decode(plaintext.value))
-  if (message === undefined) return undefined
   const hash = Base64url.encode(crypto.sha256(body).subarray(0, 16))
   return {
     _tag: "Received",
@@ -208,7 +207,13 @@ export const message: fc.Arbitrary<Message.Message> = fc
     {
       weight: 2,
       arbitrary: fc
-        .record({ kind: fc.constant("Skip"), stream: id, from: streamNumber, more: fc.constantFrom(0, 0, 1, 1_500) })
+        .record({
+          kind: fc.constant("Skip"),
+          stream: id,
+          from: streamNumber,
+          more: fc.constantFrom(0, 0, 1, 1_500),
+          settled: sometimes(fc.boolean())
+        })
         .map(({ more, ...skip }) => ({ ...skip, to: Math.min(skip.from + more, Number.MAX_SAFE_INTEGER) }))
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("Cancel"), ...numbered, id }) },
@@ -229,7 +234,8 @@ export const message: fc.Arbitrary<Message.Message> = fc
         streams: fc.array(fc.record({ stream: id, mark: natural, top: sometimes(natural) }).map(dense), {
           maxLength: 3
         }),
-        run: id
+        run: id,
+        yours: sometimes(fc.array(id, { maxLength: 8 }))
       })
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("Resume"), id, offset: natural, upTo: natural }) },
@@ -339,17 +345,14 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(other, connection, fc.boolean()).map((given) => openedBy(...given)) },
   {
     weight: 20,
-    arbitrary: fc
-      .tuple(other, connection, message)
-      .map(([by, on, said]) => received(by, on, Codec.encode(said)) ?? { _tag: "Tick" as const })
+    arbitrary: fc.tuple(other, connection, message).map(([by, on, said]) => received(by, on, Codec.encode(said)))
   },
   {
     weight: 1,
     arbitrary: fc
-      .tuple(other, connection, id, streamNumber)
-      .map(
-        ([by, on, stream, number]) =>
-          received(by, on, new TextEncoder().encode(JSON.stringify({ kind: "FromTomorrow", stream, number })))!
+      .tuple(other, connection, id, sometimes(streamNumber))
+      .map(([by, on, stream, number]) =>
+        received(by, on, new TextEncoder().encode(JSON.stringify({ kind: "FromTomorrow", stream, number })))
       )
   },
   {
@@ -389,7 +392,7 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
 
 /** What bob says first on a link: that he remembers nothing of alice's stream. */
 export const greeted = (by: Person, connection: string): Input.Input =>
-  received(by, connection, Codec.encode({ kind: "Greeting", streams: [], run: ids[3]! })) ?? { _tag: "Tick" }
+  received(by, connection, Codec.encode({ kind: "Greeting", streams: [], run: ids[3]! }))
 
 /** What has happened to alice before a story begins: bob is her friend, may inject, is connected and has greeted. */
 export const beginning: ReadonlyArray<Input.Input> = [

@@ -218,6 +218,16 @@ describe("ChatChannel: terminal", () => {
     expect(outcome).toBe("unwritable")
   })
 
+  it("makes the folders that lead to a room", async () => {
+    const file = join(roomFile(), "..", "a", "b", "lobby.txt")
+    await together([lobby(file)], ([node]) =>
+      Effect.gen(function* () {
+        yield* node!.post("room:lobby", "here")
+        expect((yield* hear(node!, 1))[0]?.text).toBe("here")
+      })
+    )
+  })
+
   it("keeps the rooms of one node apart", async () => {
     const root = join(roomFile(), "..")
     const rooms = ["a", "b"].map((name) => ({ name, file: join(root, `${name}.txt`) }))

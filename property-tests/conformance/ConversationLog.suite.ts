@@ -33,7 +33,7 @@ export const entry = (id: string, rest: Partial<Entry> = {}): Entry => ({
 })
 
 const append = (layer: Layer.Layer<ConversationLog>, ...entries: ReadonlyArray<Entry>): Promise<void> =>
-  run(layer, (log) => Effect.forEach(entries, (one) => log.append(one), { discard: true }))
+  run(layer, (log) => Effect.forEach(entries, (one) => log.append([one]), { discard: true }))
 
 const read = (layer: Layer.Layer<ConversationLog>, conversation = "friend-1", limit = 1_000) =>
   run(layer, (log) => log.read(conversation, limit))
@@ -119,7 +119,7 @@ export const suite = (name: string, make: () => Subject, runs = 60): void => {
       const names = ["", ".", "..", "../x", "a/b", "a\\b", "a.b", "a b", "a\0", "a\n", "ä", "x".repeat(129), "%2e%2e"]
       for (const conversation of names) {
         const failed = await run(layer, (log) =>
-          Effect.all([Effect.exit(log.append(entry("1", { conversation }))), Effect.exit(log.read(conversation, 1))])
+          Effect.all([Effect.exit(log.append([entry("1", { conversation })])), Effect.exit(log.read(conversation, 1))])
         )
         expect(
           failed.map(({ _tag }) => _tag),
@@ -138,11 +138,20 @@ export const suite = (name: string, make: () => Subject, runs = 60): void => {
       for (const limit of [1, 5, 59, 60, 61]) expect(await read(layer, "friend-1", limit)).toEqual(many.slice(-limit))
     })
 
+    it("takes entries of several conversations at once, each id once and in order", async () => {
+      const { layer } = fresh()
+      const given = [entry("1"), entry("2", { conversation: "other" }), entry("1", { text: "again" }), entry("3")]
+      await run(layer, (log) => log.append(given))
+      await run(layer, (log) => Effect.andThen(log.append([]), log.append(given)))
+      expect(await read(layer)).toEqual([given[0], given[3]])
+      expect(await read(layer, "other")).toEqual([given[1]])
+    })
+
     it("shows an id once when it is appended by several at the same time", async () => {
       const { layer } = fresh()
       const twice = Array.from({ length: 40 }, (_, index) => entry(`${index % 20}`))
       await run(layer, (log) =>
-        Effect.forEach(twice, (one) => log.append(one), { concurrency: "unbounded", discard: true })
+        Effect.forEach(twice, (one) => log.append([one]), { concurrency: "unbounded", discard: true })
       )
       expect((await read(layer)).map(({ id }) => id)).toEqual(twice.slice(0, 20).map(({ id }) => id))
     })

@@ -52,7 +52,7 @@ const temporaryFolder = (): string => {
 }
 
 const append = (folder: string, ...entries: ReadonlyArray<Entry>): Promise<void> =>
-  run(filesystemLayer({ folder }), (log) => Effect.forEach(entries, (one) => log.append(one), { discard: true }))
+  run(filesystemLayer({ folder }), (log) => log.append(entries))
 
 const ids = async (folder: string): Promise<ReadonlyArray<string>> =>
   (await run(filesystemLayer({ folder }), (log) => log.read("friend-1", 1_000))).map(({ id }) => id)
@@ -84,6 +84,33 @@ describe("ConversationLog: filesystem", () => {
     appendFileSync(file, 'a note\n\n{"id":1}\nnull\n"2"\n[]\n')
     await append(folder, entry("1"), entry("2"))
     expect(await ids(folder)).toEqual(["1", "2"])
+  })
+
+  it("goes on with the file that is there when its owner has edited, replaced or removed it meanwhile", async () => {
+    const folder = join(temporaryFolder(), "live")
+    const file = join(folder, "conversations", "friend-1.jsonl")
+    const held = await run(filesystemLayer({ folder }), (log) =>
+      Effect.gen(function* () {
+        yield* log.append([entry("1")])
+        appendFileSync(file, "a note\n")
+        yield* log.append([entry("2")])
+        const edited = readFileSync(file, "utf8")
+        unlinkSync(file)
+        yield* log.append([entry("1"), entry("3")])
+        const begunAnew = readFileSync(file, "utf8")
+        unlinkSync(file)
+        writeFileSync(file, edited, { mode: 0o600 })
+        yield* log.append([entry("1"), entry("2"), entry("4")])
+        return [edited, begunAnew, readFileSync(file, "utf8")]
+      })
+    )
+    const idsIn = (text: string) => [...text.matchAll(/"id":"(\d)"/g)].map(([, id]) => id)
+    expect(held.map(idsIn)).toEqual([
+      ["1", "2"],
+      ["1", "3"],
+      ["1", "2", "4"]
+    ])
+    expect(held[0]).toContain("\na note\n{")
   })
 
   it("makes everything for its owner only, and one JSON document a line", async () => {
@@ -150,11 +177,11 @@ describe("ConversationLog: filesystem", () => {
     const big = entry("2", { text: "x".repeat(60 << 10) })
     await run(filesystemLayer({ folder }), (log) =>
       Effect.gen(function* () {
-        const failed = yield* Effect.orDie(Effect.flip(log.append(big)))
+        const failed = yield* Effect.orDie(Effect.flip(log.append([big])))
         expect(failed.message).toContain("free some space")
-        yield* log.append(entry("3"))
+        yield* log.append([entry("3")])
         unlinkSync(ballast)
-        yield* log.append(big)
+        yield* log.append([big])
       })
     )
     expect(await ids(folder)).toEqual(["1", "3", "2"])

@@ -196,6 +196,19 @@ const plainBytes = (crypto: CryptoShape): void => {
 }
 
 const secrets = (crypto: CryptoShape): void => {
+  it("seals and opens with no key that was wiped or overwritten", () => {
+    const key = filled(32, 7)
+    const [nonce, text] = [filled(12, 1), filled(20, 2)]
+    const under = (byte: number) => crypto.aes256GcmSeal(filled(32, byte), nonce, nonce, text)
+    expect(crypto.aes256GcmSeal(key, nonce, nonce, text)).toEqual(under(7))
+    key.fill(8)
+    expect(crypto.aes256GcmSeal(key, nonce, nonce, text)).toEqual(under(8))
+    expect(crypto.aes256GcmOpen(key, nonce, nonce, under(7))).toBeUndefined()
+    crypto.wipe(key)
+    expect(crypto.aes256GcmOpen(key, nonce, nonce, under(8))).toBeUndefined()
+    expect(crypto.aes256GcmSeal(key, nonce, nonce, text)).toEqual(under(0))
+  })
+
   it("signs with no key that was wiped, overwritten or taken back", () => {
     const message = utf8("message")
     const wiped = filled(32, 7)

@@ -61,17 +61,17 @@ const failingSystem = (next: { write?: string; sync?: string; truncate?: string 
   }
   return {
     write: async (handle, bytes, position) => {
-      if (next.write !== undefined) await nodeSystem.write(handle, bytes.subarray(0, bytes.length >> 1), position)
+      if (next.write !== undefined) await nodeSystem().write(handle, bytes.subarray(0, bytes.length >> 1), position)
       due("write")
-      await nodeSystem.write(handle, bytes, position)
+      await nodeSystem().write(handle, bytes, position)
     },
-    sync: async (handle) => {
+    sync: async (handle, bytes) => {
       due("sync")
-      await nodeSystem.sync(handle)
+      await nodeSystem().sync(handle, bytes)
     },
     truncate: async (handle, length) => {
       due("truncate")
-      await nodeSystem.truncate(handle, length)
+      await nodeSystem().truncate(handle, length)
     }
   }
 }

@@ -5,6 +5,7 @@
  * Real processes are used where the claim is about processes: a kill -9 cannot be played inside one.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
 import { Context, Effect, Fiber, Layer, Queue, Redacted, Schedule, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -44,7 +45,7 @@ suite(
 
 const run = (body: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(body))
 
-const within = <A, E>(limitMs: number, what: string, effect: Effect.Effect<A, E>) =>
+const within = <A, E, R>(limitMs: number, what: string, effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.timeoutOrElse({
       duration: limitMs,
@@ -132,15 +133,45 @@ const patient = { keepAliveMs: 5_000, deadAfterMs: 12_000 }
 const keyOf = (n: number) => HyperDHT.keyPair(Buffer.from(topic(n))).publicKey
 const [smaller, greater] = Buffer.compare(keyOf(1), keyOf(2)) < 0 ? [1, 2] : [2, 1]
 
+/** A place for a DHT node where none answers yet: gives who asks there first, and puts the node there when told to. */
+const lateDht = Effect.gen(function* () {
+  const host = "127.0.0.1"
+  const ear = yield* Effect.acquireRelease(
+    Effect.sync(() => createSocket("udp4")),
+    (open) =>
+      Effect.promise(() => new Promise<void>((resolve) => open.close(resolve))).pipe(
+        Effect.catchDefect(() => Effect.void)
+      )
+  )
+  yield* Effect.promise(() => new Promise<void>((resolve) => ear.bind(0, host, resolve)))
+  const port = ear.address().port
+  const asked = Effect.callback<DhtAddress>((resume) => {
+    ear.once("message", (_bytes, from) => resume(Effect.succeed({ host, port: from.port })))
+  })
+  const appear = Effect.acquireRelease(
+    Effect.promise(async () => {
+      await new Promise<void>((resolve) => ear.close(resolve))
+      return HyperDHT.bootstrapper(port, host, { host })
+    }),
+    (dht) => Effect.promise(() => dht.destroy())
+  )
+  return { address: { host, port }, asked, appear }
+})
+
 /** A foreign node that speaks Noise and nothing else of ours; its socket to a key, open. */
-const rawSocket = (bootstrap: ReadonlyArray<DhtAddress>, key: Uint8Array, first = Buffer.from([2, 1])) =>
+const rawSocket = (
+  bootstrap: ReadonlyArray<DhtAddress>,
+  key: Uint8Array,
+  first = Buffer.from([2, 1]),
+  directly?: DhtAddress
+) =>
   Effect.gen(function* () {
     const dht = yield* Effect.acquireRelease(
       Effect.sync(() => new HyperDHT({ bootstrap, host: "127.0.0.1", ephemeral: true })),
       (open) => Effect.promise(() => open.destroy())
     )
     return yield* Effect.callback<NoiseSocket, Error>((resume) => {
-      const socket = dht.connect(Buffer.from(key))
+      const socket = dht.connect(Buffer.from(key), directly === undefined ? {} : { relayAddresses: [directly] })
       socket.on("error", (cause: Error) => resume(Effect.fail(cause)))
       socket.once("open", () => {
         // Unless told otherwise the hello of the adapter's link rules, without which nothing else is listened to.
@@ -220,6 +251,25 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
         expect(sending.pollUnsafe()).toBeUndefined()
         expect((yield* within(3_000, "all of it", read(ofB, 3_000_000))).length).toBe(3_000_000)
         yield* within(1_000, "the sender", Fiber.join(sending))
+      })
+    ))
+
+  it("takes in whom comes before it has announced itself", () =>
+    run(
+      Effect.gen(function* () {
+        const dht = yield* lateDht
+        const starting = yield* Effect.forkScoped(start(node(1, [dht.address])))
+        const door = yield* within(2_000, "its first question", dht.asked)
+        // The far end finds us by what a DHT node still knows of our last life, or is told by one that we told first.
+        const early = yield* within(2_000, "a socket", rawSocket([], keyOf(1), Buffer.from([2, 1]), door))
+        const answered = Effect.callback<Buffer>((resume) => {
+          early.once("data", (bytes: Buffer) => resume(Effect.succeed(bytes)))
+        })
+        expect(yield* within(1_000, "the answer to our hello", answered)).toEqual(Buffer.from([2, 1]))
+        expect(starting.pollUnsafe()).toBeUndefined()
+        yield* dht.appear
+        const a = yield* within(4_000, "the start", Fiber.join(starting))
+        yield* within(1_000, "the link", Queue.take(a.links))
       })
     ))
 

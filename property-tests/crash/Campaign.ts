@@ -20,7 +20,7 @@ export interface Settings {
   readonly pointsMax: number
   readonly parallel: number
   /** Only these points, in words; empty for the plan. */
-  readonly only: ReadonlyArray<string>
+  readonly only: ReadonlyArray<Point.Point>
   /** Verdicts, one JSON object a line. */
   readonly stateFile: string
   readonly resume: boolean
@@ -74,11 +74,10 @@ const attempt = async (work: string, point: Point.Point): Promise<Verdict> => {
 const plan = (settings: Settings, seed: number, story: ReadonlyArray<Plan.Recorded>): ReadonlyArray<Plan.Planned> => {
   const ordered = Plan.inOrder(Plan.all(story), seed)
   if (settings.only.length === 0) return Plan.shard(ordered, settings.shard.index, settings.shard.of)
-  return settings.only.map((word) => {
-    const point = Point.parse(word)
-    if (point === undefined) throw new Error(`"${word}" is no point; an example: inject/bob/write(link)#2:torn`)
-    return ordered.find((one) => Point.print(one.point) === word) ?? { point, storyOrdinal: point.ordinal }
-  })
+  return settings.only.map(
+    (point) =>
+      ordered.find((one) => Point.print(one.point) === Point.print(point)) ?? { point, storyOrdinal: point.ordinal }
+  )
 }
 
 const progressEveryMs = 5_000

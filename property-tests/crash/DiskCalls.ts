@@ -105,6 +105,10 @@ const follow = (trip: Trip, files: OpenFiles, call: string, args: ReadonlyArray<
   return result
 }
 
+/** The journal writes and flushes in place or through the pool, as the disk is quick: for a point these are one call. */
+const nameOfCall = (call: string): string =>
+  call === "writeSync" ? "write" : call === "fdatasyncSync" ? "datasync" : call
+
 /** Calls whose first argument is a path of ours, or the number of an open file of ours. */
 const wrapTable = (trip: Trip, nameOf: NameOf, files: OpenFiles, table: Table, counts: (call: string) => boolean) => {
   for (const [call, original] of Object.entries(table)) {
@@ -119,7 +123,7 @@ const wrapTable = (trip: Trip, nameOf: NameOf, files: OpenFiles, table: Table, c
         : typeof args[0] === "number"
           ? tearOpen(args[0], args.slice(1))
           : tearPath(args)
-      return passing(trip, `${call}(${name})`, tear, () => follow(trip, files, call, args, run()))
+      return passing(trip, `${nameOfCall(call)}(${name})`, tear, () => follow(trip, files, call, args, run()))
     }
     table[call] = Object.assign(wrapped, original)
   }

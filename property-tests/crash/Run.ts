@@ -113,28 +113,30 @@ const letShow = async (stage: Stage, place: Place): Promise<void> => {
 /** What two looks at the processes, with a question in between, say about why nothing comes. */
 const examine = async (stage: Stage): Promise<ReadonlyArray<string>> => {
   const sides = [stage.alice, stage.bob].filter((side) => side.lives() > 0)
-  const before = sides.map((side) => side.whereabouts())
+  const before = await Promise.all(sides.map((side) => side.whereabouts()))
   const counts = sides.map((side) => side.toldNow().length)
   for (const side of sides) side.type("/friends")
   await pause(2_000)
+  const after = await Promise.all(sides.map((side) => side.whereabouts()))
   return sides.map((side, at) => {
     const answer = side
       .toldNow()
       .slice(counts[at])
       .map((told) => JSON.stringify(told))
       .join(" ")
-    return `${before[at]}; two seconds later: ${side.whereabouts()}; /friends: ${answer || "no answer"}`
+    return `${before[at]}; two seconds later: ${after[at]}; /friends: ${answer || "no answer"}`
   })
 }
 
 /** What a person reads to understand what went wrong. Questions that were asked over and over are left out. */
 const toldBy = (stage: Stage): ReadonlyArray<string> =>
-  [stage.alice, stage.bob].flatMap((side) =>
-    side
+  [stage.alice, stage.bob].flatMap((side) => [
+    ...side
       .told()
       .filter((told) => told.event !== "reply" || told["lines"] === undefined)
-      .map((told) => `${side.name} ${JSON.stringify(told).slice(0, 300)}`)
-  )
+      .map((told) => `${side.name} ${JSON.stringify(told).slice(0, 300)}`),
+    ...side.muttered().map((line) => `${side.name} printed: ${line}`)
+  ])
 
 const asViolation = (error: unknown): Violation => {
   if (error instanceof Hung || error instanceof Mishap) return { kind: "hung", what: error.message }
@@ -155,6 +157,7 @@ export const runPoint = async (work: string, point: Point.Point): Promise<Verdic
       },
       (error) => [asViolation(error)]
     )
+    const told = toldBy(stage)
     const state = hung.length > 0 ? await examine(stage) : []
     await Promise.all([stage.alice.kill(), stage.bob.kill()])
     const { outcomes, violations } = await check(stage, place)
@@ -167,7 +170,7 @@ export const runPoint = async (work: string, point: Point.Point): Promise<Verdic
       violations: wrong,
       outcomes,
       tookMs: Math.round(performance.now() - startedAtMs),
-      ...(wrong.length > 0 ? { told: [...state, ...toldBy(stage)] } : {})
+      ...(wrong.length > 0 ? { told: [...state, ...told] } : {})
     }
   })
 }
@@ -207,8 +210,9 @@ export const record = async (work: string, phase: Phase): Promise<ReadonlyArray<
       if (next !== undefined) copyWorld(place.world, snapshotOf(work, next))
       return calls
     } catch (error) {
-      const state = [...(await examine(stage)), ...toldBy(stage)]
-      throw new Error(`${phase.name} without any crash: ${String(error)}\n${state.join("\n")}`)
+      const told = toldBy(stage)
+      const lines = [...(await examine(stage)), ...told]
+      throw new Error(`${phase.name} without any crash: ${String(error)}\n${lines.join("\n")}`)
     } finally {
       await Promise.all([stage.alice.kill(), stage.bob.kill()])
     }

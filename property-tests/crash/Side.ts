@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Child from "../../plugin/standalone/Child.ts"
+import * as Examination from "./Examination.ts"
 import type { SideName } from "./Point.ts"
 import { deathPrefix } from "./Trip.ts"
 
@@ -37,8 +38,10 @@ export interface Side {
   toldNow(): ReadonlyArray<Child.Told>
   /** Starts the first life, or a further one after `end`. */
   start(): void
-  /** Whether the present life is up; throws `Mishap`. */
+  /** Whether the present life is up. */
   isUp(): boolean
+  /** Throws `Mishap`, once there was one: nothing that is waited for comes any more. */
+  demandNoMishap(): void
   /** How many lives there have been. */
   lives(): number
   type(line: string): void
@@ -46,8 +49,10 @@ export interface Side {
   count(): void
   /** Whether it died where it should, and was seen to. */
   died(): boolean
-  /** What the system says of the present process: for a hang, whether it works, waits or is stopped. */
-  whereabouts(): string
+  /** What the present process, and the system, say of it: for a hang, whether it works, waits, is stopped or gone. */
+  whereabouts(): Promise<string>
+  /** What all lives printed that is no event: mostly their last words on standard error. */
+  muttered(): ReadonlyArray<string>
   /** Ends the present life in order. If it dies in that, as it should, that is an end too. */
   end(): Promise<void>
   /** Kills whatever runs. */
@@ -79,7 +84,7 @@ const spawn = (place: Place, name: SideName, arming: Arming | undefined): Child.
       ...["--room", join(place.world, "room.txt"), "--bootstrap", place.bootstrap]
     ],
     {
-      NODE_OPTIONS: `--import ${preload}`,
+      NODE_OPTIONS: `--import ${preload} ${Examination.nodeOptions(place.notes, name)}`,
       NODE_COMPILE_CACHE: place.code,
       NODE_NO_WARNINGS: "1",
       CRASH_ROOT: place.world,
@@ -100,13 +105,13 @@ export const makeSide = (place: Place, name: SideName, arming: Arming | undefine
   const live = (armed: boolean): void => {
     const child = spawn(place, name, armed ? arming : undefined)
     lives.push(child)
-    void child.over.then(async ({ code, signal }) => {
+    void child.over.then(({ code, signal }) => {
       const noted = recordOf(place, name).some((line) => line.startsWith(deathPrefix))
       const planned = armed && signal === "SIGKILL" && noted
       if (planned) died = true
       if (ending) return
       if (planned) live(false)
-      else mishap = `${name} ended by itself (${signal ?? `exit code ${code}`}): ${await lastWords(child)}`
+      else mishap = `${name} ended by itself (${signal ?? `exit code ${code}`}): ${lastWords(child)}`
     })
   }
   const now = (): Child.Child => lives.at(-1)!
@@ -122,36 +127,27 @@ export const makeSide = (place: Place, name: SideName, arming: Arming | undefine
       ending = false
       live(lives.length === 0)
     },
-    isUp: () => {
+    isUp: () => lives.length > 0 && now().told.some((told) => told.event === "started"),
+    demandNoMishap: () => {
       if (mishap !== undefined) throw new Mishap(mishap)
-      return lives.length > 0 && now().told.some((told) => told.event === "started")
     },
     lives: () => lives.length,
     type: (line) => now().type(line),
-    count: () => void process.kill(now().pid, "SIGUSR2"),
+    count: () => {
+      try {
+        process.kill(now().pid, "SIGUSR2")
+      } catch {
+        // It is gone, by a mishap that whoever waits for the counting is about to learn of.
+      }
+    },
     died: () => died,
-    whereabouts: () => `${name}, process ${now().pid}: ${processState(now().pid)}`,
+    whereabouts: async () => `${name}, ${await Examination.examine(place.notes, name, now())}`,
+    muttered: () => lives.flatMap((child) => child.muttered),
     end: () => stop("SIGTERM"),
     kill: () => stop("SIGKILL")
   }
 }
 
-/** State, processor time (user, system, in ticks) and what the kernel waits for; empty where there is no `/proc`. */
-const processState = (pid: number): string => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    return `state ${fields[0]}, ${fields[11]} and ${fields[12]} ticks, in ${readFileSync(`/proc/${pid}/wchan`, "latin1")}`
-  } catch {
-    return "gone"
-  }
-}
-
-/** The newest events of a process that is gone, and what it wrote on standard error. */
-const lastWords = (child: Child.Child): Promise<string> =>
-  child
-    .wait("anything more", () => false, 1)
-    .then(
-      () => "",
-      (error: unknown) => String(error)
-    )
+/** The newest of what a process that is gone told, and of what else it printed. */
+const lastWords = (child: Child.Child): string =>
+  [...child.told.slice(-6).map((told) => JSON.stringify(told)), ...child.muttered.slice(-30)].join("\n")

@@ -8,8 +8,17 @@ import type { Told } from "../../plugin/standalone/Child.ts"
 import type { SideName } from "./Point.ts"
 import type { Side } from "./Side.ts"
 
-/** Nothing came until the deadline. */
-export class Hung extends Error {}
+/** Nothing came until the deadline: what was waited for, and what for that, outermost first. */
+export class Hung extends Error {
+  readonly waits: ReadonlyArray<string>
+  readonly limitMs: number
+
+  constructor(limitMs: number, waits: ReadonlyArray<string>) {
+    super(`not within ${limitMs} ms: ${waits.join(", for which: ")}`)
+    this.limitMs = limitMs
+    this.waits = waits
+  }
+}
 
 /** A message or inject that an operator asked for. `id` only if it was acknowledged. */
 export interface Asked {
@@ -29,7 +38,7 @@ export interface Stage {
   readonly bob: Side
   /** In the order in which they were asked. */
   readonly asked: Array<Asked>
-  /** Fails `Hung` at the deadline. */
+  /** Fails `Hung` at the deadline, and `Mishap` as soon as a side had one, whatever is waited for. */
   until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>
   /** Types a line and gives the reply; undefined if the process died before it said anything. */
   say(side: Side, line: string): Promise<Told | undefined>
@@ -53,9 +62,19 @@ export const makeStage = (alice: Side, bob: Side, limitMs: number): Stage => {
   const deadlineMs = performance.now() + limitMs
   const asked: Array<Asked> = []
 
+  /** What is asked in here may wait itself, and the deadline mostly passes there: the outer wait is the one that never ends. */
+  const within = async (what: string, holds: () => boolean | Promise<boolean>): Promise<boolean> => {
+    try {
+      return await holds()
+    } catch (error) {
+      throw error instanceof Hung ? new Hung(limitMs, [what, ...error.waits]) : error
+    }
+  }
   const until: Stage["until"] = async (what, holds) => {
-    while (!(await holds())) {
-      if (performance.now() > deadlineMs) throw new Hung(`not within ${limitMs} ms: ${what}`)
+    for (;;) {
+      for (const side of [alice, bob]) side.demandNoMishap()
+      if (await within(what, holds)) return
+      if (performance.now() > deadlineMs) throw new Hung(limitMs, [what])
       await pause(lookEveryMs)
     }
   }

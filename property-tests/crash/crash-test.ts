@@ -6,15 +6,17 @@
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { settingsOf } from "../CommandLine.ts"
 import { run, type Settings } from "./Campaign.ts"
+import { type Point, parse } from "./Point.ts"
 import * as Report from "./Report.ts"
 
 const usage = `npm run crash-test -- [options]
 
   --shard I/N      only the points of shard I of N
   --resume         go on with the state file; what is in it is not tried again
-  --state FILE     where verdicts are kept (default: a file in the temporary folder)
-  --seed N         decides the order of points; printed with every failure
+  --state FILE     where verdicts are kept, begun anew without --resume (default: a file in the temporary folder)
+  --seed N         decides the order of points (with --resume: that of the state file); printed with every failure
   --minutes M      begin no point after M minutes (default 17)
   --points N       try at most N points
   --parallel N     pairs of processes at a time (default 4)
@@ -35,6 +37,12 @@ const options = {
   help: { type: "boolean", default: false }
 } as const
 
+const pointOf = (word: string): Point => {
+  const point = parse(word)
+  if (point !== undefined) return point
+  throw new Error(`--only "${word}": no point; one looks like inject/bob/write(link)#2:torn`)
+}
+
 const positive = (name: string, text: string): number => {
   const number = Number(text)
   if (!(number > 0)) throw new Error(`--${name} "${text}": a number above 0 is expected`)
@@ -54,8 +62,10 @@ const readSettings = (args: ReadonlyArray<string>): (Settings & { readonly json:
     minutes: positive("minutes", values.minutes),
     pointsMax: positive("points", values.points),
     parallel: positive("parallel", values.parallel),
-    only: values.only,
-    stateFile: values.state ?? join(tmpdir(), `wopr-p2p-crash-${index}-of-${of}.jsonl`),
+    only: values.only.map(pointOf),
+    // A point that is looked at by itself must not begin the verdicts of a whole campaign anew.
+    stateFile:
+      values.state ?? join(tmpdir(), `wopr-p2p-crash-${values.only.length === 0 ? `${index}-of-${of}` : "only"}.jsonl`),
     resume: values.resume,
     progress: say,
     json: values.json
@@ -63,19 +73,8 @@ const readSettings = (args: ReadonlyArray<string>): (Settings & { readonly json:
 }
 
 const main = async (args: ReadonlyArray<string>): Promise<number> => {
-  const settings = (() => {
-    try {
-      return readSettings(args)
-    } catch (error) {
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
-      return undefined
-    }
-  })()
-  if (settings === undefined) return 2
-  if (settings === "help") {
-    process.stdout.write(usage)
-    return 0
-  }
+  const settings = settingsOf(args, readSettings, usage)
+  if (typeof settings === "number") return settings
   settings.progress(`seed ${settings.seed}, verdicts in ${settings.stateFile}`)
   const results = await run(settings)
   for (const line of Report.report(results)) process.stdout.write(`${line}\n`)

@@ -8,32 +8,33 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, expect, it } from "vitest"
 import { run } from "./Campaign.ts"
+import * as Point from "./Point.ts"
 import * as Report from "./Report.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-crash-test-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const points = [
-  "friending/alice/writeSync(draft of journal.log)#1:torn",
+  "friending/alice/write(draft of journal.log)#1:torn",
   "friending/alice/rename(draft of identity.json)#1:before",
   "friending/alice/write(room.txt)#1:torn",
   "friending/bob/write(room.txt)#1:before",
-  "messages/alice/writeSync(journal.log)#1:torn",
+  "messages/alice/write(journal.log)#1:torn",
   "messages/alice/write(stdout)#1:before",
   "messages/bob/write(conversation)#1:torn",
   "messages/bob/write(link)#1:before",
-  "away/alice/writeSync(journal.log)#5:torn",
+  "away/alice/write(journal.log)#5:torn",
   "away/bob/write(conversation)#1:after",
-  "grants/bob/writeSync(journal.log)#2:torn",
+  "grants/bob/write(journal.log)#2:torn",
   "inject/bob/call(responder)#1:before",
   "inject/bob/call(responder)#1:after",
-  "inject/alice/writeSync(journal.log)#2:after",
+  "inject/alice/write(journal.log)#2:after",
   "stream/bob/write(journal.log)#1:torn",
   "stream/bob/write(link)#5:torn",
   "stream/alice/write(link)#5:after",
-  "cancel/alice/writeSync(journal.log)#2:after",
+  "cancel/alice/write(journal.log)#2:after",
   "stopping/alice/unlink(lock)#1:before",
-  "parting/alice/writeSync(journal.log)#1:after"
+  "parting/alice/write(journal.log)#1:after"
 ]
 
 it("dies at twenty I/O calls and loses, doubles and repeats nothing", async () => {
@@ -43,7 +44,7 @@ it("dies at twenty I/O calls and loses, doubles and repeats nothing", async () =
     minutes: 10,
     pointsMax: points.length,
     parallel: 2,
-    only: points,
+    only: points.flatMap((word) => Point.parse(word) ?? []),
     stateFile: join(folder, "verdicts.jsonl"),
     resume: false,
     progress: () => {}

@@ -3,10 +3,11 @@
  * The necessary facts are written here a second time, from the protocol, as predicates that know no order of checks.
  * Each question is asked over the whole product of its facts, so that no combination is left to chance.
  */
-import { Result } from "effect"
+import { HashMap, Result, Schema } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as Capability from "../../core/admission/Capability.ts"
+import * as Openings from "../../core/admission/Openings.ts"
 import * as RateLimit from "../../core/admission/RateLimit.ts"
 import * as ReplayWindow from "../../core/admission/ReplayWindow.ts"
 import { Limits, Rejection, Verdict } from "../../core/index.ts"
@@ -66,6 +67,21 @@ describe("RateLimit", () => {
       ])
     }
   })
+  it("is bounded for everything else that a peer can cause, too", () => {
+    const { control, line, older, opening, reopening, stream, violation } = RateLimit.rates
+    const minute = 60_000
+    const hour = 60 * minute
+    const day = 24 * hour
+    expect({ control, line, older, opening, reopening, stream, violation }).toEqual({
+      control: [{ capacity: 2_000, windowMs: 1_000 }],
+      line: [{ capacity: 60, windowMs: minute }],
+      older: [{ capacity: 2, windowMs: day }],
+      opening: [{ capacity: 120, windowMs: minute }],
+      reopening: [{ capacity: 16, windowMs: 32_000 }],
+      stream: [{ capacity: 64, windowMs: hour }],
+      violation: [{ capacity: 10, windowMs: hour }]
+    })
+  })
   it("a refusal costs nothing: the budgets are the same object", () => {
     let budgets: RateLimit.Budgets = {}
     for (let index = 0; index < 30; index++) budgets = RateLimit.draw(budgets, "message", noonMs).budgets
@@ -88,6 +104,11 @@ describe("Capability", () => {
       [true, false],
       [true, true]
     ])
+  })
+  it("is read from a record by the same words", () => {
+    const read = Schema.decodeUnknownExit(Capability.Capability)
+    expect(Capability.all.map((word) => read(word)._tag)).toEqual(["Success", "Success"])
+    expect(read("")._tag).toBe("Failure")
   })
   it("only its own words parse", () => {
     fc.assert(
@@ -116,12 +137,12 @@ const questions = {
   line: product("line", {
     evidence: ["same", "different", "unproven"],
     lineWaitMs: [0, 1, 60_000],
-    known: ["friend", "asked", "asked-by", "former", "stranger"],
+    known: ["friend", "asked", "asked-by", "former", "stranger", "retired"],
     openRequests: around(Limits.askedByMax),
     openRequestsOfName: around(Limits.askedByPerNameMax)
   }),
   session: product("session", {
-    standing: ["friend", "former", "stranger"],
+    standing: ["friend", "former", "stranger", "retired", "forked", "entangled"],
     banned: [false, true],
     farewell: [false, true],
     awaitingAcceptance: [false, true]
@@ -132,6 +153,7 @@ const questions = {
     conversationKnown: [false, true],
     bytes: around(Limits.bodyBytesMax),
     unshown: around(Limits.unshownMax),
+    unshownCharacters: around(Limits.unshownCharactersMax),
     waitMs: [0, 1, 2_000]
   }),
   run: product("run", {
@@ -148,6 +170,7 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
   line: [
     (facts) => facts.evidence !== "different",
     (facts) => facts.lineWaitMs === 0,
+    ({ known }) => known !== "retired",
     // A friend, and whoever waits already, takes no new place among the open requests.
     ({ known, openRequests }) => known === "friend" || known === "asked-by" || openRequests < 100,
     ({ known, openRequestsOfName }) => known === "friend" || known === "asked-by" || openRequestsOfName < 4
@@ -162,6 +185,7 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.conversationKnown,
     (facts) => facts.granted || facts.needs === "none",
     (facts) => facts.unshown < 10_000,
+    (facts) => facts.unshownCharacters < 2 ** 25,
     (facts) => facts.waitMs === 0
   ],
   run: [
@@ -172,8 +196,49 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
   ]
 }
 
+type Row = readonly [says: Rejection.Code, detail: string, retryAfterMs: number]
+/** The first reason that applies, written as the protocol lists them, for questions to which the answer is no. */
+const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) => Row } = {
+  line: ({ evidence, known, lineWaitMs, openRequests }) =>
+    lineWaitMs > 0
+      ? ["line-rate", "", lineWaitMs]
+      : evidence === "different"
+        ? ["author-mismatch", "", 0]
+        : known === "retired"
+          ? ["key-retired", "", 0]
+          : ["requests-full", openRequests >= 100 ? "" : "under one name", 0],
+  session: ({ awaitingAcceptance, banned, standing }) =>
+    banned
+      ? ["banned", "", 0]
+      : standing === "retired"
+        ? ["key-retired", "", 0]
+        : standing === "forked"
+          ? ["key-fork", "", 600_000]
+          : standing === "entangled"
+            ? ["rotation-refused", "", 0]
+            : // Whoever was asked may have accepted, and dial before that is read: nothing final is said to it.
+              awaitingAcceptance
+              ? ["friendship-pending", "", 2_000]
+              : ["not-a-friend", "", 0],
+  message: ({ bytes, conversationKnown, granted, needs, unshown, unshownCharacters, waitMs }) =>
+    bytes > 2 ** 20
+      ? ["body-too-large", "", 0]
+      : !conversationKnown
+        ? ["unknown-conversation", "", 0]
+        : needs !== "none" && !granted
+          ? ["no-capability", needs, 0]
+          : unshown >= 10_000 || unshownCharacters >= 2 ** 25
+            ? ["storage-failed", "", 2_000]
+            : ["rate-limited", "", waitMs],
+  run: ({ answersWaiting, jobs, jobsOfPeer, sandboxReady, sandboxReason }) =>
+    !sandboxReady
+      ? ["sandbox-unavailable", sandboxReason, 0]
+      : ["too-many-jobs", jobsOfPeer >= 4 || jobs >= 16 || answersWaiting < 16 ? "" : "answers wait to be taken", 0]
+}
+
 describe("Verdict", () => {
-  it.each(["line", "session", "message", "run"] as const)("%s: yes exactly when every necessary fact holds", (kind) => {
+  const kinds = ["line", "session", "message", "run"] as const
+  it.each(kinds)("%s: yes exactly when every necessary fact holds", (kind) => {
     const asked = questions[kind] as ReadonlyArray<never>
     const conditions = necessary[kind] as ReadonlyArray<(facts: never) => boolean>
     for (const facts of asked) {
@@ -185,8 +250,19 @@ describe("Verdict", () => {
       expect(alone.length).toBeGreaterThan(0)
     }
   })
+  it.each(kinds)(
+    "%s: each no is the first reason that applies, with what it is about and when to come back",
+    (kind) => {
+      for (const facts of questions[kind] as ReadonlyArray<never>) {
+        const verdict = Verdict.decide(facts)
+        if (verdict.admitted) continue
+        const { code, detail, retryAfterMs } = verdict.rejection
+        expect([code, detail, retryAfterMs], JSON.stringify(facts)).toEqual(reasons[kind](facts))
+      }
+    }
+  )
   it("each no says when to come back exactly where coming back helps", () => {
-    for (const facts of [...questions.line, ...questions.message, ...questions.session, ...questions.run]) {
+    for (const facts of Object.values(questions).flat()) {
       const verdict = Verdict.decide(facts)
       if (verdict.admitted) continue
       const { code, retryAfterMs } = verdict.rejection
@@ -195,19 +271,64 @@ describe("Verdict", () => {
     }
   })
   it("never punishes: no answer of the gate is a violation", () => {
-    for (const facts of [...questions.line, ...questions.message, ...questions.session, ...questions.run]) {
+    for (const facts of Object.values(questions).flat()) {
       const verdict = Verdict.decide(facts)
       if (!verdict.admitted) expect(Rejection.isViolation(verdict.rejection.code)).toBe(false)
     }
   })
-  it("tells a banned peer nothing, and one that was a friend that it is none", () => {
+  it("tells a banned peer nothing, and whoever else dials in vain why", () => {
     for (const facts of questions.session) {
       const verdict = Verdict.decide(facts)
-      if (verdict.admitted) continue
-      expect(Rejection.isTold(verdict.rejection.code)).toBe(!facts.banned)
-      // Whoever was asked may have accepted, and dial before that is read: nothing final is said to it.
-      const code = facts.awaitingAcceptance ? "friendship-pending" : "not-a-friend"
-      if (!facts.banned) expect(verdict.rejection.code).toBe(code)
+      if (!verdict.admitted) expect(Rejection.isTold(verdict.rejection.code)).toBe(!facts.banned)
     }
+  })
+})
+
+describe("Openings", () => {
+  const second = 1_000
+  /** How many links begin at one moment out of 200 tries. */
+  const begun = (openings: Openings.Openings, friend: string | undefined, nowMs: number) => {
+    let [count, left] = [0, openings]
+    for (let tries = 0; tries < 200; tries++) {
+      const admitted = Openings.admit(left, friend, nowMs)
+      left = admitted.openings
+      if (admitted.admitted) count++
+    }
+    return { count, left }
+  }
+  it("strangers share one budget that friends do not touch, and each friend has its own", () => {
+    const strangers = begun(Openings.none, undefined, noonMs)
+    expect(strangers.count).toBe(Limits.strangerOpeningsPerMinute)
+    const bob = begun(strangers.left, "bob", noonMs)
+    expect(bob.count).toBe(Limits.friendOpeningsMax)
+    const carol = begun(bob.left, "carol", noonMs)
+    expect(carol.count).toBe(Limits.friendOpeningsMax)
+    expect(begun(carol.left, "bob", noonMs).count).toBe(0)
+    expect(begun(carol.left, undefined, noonMs).count).toBe(0)
+  })
+  it("what time gives back is given to each, and a full budget again after the whole window", () => {
+    const stranger = begun(Openings.none, undefined, noonMs).left
+    const fillMs = 60 * second
+    expect(begun(stranger, undefined, noonMs + fillMs / Limits.strangerOpeningsPerMinute).count).toBe(1)
+    expect(begun(stranger, undefined, noonMs + fillMs).count).toBe(Limits.strangerOpeningsPerMinute)
+    const friend = begun(Openings.none, "bob", noonMs).left
+    expect(begun(friend, "bob", noonMs + Limits.friendOpeningsWindowMs).count).toBe(Limits.friendOpeningsMax)
+  })
+  /** A friend each, all of whom came once at noon. */
+  const crowd = (size: number): Openings.Openings => {
+    let openings = Openings.none
+    for (let index = 0; index < size; index++) openings = Openings.admit(openings, `friend ${index}`, noonMs).openings
+    return openings
+  }
+  it("many friends are forgotten once their budgets are full again, never before, and few are not looked at", () => {
+    const many = crowd(Limits.openingsRememberedMax)
+    const windowMs = Limits.friendOpeningsWindowMs
+    const within = Openings.admit(many, "another", noonMs + windowMs - 1).openings
+    expect(HashMap.size(within.friends)).toBe(Limits.openingsRememberedMax + 1)
+    expect(HashMap.size(Openings.admit(many, "another", noonMs + windowMs).openings.friends)).toBe(1)
+    // A clock that was put back by as much has everything full too.
+    expect(HashMap.size(Openings.admit(many, "another", noonMs - windowMs).openings.friends)).toBe(1)
+    const few = Openings.admit(crowd(Limits.openingsRememberedMax - 1), "another", noonMs + windowMs).openings
+    expect(HashMap.size(few.friends)).toBe(Limits.openingsRememberedMax)
   })
 })

@@ -8,6 +8,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as Base64url from "../../core/bytes/Base64url.ts"
 import * as Calls from "../../core/delivery/Calls.ts"
+import * as Forgotten from "../../core/delivery/Forgotten.ts"
 import * as Inbox from "../../core/delivery/Inbox.ts"
 import * as Jobs from "../../core/delivery/Jobs.ts"
 import * as Outbox from "../../core/delivery/Outbox.ts"
@@ -177,6 +178,28 @@ describe("Outbox", () => {
     expect(placesOf(third.outbox)).toEqual([["c", ids[1], 1]])
     expect(codeOf(Outbox.enqueue(Outbox.empty, peer, draft("x")))).toBe("unknown-peer")
   })
+  it("says that a peer has forgotten only where the peer had answered for the last number and does not know it now", () => {
+    const sent = send(["a", "b", "c"].reduce((before, id) => queue(before, { ...draft(id), id }), opened)).outbox
+    const forgotten = (outbox: Outbox.Outbox, mark: number, top = mark) =>
+      Forgotten.by(outbox, peer, () => ({ mark, top }))
+    const answered = Outbox.settle(sent, peer, ids[0]!, 3, []).outbox
+    expect(forgotten(answered, 3)).toEqual([])
+    expect(forgotten(answered, 2)).toEqual([{ stream: ids[0], from: 3, to: 3, settled: true }])
+    expect(forgotten(answered, 0)).toEqual([{ stream: ids[0], from: 1, to: 3, settled: true }])
+    // The third was answered for, the others were given up in the end; what the peer knows, it has not forgotten.
+    const third = Outbox.settle(sent, peer, ids[0]!, 0, [3]).outbox
+    const asked = Outbox.expire(third, noonMs).outbox
+    const given = Outbox.expire(asked, noonMs + Limits.outboxAgeMs).outbox
+    expect(forgotten(asked, 0)).toEqual([])
+    expect(forgotten(given, 0, 3)).toEqual([{ stream: ids[0], from: 1, to: 3, settled: false }])
+    expect(forgotten(given, 0, 0)).toEqual([{ stream: ids[0], from: 1, to: 3, settled: true }])
+    // All were given up, or cleared away: nobody knows whether they arrived.
+    const nobody = Outbox.expire(Outbox.expire(sent, noonMs).outbox, noonMs + Limits.outboxAgeMs).outbox
+    for (const unanswered of [nobody, Outbox.clear(sent, peer).outbox]) {
+      expect(forgotten(unanswered, 0)).toEqual([{ stream: ids[0], from: 1, to: 3, settled: false }])
+      expect(forgotten(unanswered, 1)).toEqual([{ stream: ids[0], from: 2, to: 3, settled: false }])
+    }
+  })
 })
 
 describe("Inbox", () => {
@@ -204,6 +227,34 @@ describe("Inbox", () => {
       [3, [5]],
       [3, [5, 7]]
     ])
+  })
+  it("a message costs what it changes, however much lies above a gap", () => {
+    let inbox = Inbox.empty
+    for (let number = 3; number <= 1_025; number++) inbox = took(inbox, number === 1_025 ? 1 : number)
+    const key = `${peer}/${ids[0]}`
+    const before = Table.get(inbox.streams, key)!
+    let reads = 0
+    const get = (numbers: ReadonlyArray<number>, property: string | symbol): unknown => {
+      if (typeof property === "string" && /^\d+$/.test(property)) reads++
+      return Reflect.get(numbers, property)
+    }
+    const watched = (mark: number) => {
+      const sparse = new Proxy(before.sparse, { get })
+      return { ...inbox, streams: Table.set(inbox.streams, key, { ...before, mark, sparse }) }
+    }
+    const halvings = Math.ceil(Math.log2(before.sparse.length)) + 1
+    const cost = (work: () => unknown): number => {
+      reads = 0
+      work()
+      return reads
+    }
+    expect(before).toMatchObject({ mark: 1, sparse: { length: 1_022 } })
+    // The mark passes a number, and everything above stays as it lies.
+    expect(cost(() => took(watched(0), 1))).toBeLessThan(4)
+    expect(cost(() => look(watched(1), 700))).toBeLessThanOrEqual(2 * halvings)
+    expect(cost(() => Inbox.whatBecameOf(watched(1), peer, ids[0]!, 700))).toBeLessThanOrEqual(2 * halvings)
+    expect(cost(() => Inbox.marks(watched(1), peer))).toBeLessThan(4)
+    expect(cost(() => Inbox.receipt(watched(1), peer, ids[0]!, 5))).toBeLessThanOrEqual(halvings + 4)
   })
   it("its memory is bounded however a peer numbers", () => {
     let inbox = Inbox.empty

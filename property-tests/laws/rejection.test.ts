@@ -122,7 +122,7 @@ describe("what a peer may not be told", () => {
         length: 0,
         sha256
       } as const
-      const [, outputs] = Step.step(asked, received(bob, "c0", Codec.encode(done))!, turnAt(noonMs, 100))
+      const [, outputs] = Step.step(asked, received(bob, "c0", Codec.encode(done)), turnAt(noonMs, 100))
       expect(codesSaid(outputs)).toEqual(whole ? [] : ["answer-damaged"])
       expect(codesSaid(outputs).every(isSayable)).toBe(true)
     }

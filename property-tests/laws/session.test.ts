@@ -716,8 +716,8 @@ const deliverRecord = (way: Way, pick: number): Command => ({
   check: (model) => model.lanes[way].sent.length > 0,
   run: (model, ends) => {
     const lane = model.lanes[way]
-    // The next epoch may begin while records of this one are outstanding: protocol §4 binds no count to the change. What
-    // is cut off there is noticed by the numbers of messages, not by their records.
+    // The next epoch may begin while records of this one are outstanding: PROTOCOL.md §8 binds no count to the change.
+    // What is cut off there is noticed by the numbers of messages, not by their records.
     const isDue = (one: { epoch: number; counter: number }) =>
       (one.epoch === lane.due.epoch && one.counter === lane.due.counter) ||
       (one.epoch === lane.due.epoch + 1 && one.counter === 0)

@@ -19,7 +19,7 @@ const conversation = () => {
   for (const one of beginning) feed(one)
   const operate = (command: Input.Command, atMs = noonMs) => feed({ _tag: "Operator", ref: "r", command }, atMs)
   const hear = (message: Message.Message, connection = "c0", atMs = noonMs) =>
-    feed(received(bob, connection, Codec.encode(message))!, atMs)
+    feed(received(bob, connection, Codec.encode(message)), atMs)
   return { feed, operate, hear }
 }
 
@@ -145,5 +145,17 @@ describe("who is asked what became of a message", () => {
     operate({ _tag: "Revoke", name: "bob", keyPrefix: "", capability: "message" })
     hear(log)
     expect(said(hear(skip))).toEqual([{ kind: "Reject", code: "no-capability", stream: ids[0]!, number: 1 }])
+  })
+  it("says that its disk is older once in a while only, however often the sender claims it", () => {
+    const { hear } = conversation()
+    const claim = (number: number, atMs: number) => {
+      const outputs = hear({ kind: "Skip", stream: ids[0]!, from: number, to: number, settled: true }, "c0", atMs)
+      return outputs.filter((output) => output._tag === "Tell" && output.event._tag === "DiskOlder").length
+    }
+    const count = (atMs: number, from: number) =>
+      Array.from({ length: 50 }, (_, index) => claim(from + index, atMs)).reduce((sum, one) => sum + one, 0)
+    expect(count(noonMs, 1)).toBe(1)
+    expect(count(noonMs + Limits.olderAgainMs - 1, 51)).toBe(0)
+    expect(count(noonMs + Limits.olderAgainMs, 101)).toBe(1)
   })
 })

@@ -292,8 +292,10 @@ const revoke = (who: Person, whom: Person, capability: Capability, byKey: boolea
     byKey,
     (name, keyPrefix) => ({ _tag: "Revoke", name, keyPrefix, capability }),
     (_, friend) => {
-      friend.holds.delete("inject")
-      if (capability === "message") friend.holds.clear()
+      // To withdraw `inject` is not to withdraw `message`, which whoever holds `inject` has.
+      const talks = friend.holds.size > 0
+      friend.holds.clear()
+      if (capability === "inject" && talks) friend.holds.add("message")
     }
   )
 
@@ -447,6 +449,17 @@ describe("friendship stories", () => {
       hear(alice, 0, undefined, undefined)
     )
     expect([friendsOf(model, alice), friendsOf(model, bob)]).toEqual([[bob], [alice]])
+  })
+  it("who held `inject` alone may still talk once it is withdrawn", () => {
+    const model = tell(
+      ask(alice, "bob", "open"),
+      hear(bob, 0, undefined, undefined),
+      accept(bob, alice, false),
+      revoke(bob, alice, "message", false),
+      grant(bob, alice, "inject", false),
+      revoke(bob, alice, "inject", false)
+    )
+    expect([...model.notebooks.get(bob)!.friends.get(alice)!.holds]).toEqual(["message"])
   })
   it("an answer to a request from before the end of the friendship brings nobody back", () => {
     const model = tell(

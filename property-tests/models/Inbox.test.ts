@@ -12,7 +12,7 @@ import type { PeerId } from "../../core/identity/PeerId.ts"
 import { Codec, type Message, State } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
 import { crypto, ids, noonMs } from "../arbitraries/state.ts"
-import { commit, loadDisk } from "./Town.ts"
+import { commit, loadDisk } from "./Disk.ts"
 
 const peer = "p".repeat(64) as PeerId
 const reach = 1_024
@@ -305,7 +305,7 @@ class Pair {
 
   /** The line works from now on. */
   heal(): void {
-    const waiting = () => Outbox.waitingFor(this.sender.durable.outbox, peer).orders
+    const waiting = () => Outbox.entriesFor(this.sender.durable.outbox, peer)
     for (let round = 0; round < 50 && waiting().length > 0; round++) {
       this.send()
       for (const body of this.wire.bodies.splice(0)) this.arrive(body, false)

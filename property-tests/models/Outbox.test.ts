@@ -7,11 +7,13 @@ import { Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as Outbox from "../../core/delivery/Outbox.ts"
+import * as Standing from "../../core/delivery/Standing.ts"
 import type { PeerId } from "../../core/identity/PeerId.ts"
 import { Codec, Limits, State } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
+import * as Table from "../../core/Table.ts"
 import { ids, noonMs } from "../arbitraries/state.ts"
-import { commit, loadDisk } from "./Town.ts"
+import { commit, loadDisk } from "./Disk.ts"
 
 interface Waiting {
   readonly id: string
@@ -32,7 +34,7 @@ interface Model {
   made: number
   readonly queues: Map<PeerId, Queue>
   /** id → how it stands or what became of it, in order: the path through the table. */
-  readonly paths: Map<string, ReadonlyArray<Outbox.Standing | Outbox.Outcome>>
+  readonly paths: Map<string, ReadonlyArray<Standing.Standing | Standing.Outcome>>
   /** Steps of the table that were taken by any entry. */
   readonly stepsTaken: Set<string>
 }
@@ -47,22 +49,22 @@ const queueOf = (model: Model, peer: PeerId): Queue => model.queues.get(peer)!
 const bytesOf = (text: string): number => Buffer.byteLength(text)
 const dayMs = 86_400_000
 
-const standings: ReadonlyArray<string> = Object.keys(Outbox.transitions)
+const standings: ReadonlyArray<string> = Object.keys(Standing.transitions)
 
 /** An entry goes on: the table must have this step, and an outcome is the last one. */
-const goes = (model: Model, id: string, to: Outbox.Standing | Outbox.Outcome): void => {
+const goes = (model: Model, id: string, to: Standing.Standing | Standing.Outcome): void => {
   const path = model.paths.get(id) ?? []
   const from = path.at(-1)
   if (from !== undefined) {
     expect(standings, `${id} has an outcome: ${path}`).toContain(from)
-    expect(Outbox.transitions[from as Outbox.Standing], `${id}: ${path} and then ${to}`).toContain(to)
+    expect(Standing.transitions[from as Standing.Standing], `${id}: ${path} and then ${to}`).toContain(to)
     model.stepsTaken.add(`${from} ${to}`)
   }
   model.paths.set(id, [...path, to])
 }
 
 /** What waited is gone with an outcome. */
-const ends = (model: Model, queue: Queue, gone: ReadonlyArray<Waiting>, outcome: Outbox.Outcome): void => {
+const ends = (model: Model, queue: Queue, gone: ReadonlyArray<Waiting>, outcome: Standing.Outcome): void => {
   queue.list = queue.list.filter((one) => !gone.includes(one))
   for (const { id } of gone) goes(model, id, outcome)
 }
@@ -72,13 +74,15 @@ const compare = (model: Model, { outbox }: Real): void => {
     const { list } = queueOf(model, peer)
     const waiting = Outbox.waitingFor(outbox, peer)
     const entries = Outbox.entriesFor(outbox, peer)
-    expect(waiting.orders).toEqual(entries.map(({ order }) => order))
-    expect(waiting.orders).toEqual([...waiting.orders].sort((a, b) => a - b))
+    expect(waiting.entries.map(({ order }) => order)).toEqual(
+      waiting.entries.map(({ order }) => order).sort((a, b) => a - b)
+    )
+    expect(waiting.entries).toEqual(Table.values(outbox.entries).filter(({ peerId }) => peerId === peer))
     expect(entries.map(({ id, place }) => [id, place])).toEqual(list.map(({ id, place }) => [id, place]))
     expect(waiting.size).toBe(entries.reduce((bytes, entry) => bytes + bytesOf(entry.body), 0))
     for (const [index, entry] of entries.entries()) {
       const { id, place, text, withdrawn } = list[index]!
-      expect(Outbox.standing(entry)).toBe(model.paths.get(id)?.at(-1))
+      expect(Standing.of(entry)).toBe(model.paths.get(id)?.at(-1))
       expect(entry.withdrawn).toBe(withdrawn)
       // What was given up keeps its place and not its text.
       if (withdrawn !== undefined) {
@@ -145,7 +149,7 @@ const enqueue = (peer: PeerId, text: string, lastsMs: number) =>
 const due = (peer: PeerId, underWayPlaces: ReadonlyArray<number>, used: number) =>
   command(`send to ${short(peer)} beside ${underWayPlaces} and ${used} bytes`, (model, real) => {
     const queue = queueOf(model, peer)
-    const orders = Outbox.waitingFor(real.outbox, peer).orders
+    const orders = Outbox.waitingFor(real.outbox, peer).entries.map(({ order }) => order)
     const underWay = new Set(underWayPlaces.flatMap((place) => orders[place] ?? []))
     const { entries, outbox } = Outbox.due(real.outbox, peer, underWay, used, model.nowMs)
     real.outbox = outbox
@@ -350,7 +354,7 @@ describe("the outbox against lists", () => {
       { numRuns: 300 }
     )
     // The table has no row that never happens.
-    const rows = Object.entries(Outbox.transitions).flatMap(([from, to]) => to.map((one) => `${from} ${one}`))
+    const rows = Object.entries(Standing.transitions).flatMap(([from, to]) => to.map((one) => `${from} ${one}`))
     expect(rows.filter((row) => !stepsTaken.has(row))).toEqual([])
   })
 })

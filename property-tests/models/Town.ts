@@ -8,7 +8,8 @@ import { Option, Result } from "effect"
 import { Codec, type Event, FriendLine, type Input, type Output, State, Step } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
-import { crypto, noonMs, openedBy, type Person, received, turnAt } from "../arbitraries/state.ts"
+import { crypto, openedBy, type Person, received, turnAt } from "../arbitraries/state.ts"
+import { commit, loadDisk, noonMs } from "./Disk.ts"
 
 /** A line in the room: who posted it as the room can prove it, and the text. */
 export interface Posted {
@@ -43,40 +44,6 @@ export interface Link {
 
 /** How a turn ends: in order, or with the process gone right after the commit, before anything was performed. */
 export type Ending = "performed" | "dies after commit"
-
-const diskKey = (collection: string, key: string): string => `${collection}\u0000${key}`
-
-/** Everything durable of a state, as plain values; written without the rooms' own listing of their tables. */
-export const durableOf = ({ durable }: State.State): Readonly<Record<string, unknown>> => {
-  const plain = (table: { readonly entries: Iterable<readonly [string, unknown]> }) =>
-    [...table.entries].sort(([a], [b]) => (a < b ? -1 : 1))
-  const { inbox, outbox, roster, ...rest } = durable
-  return {
-    ...Object.fromEntries(
-      Object.entries({ ...roster, ...rest, ...inbox }).map(([name, table]) => [name, plain(table)])
-    ),
-    lanes: plain(outbox.lanes),
-    entries: plain(outbox.entries),
-    waiting: [...outbox.waiting].filter(([, one]) => one.orders.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))
-  }
-}
-
-/** The durable state that a disk holds. */
-export const loadDisk = (disk: ReadonlyMap<string, string>): State.Durable => {
-  const records = [...disk].map(([place, value]) => {
-    const [collection = "", key = ""] = place.split("\u0000")
-    return { collection, key, value }
-  })
-  return Result.getOrThrow(Records.load(records))
-}
-
-/** Applies changes as a store does. */
-export const commit = (disk: Map<string, string>, changes: ReturnType<typeof Records.diff>): void => {
-  for (const { collection, key, value } of changes) {
-    if (value === null) disk.delete(diskKey(collection, key))
-    else disk.set(diskKey(collection, key), value)
-  }
-}
 
 export class Town {
   nowMs = noonMs
@@ -227,8 +194,7 @@ export class Town {
     }
     const house = link[to]
     const other = to === "initiator" ? link.responder : link.initiator
-    const input = received(other.person, link.id, one)
-    if (input !== undefined) this.feed(house, input, ending)
+    this.feed(house, received(other.person, link.id, one), ending)
     return true
   }
 
@@ -316,7 +282,7 @@ export class Town {
 }
 
 const isQuiet = ({ durable }: State.State): boolean =>
-  [...durable.outbox.waiting].every(([, waiting]) => waiting.orders.length === 0) &&
+  [...durable.outbox.waiting].every(([, waiting]) => waiting.entries.length === 0) &&
   [...durable.calls.entries].length === 0
 
 const confinement = {

@@ -134,6 +134,20 @@ describe("a disk that is older than it was", () => {
     await deliver(alice, restored, "six")
     expect((await restored.shown("alice")).slice(-2)).toEqual(["five", "six"])
   })
+  it("both: a number is used again, and its new text is written beside the old one", async () => {
+    const [alice, bob, made] = await pair()
+    await deliver(alice, bob, "one")
+    const backups = [alice.remains.disk.copy(), bob.remains.disk.copy()] as const
+    await deliver(alice, bob, "two")
+    // Delivered is accepted; written is up to a pause later, and the older disk would not know of it.
+    await until("two is written", async () => (await bob.shown("alice")).length === 2)
+    await Promise.all([alice.stop(), bob.stop()])
+    const restored = await made.start("alice", { remains: { ...alice.remains, disk: backups[0] } })
+    const reader = await made.start("bob", { remains: { ...bob.remains, disk: backups[1] } })
+    await deliver(restored, reader, "three")
+    await until("it is written", async () => (await reader.shown("alice")).length >= 3)
+    expect(await reader.shown("alice")).toEqual(["one", "two", "three"])
+  })
 })
 
 describe("a long answer", () => {
@@ -191,5 +205,21 @@ describe("a disk that is full for a while", () => {
     await until("all are shown", async () => (await bob.shown("alice")).length === 9, 20_000)
     expect(await bob.shown("alice")).toEqual(["before", ...texts])
     expect(alice.events.filter((event) => event._tag === "Refused")).toEqual([])
+  })
+  it("is tried again every few seconds, not as fast as it fails, by what is due meanwhile", async () => {
+    const [alice, bob] = await pair()
+    await bob.command(says.grant("alice", "inject"))
+    await alice.wait("GrantChanged")
+    await bob.stop()
+    const id = idOf(await alice.command(says.inject("bob", "are you there?", 300)))
+    const faults = 1_000
+    for (let index = 0; index < faults; index++) alice.remains.disk.failNextCommit("disk-full")
+    await new Promise((resolve) => setTimeout(resolve, 3_000))
+    // Two tries a pause: the whole batch, and each input alone.
+    const tried = faults - alice.remains.disk.faultsLeft
+    expect(tried).toBeGreaterThan(0)
+    expect(tried).toBeLessThan(10)
+    alice.remains.disk.mend()
+    expect((await alice.wait("Refused", (event) => event.id === id)).rejection.code).toBe("timed-out")
   })
 })

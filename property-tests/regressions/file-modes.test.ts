@@ -39,7 +39,7 @@ it("21 · keys are mode 0600, alone in their file, and so is everything beside t
       const keys = yield* Node.loadKeys
       yield* (yield* RecordStore).commit([{ collection: "friends", key: "a", value: "{}" }])
       const entry = { id: "1", conversation: "c", label: "l", atMs: 0, from: "bob", text: "private words" }
-      yield* (yield* ConversationLog).append(entry)
+      yield* (yield* ConversationLog).append([entry])
       return [keys.identitySeed, keys.agreementScalar].map((secret) => Base64url.encode(Redacted.value(secret)))
     })
     const secrets = await Effect.runPromise(use.pipe(Effect.provide(layers)))

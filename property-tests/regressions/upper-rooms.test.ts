@@ -39,7 +39,7 @@ const node = (first: ReadonlyArray<Input.Input> = beginning) => {
   for (const one of first) feed(one)
   const operate = (command: Input.Command, atMs = noonMs) => feed({ _tag: "Operator", ref: "r", command }, atMs)
   const hear = (message: Message.Message, connection = "c0", atMs = noonMs) =>
-    feed(received(bob, connection, Codec.encode(message))!, atMs)
+    feed(received(bob, connection, Codec.encode(message)), atMs)
   const change = (next: (before: State.State) => State.State): void => {
     state = next(state)
   }
@@ -160,14 +160,14 @@ describe("a friend line", () => {
     expect(feed(lineOf(bob, { author: "bob" }))).toEqual([])
     expect(Table.size(state().durable.replay)).toBe(1)
   })
-  it("posted over and over under another account is told no oftener than lines are admitted", () => {
+  it("posted over and over under another account is told no oftener than so many times a minute", () => {
     const { feed } = node([])
     const codes = Array.from({ length: Limits.linesPerMinute + 5 }, () => feed(lineOf(bob, { author: "mallory" })))
       .flat()
       .flatMap((output) =>
         output._tag === "Tell" && output.event._tag === "LineRefused" ? output.event.rejection.code : []
       )
-    expect(codes.filter((code) => code === "author-mismatch")).toHaveLength(Limits.linesPerMinute)
+    expect(codes).toEqual(Array.from({ length: Limits.refusedLinesOfOnePerMinute }, () => "author-mismatch"))
   })
 })
 
@@ -209,6 +209,17 @@ describe("a conversation log that takes nothing", () => {
     expect(Table.size(state().durable.unshown)).toBe(Limits.unshownMax)
     feed({ _tag: "Shown", shown: [{ id: "7", failed: false }] })
     expect(told(hear(log(2)))).toEqual(["Received"])
+  })
+  it("is felt as early by senders of long texts: 64 MiB of them are as many as memory has room for", () => {
+    const { change, feed, hear } = node()
+    const text = "x".repeat(1_000_000)
+    const entry = (index: number) => ({ id: `${index}`, conversation: "", label: "", atMs: 0, from: "", text })
+    const count = Math.ceil(Limits.unshownCharactersMax / text.length)
+    const waiting = Array.from({ length: count }, (_, index) => [`${index}`, entry(index)] as const)
+    change((before) => State.withDurable(before, { unshown: Table.loaded(waiting) }))
+    expect(said(hear(log(1)))).toMatchObject([{ kind: "Reject", code: "storage-failed", number: 1 }])
+    feed({ _tag: "Shown", shown: [{ id: "7", failed: false }] })
+    expect(told(hear(log(1)))).toEqual(["Received"])
   })
 })
 

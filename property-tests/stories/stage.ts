@@ -57,7 +57,14 @@ export const makePlace = async (): Promise<Place> => {
     temporary,
     room: join(folder, "room.txt"),
     port: await freePort(),
-    env: { HOME: home, TMPDIR: temporary, WOPR_P2P_HOME: "", WOPR_HOME: "", WOPR_P2P_DOCKER_SOCKET: "" }
+    env: {
+      HOME: home,
+      TMPDIR: temporary,
+      WOPR_P2P_HOME: "",
+      WOPR_HOME: "",
+      WOPR_P2P_DOCKER_SOCKET: "",
+      DOCKER_HOST: ""
+    }
   }
   places.push(place)
   return place

@@ -10,6 +10,7 @@ import { join } from "node:path"
 import fc from "fast-check"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import type { PeerId } from "../../core/index.ts"
+import * as Layers from "../../plugin/Layers.ts"
 import * as Present from "../../plugin/Present.ts"
 import * as Child from "../../plugin/standalone/Child.ts"
 import { withEngine } from "../conformance/docker-engine.ts"
@@ -135,7 +136,7 @@ describe("two people with two nodes", () => {
     expect(await linesOf(alice, "/friends")).toMatch(
       /^@bob \([0-9a-f]{8}\) may message; you may message; connected; 0 waiting/
     )
-    expect(await linesOf(bob, "/status")).toMatch(/^@bob, key [\w-]{43}\n1 friends, 0 open requests\ninject is off: /)
+    expect(await linesOf(bob, "/status")).toMatch(/^@bob, key [\w-]{43}\n1 friend, 0 open requests\ninject is off: /)
 
     expect(await outcome(alice, "/inject @bob hello")).toMatchObject({ event: "refused", code: "no-capability" })
     await does(bob, "/grant @alice inject")
@@ -303,6 +304,7 @@ describe("somebody who mistypes", () => {
   const unusable: ReadonlyArray<readonly [string, (folder: string) => readonly [string, ReadonlyArray<string>]]> = [
     ["a room that is a folder", (at) => [`${at}/home`, ["--data", `${at}/a`, "--room", `${at}/home`]]],
     ["a room below a file", (at) => [`${at}/file/room`, ["--data", `${at}/a`, "--room", `${at}/file/room`]]],
+    ["a room where none can be made", (at) => ["/proc/no", ["--data", `${at}/a`, "--room", "/proc/no/where/room"]]],
     ["data in a file", (at) => [`${at}/file`, ["--data", `${at}/file`]]],
     ["data below a file", (at) => [`${at}/file/data`, ["--data", `${at}/file/data`]]],
     ["data where none can be written", () => ["/proc/nowhere", ["--data", "/proc/nowhere"]]]
@@ -433,6 +435,47 @@ describe("nodes that come and go", () => {
   })
 })
 
+describe("the container engine that the environment names", () => {
+  const named = (env: Readonly<Record<string, string>>) => Layers.engineSocket(env)
+
+  it("is the socket of our own variable, else that of DOCKER_HOST, else the usual one", () => {
+    expect(named({ WOPR_P2P_DOCKER_SOCKET: "/ours.sock", DOCKER_HOST: "unix:///theirs.sock" })).toEqual({
+      engineSocket: "/ours.sock"
+    })
+    expect(named({ WOPR_P2P_DOCKER_SOCKET: "", DOCKER_HOST: "unix:///run/user/1000/docker.sock" })).toEqual({
+      engineSocket: "/run/user/1000/docker.sock"
+    })
+    expect(named({ DOCKER_HOST: "" })).toEqual({})
+  })
+  it.each([
+    "tcp://127.0.0.1:2375",
+    "tcp://engine:2376",
+    "ssh://me@engine",
+    "unix://relative.sock",
+    "unix://",
+    "engine:2375"
+  ])("is none at all if DOCKER_HOST is %s: no other stands in for it", (host) => {
+    expect(named({ DOCKER_HOST: host })).toEqual({
+      engineRefused: expect.stringMatching(/^DOCKER_HOST names .*unset it/)
+    })
+    expect(named({ DOCKER_HOST: host, WOPR_P2P_DOCKER_SOCKET: "/ours.sock" })).toEqual({ engineSocket: "/ours.sock" })
+  })
+  it.each([
+    ["tcp://127.0.0.1:2375", /inject is off: DOCKER_HOST names an engine that is no socket/],
+    ["unix:///nowhere/engine.sock", /inject is off: no container engine answers at \/nowhere\/engine\.sock/]
+  ])("is the one that a node asks: DOCKER_HOST=%s", async (host, said) => {
+    const place = await makePlace()
+    const program = launch(["run", ...options(place, "alice"), "--sandbox", "scripted"], {
+      ...place.env,
+      DOCKER_HOST: host
+    })
+    programs.push(program)
+    await program.printed(/@alice is up/)
+    program.child.stdin?.write("/status\n/quit\n")
+    expect((await program.ended).stdout.split("@alice, key")[1]).toMatch(said)
+  })
+})
+
 describe("what a friend's text can do to a screen", () => {
   const hostile = "\u001b]0;pwned\u0007\u001b[2J\u001b[31mred\u001b[0m \u202egnp.exe \u009b1A\u0000\u0008\u200bend"
   const harmless = "\ufffd]0;pwned\ufffd\ufffd[2J\ufffd[31mred\ufffd[0m \ufffdgnp.exe \ufffd1A\ufffd\ufffd\ufffdend"
@@ -452,6 +495,40 @@ describe("what a friend's text can do to a screen", () => {
     expect([...shown].filter((one) => one !== "\n" && /[\p{Cc}\p{Cf}]/u.test(one))).toEqual([])
     // The text itself is kept as it was sent.
     expect(await written(place, "bob", 1)).toMatchObject([{ text: hostile }])
+  })
+
+  it("is nothing in JSON either: whatever is not plainly visible is escaped, and reads as the same text", () => {
+    const named = "\u009b\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\u{e0041}\u3164"
+    const texts = fc.oneof(fc.string({ unit: "binary" }), fc.constant(`${hostile}${named}`))
+    fc.assert(
+      fc.property(fc.array(texts, { maxLength: 4 }), (parts) => {
+        const line = Present.json({ text: parts, [parts.join("")]: 1 })
+        expect(JSON.parse(line)).toEqual({ text: parts, [parts.join("")]: 1 })
+        expect(
+          Array.from(line).filter((one) => /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u.test(one))
+        ).toEqual([])
+      })
+    )
+    const told = Present.json({ text: named })
+    expect(told).toBe(
+      '{"text":"\\u009b\\u200b\\u200e\\u200f\\u2028\\u2029\\u202a\\u202e\\u2066\\u2069\\ufeff\\udb40\\udc41\\u3164"}'
+    )
+    expect(Present.json({ text: "grüße, 漢字 😀" })).toBe('{"text":"grüße, 漢字 😀"}')
+  })
+
+  it("is nothing in what a program prints as JSON", async () => {
+    const place = await makePlace()
+    const alice = await begin(place, "alice")
+    const bob = launch(["run", "--json", ...options(place, "bob")], place.env)
+    programs.push(bob)
+    await bob.printed(/"event":"started"/)
+    await does(alice, "/friend @bob")
+    await bob.printed(/"event":"request-received"/)
+    bob.child.stdin?.write("/accept @alice\n")
+    await alice.wait("the friendship", befriended)
+    expect((await outcome(alice, `/message @bob ${hostile}`)).event).toBe("delivered")
+    await bob.printed(/"event":"received".*end/)
+    expect([...bob.stdout()].filter((one) => one !== "\n" && /[\p{Cc}\p{Cf}]/u.test(one))).toEqual([])
   })
 
   it("is no line of its own: whatever follows a line break is marked as the friend's", () => {

@@ -25,7 +25,7 @@ import {
   Statement,
   Transcript
 } from "../../core/index.ts"
-import * as Writer from "../../core/node/Writer.ts"
+import * as Talk from "../../core/node/Talk.ts"
 import * as Preface from "../../core/session/Preface.ts"
 import { Crypto, type CryptoShape } from "../../ports/Crypto.ts"
 import { bytesOf, forge, fromHex, integerOf, order, pointWithTorsion, toHex } from "../conformance/Crypto.hostile.ts"
@@ -324,7 +324,7 @@ const records = (crypto: CryptoShape, alice: Actor, bob: Actor, opened: Opened) 
     const body = Codec.encode(message)
     if (!Message.isSigned(message.kind) || !("number" in message)) return { body, signature: undefined }
     const numbered = { stream: message.stream ?? "", number: message.number ?? 0 }
-    const statement = Writer.messageStatement(session, session.role, numbered, body)
+    const statement = Talk.messageStatement(session, session.role, numbered, body)
     return { body, signature: Statement.sign(crypto, actor.keys, statement) }
   }
   const flights: ReadonlyArray<{

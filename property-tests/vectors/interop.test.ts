@@ -7,7 +7,7 @@ import { Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import { layer as sodium } from "../../adapters/sodium/Crypto.ts"
 import { Base64url, Codec, FriendLine, Keys, Limits, Opening, Seal, Statement } from "../../core/index.ts"
-import * as Writer from "../../core/node/Writer.ts"
+import * as Talk from "../../core/node/Talk.ts"
 import { engineOf } from "../conformance/Crypto.suite.ts"
 import { sha256 } from "./second/Bytes.ts"
 import * as Second from "./second/Handshake.ts"
@@ -104,10 +104,10 @@ const talk = ({ keys: local, theirs }: World, { keys, session }: Link) => {
     receiving = opened.direction
     const [envelope] = orThrow(Codec.unpack(opened.plaintext.value))
     expect(orThrow(Codec.decode(envelope!.body))).toMatchObject({ kind: "Log", text: "ü" })
-    const statement = Writer.messageStatement(session, they, numbered, envelope!.body)
+    const statement = Talk.messageStatement(session, they, numbered, envelope!.body)
     expect(Statement.holds(crypto, session.peer.signer.key, statement, envelope!.signature!)).toBe(true)
 
-    const ours = Writer.messageStatement(session, session.role, numbered, body)
+    const ours = Talk.messageStatement(session, session.role, numbered, body)
     const packed = Codec.pack([{ body, signature: Statement.sign(crypto, local, ours) }])
     const sealed = Seal.seal(crypto, sending, nowMs, packed)
     sending = sealed.direction

@@ -125,7 +125,7 @@ const meanings = (): ReadonlyMap<string, string> => {
   for (const line of readFileSync(join(root, "core/Limits.ts"), "utf8").split("\n")) {
     comment = /^\/\*\* (.*) \*\/$/.exec(line)?.[1] ?? (line === "" ? "" : comment)
     const name = /^export const (\w+) = /.exec(line)?.[1]
-    if (name !== undefined) found.set(name, comment.replace(/\s*\(protocol §\d+\)/, ""))
+    if (name !== undefined) found.set(name, comment.replace(/\s*\(PROTOCOL\.md §\d+\)/, ""))
   }
   return found
 }

@@ -23,6 +23,7 @@ import {
   type Output,
   type Rotation
 } from "../../core/index.ts"
+import * as Limits from "../../core/Limits.ts"
 import { Crypto } from "../../ports/Crypto.ts"
 import type { KeyVault } from "../../ports/KeyVault.ts"
 import { type Sandbox, SandboxError } from "../../ports/Sandbox.ts"
@@ -74,9 +75,9 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /** Waits until a condition holds; fails with `what` after `limitMs`. */
 export const until = async (what: string, holds: () => boolean | Promise<boolean>, limitMs = 8_000): Promise<void> => {
-  for (let waitedMs = 0; waitedMs <= limitMs; waitedMs += 10) {
+  // By the clock: what is asked may itself take longer than the pause.
+  for (const untilMs = performance.now() + limitMs; performance.now() <= untilMs; await pause(10)) {
     if (await holds()) return
-    await pause(10)
   }
   throw new Error(`not within ${limitMs} ms: ${what}`)
 }
@@ -185,6 +186,8 @@ export const makeWorld = (
       shown: async (friend) => {
         const found = (await Effect.runPromise(node.describe)).friends.find((one) => one.name === friend)
         if (found === undefined) return []
+        // What is accepted is appended at the latest after the pause between two appends.
+        await new Promise((resolve) => setTimeout(resolve, 2 * Limits.showPauseMs))
         return remains.archive.entries(found.peerId).map((entry) => entry.text)
       },
       stop: end,
