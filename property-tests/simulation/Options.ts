@@ -119,8 +119,14 @@ export const peaceful = (seed: number, nodes: number, hours: number): Options =>
 export const isTampered = ({ weather }: Options): boolean =>
   (["corrupt", "truncate", "duplicate", "reorder", "replay"] as const).some((one) => weather.mischief?.[one])
 
-/** The options in words, a line each. */
-export const inWords = (options: Options): ReadonlyArray<string> => {
+/** The command that plays the same run once more. A peaceful one is not decided by its seed alone. */
+const again = ({ hours, nodes, seed, turns }: Options, mistake: string | undefined): string => {
+  const size = turns === 0 ? ` --nodes ${nodes} --days ${Number((hours / 24).toFixed(6))}` : ""
+  return `npm run simulate -- --seed ${seed}${size}${mistake === undefined ? "" : ` --mistake ${mistake}`}`
+}
+
+/** The options in words, a line each; `mistake` is one that is built in. */
+export const inWords = (options: Options, mistake?: string): ReadonlyArray<string> => {
   const { duty, hours, liars: lying, nodes, seed, troubles: wrong, weather } = options
   const { breaksAfterMs, dialFails, latencyMs, mischief = {} } = weather
   const packets = Object.entries(mischief).map(([what, often]) => `${what} ${often}`)
@@ -131,6 +137,6 @@ export const inWords = (options: Options): ReadonlyArray<string> => {
     `packets: ${packets.length === 0 ? "arrive as they were sent" : packets.join(", ")}`,
     `troubles: ${wrong.length === 0 ? "none" : wrong.join(", ")}`,
     `liars: ${lying.length === 0 ? "none" : lying.join(", ")}`,
-    `again: npm run simulate -- --seed ${seed}`
+    `again: ${again(options, mistake)}`
   ]
 }

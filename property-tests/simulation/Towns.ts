@@ -8,7 +8,7 @@ import { peaceful } from "./Options.ts"
 import { type Outcome, play } from "./Simulator.ts"
 
 /** Agents of one town at most: larger ones outgrow the caches of a core. */
-const townMax = 250
+export const townMax = 250
 
 interface Town {
   readonly seed: number

@@ -11,7 +11,7 @@ import * as Options from "./Options.ts"
 import { type Moment, page } from "./Page.ts"
 import { mistakes } from "./Plants.ts"
 import { type Outcome, play } from "./Simulator.ts"
-import { playTowns, townsOf } from "./Towns.ts"
+import { playTowns, townMax, townsOf } from "./Towns.ts"
 
 const usage = `npm run simulate -- [options]
 
@@ -21,7 +21,8 @@ const usage = `npm run simulate -- [options]
   --days N       for so many days (with --nodes; default 1)
   --mistake M    with a mistake of the former design built in: ${mistakes.map(({ name }) => name).join(", ")}
   --verbose      a line for each turn that did something: time, node, what came, what went out
-  --page FILE    a page that draws the run as a lane for each node over time (not with more than 250 nodes)
+  --page FILE    a page that draws the run as a lane for each node over time
+                 (--mistake, --verbose and --page: not with more than 250 nodes)
   --json         the last line is {"seed", "nodes", "virtualHours", "hash", "violations", "faults", "turns"}
 `
 
@@ -52,10 +53,14 @@ const readSettings = (args: ReadonlyArray<string>) => {
   const plant = mistakes.find(({ name }) => name === values.mistake)
   if (values.mistake !== undefined && plant === undefined)
     throw new Error(`--mistake "${values.mistake}": there is none`)
-  if (values.page !== undefined && (nodes ?? 0) > 250) throw new Error("--page: not with more than 250 nodes")
+  const alone = (["page", "verbose", "mistake"] as const).filter(
+    (name) => values[name] !== undefined && values[name] !== false
+  )
+  if (alone.length > 0 && (nodes ?? 0) > townMax) throw new Error(`--${alone[0]}: not with more than ${townMax} nodes`)
   return {
     options: nodes === undefined ? Options.ofSeed(seed) : Options.peaceful(seed, nodes, hours),
     isPeaceful: nodes !== undefined,
+    mistake: plant?.name,
     plant: plant?.make(),
     verbose: values.verbose,
     pageFile: values.page,
@@ -85,8 +90,8 @@ hash ${hash}
 const main = async (args: ReadonlyArray<string>): Promise<number> => {
   const settings = settingsOf(args, readSettings, usage)
   if (typeof settings === "number") return settings
-  const { isPeaceful, json, options: chosen, pageFile, plant, verbose } = settings
-  for (const line of Options.inWords(chosen)) process.stdout.write(`${line}\n`)
+  const { isPeaceful, json, mistake, options: chosen, pageFile, plant, verbose } = settings
+  for (const line of Options.inWords(chosen, mistake)) process.stdout.write(`${line}\n`)
   const progress = bar()
   const startedAt = performance.now()
   const towns = isPeaceful ? townsOf(chosen.seed, chosen.nodes, chosen.hours) : []

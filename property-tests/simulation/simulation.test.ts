@@ -92,6 +92,17 @@ describe("npm run simulate", () => {
     })
     expect(run("simulate-batch.ts", "--shard", "3/2").status).toBe(2)
   })
+  it("names the whole command that plays a run again, and refuses what towns of agents cannot show", () => {
+    expect(Options.inWords(Options.ofSeed(9)).at(-1)).toBe("again: npm run simulate -- --seed 9")
+    expect(Options.inWords(Options.peaceful(9, 50, 168), "grants-only-grow").at(-1)).toBe(
+      "again: npm run simulate -- --seed 9 --nodes 50 --days 7 --mistake grants-only-grow"
+    )
+    for (const extra of [["--verbose"], ["--page", "none.html"], ["--mistake", "grants-only-grow"]]) {
+      const { status, stderr } = run("simulate.ts", "--nodes", "251", ...extra)
+      expect(status).toBe(2)
+      expect(stderr).toContain("not with more than 250 nodes")
+    }
+  })
   it("catches a mistake of the former design", () => {
     expect(mistakes.length).toBeGreaterThanOrEqual(5)
     const { status, stdout } = run("simulate.ts", "--seed", "1", "--mistake", "grants-only-grow")
