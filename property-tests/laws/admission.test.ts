@@ -7,6 +7,7 @@ import { HashMap, Result, Schema } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as Capability from "../../core/admission/Capability.ts"
+import * as Grants from "../../core/admission/Grants.ts"
 import * as Openings from "../../core/admission/Openings.ts"
 import * as RateLimit from "../../core/admission/RateLimit.ts"
 import * as ReplayWindow from "../../core/admission/ReplayWindow.ts"
@@ -112,10 +113,23 @@ describe("Capability", () => {
   })
   it("only its own words parse", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.constantFrom("Message", "__proto__", "inject ")), (word) => {
-        expect(Capability.parse(word)).toBe(word === "message" || word === "inject" ? word : undefined)
-      })
+      fc.property(
+        fc.oneof(fc.string(), fc.constantFrom("message", "inject", "Message", "__proto__", "inject ")),
+        (word) => {
+          expect(Capability.parse(word)).toBe(word === "message" || word === "inject" ? word : undefined)
+        }
+      )
     )
+  })
+})
+
+describe("Grants", () => {
+  it("are records with all their fields, in the friend's own conversation or another", () => {
+    const read = Schema.decodeUnknownExit(Grants.Grant)
+    const grant = { peerId: "p", conversation: Grants.own, capabilities: ["message"] }
+    expect(Grants.own).toBe("own")
+    expect(read(grant)._tag).toBe("Success")
+    for (const field of Object.keys(grant)) expect(read({ ...grant, [field]: undefined })._tag).toBe("Failure")
   })
 })
 
