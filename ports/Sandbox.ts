@@ -8,13 +8,27 @@ import { Context, Data, Effect, Layer } from "effect"
 export interface Job {
   /** Unique; names the container, so that a leftover can be recognised. Letters, digits and `-`. */
   readonly id: string
-  /** Given to the program on its standard input, which is then closed. */
+  /** Given to the program on its standard input, which is then closed, unless it is talked with. */
   readonly input: Uint8Array
   /** Wall-clock limit; the job is killed when it ends. */
   readonly timeLimitMs: number
   /** More output than this is a failure, not a truncation. */
   readonly outputBytesMax: number
 }
+
+/** A running program, as whoever talks with it sees it: lines both ways, in UTF-8, without their ends. */
+export interface Program {
+  /**
+   * The next line that it prints, of at most `lineBytesMax` bytes; undefined once it has ended well. What is not asked for
+   * is not read: a program that prints faster has to wait. Bytes that are no UTF-8 come as U+FFFD.
+   */
+  readonly hear: Effect.Effect<string | undefined, SandboxError>
+  /** Gives it a line, which must hold no line feed. Waits while it does not read; what it does not take `hear` explains. */
+  readonly say: (line: string) => Effect.Effect<void>
+}
+
+/** The longest line that a program may print, in bytes. */
+export const lineBytesMax = 2 * 1024 * 1024
 
 /** What ran and under what: facts the engine confirmed, for the answer's metadata. */
 export interface Confinement {
@@ -55,6 +69,20 @@ export interface SandboxShape {
   readonly status: Effect.Effect<{ readonly ready: boolean; readonly engine: string; readonly reason: string }>
   /** Runs one job to its end. Interrupting it kills and removes the container. */
   run(job: Job): Effect.Effect<Answer, SandboxError>
+  /**
+   * Runs one job and talks with it. The job ends with the talk, however either ends: what still runs is killed and removed.
+   * The job's limits hold for the talk: its time, and its bytes for everything that the program prints.
+   */
+  converse<A, E>(
+    job: Job,
+    talk: (program: Program) => Effect.Effect<A, E>
+  ): Effect.Effect<Conversation<A>, E | SandboxError>
+}
+
+/** What a talk came to, and under what the program ran. */
+export interface Conversation<A> {
+  readonly value: A
+  readonly confinement: Confinement
 }
 
 export class Sandbox extends Context.Service<Sandbox, SandboxShape>()("ports/Sandbox") {
@@ -62,7 +90,8 @@ export class Sandbox extends Context.Service<Sandbox, SandboxShape>()("ports/San
   static readonly refuse = (reason: string): Layer.Layer<Sandbox> =>
     Layer.succeed(Sandbox, {
       status: Effect.succeed({ ready: false, engine: "none", reason }),
-      run: () => Effect.fail(new SandboxError({ code: "no-engine", message: reason }))
+      run: () => Effect.fail(new SandboxError({ code: "no-engine", message: reason })),
+      converse: () => Effect.fail(new SandboxError({ code: "no-engine", message: reason }))
     })
   static readonly refuseAll = Sandbox.refuse("no sandbox is configured")
 }

@@ -5,7 +5,7 @@
  */
 import type { Readable } from "node:stream"
 import { Effect } from "effect"
-import { SandboxError } from "../../ports/Sandbox.ts"
+import { lineBytesMax, SandboxError } from "../../ports/Sandbox.ts"
 
 /** The engine's frame: one byte naming the stream, three of nothing, four of length, big-endian. */
 const headerBytes = 8
@@ -31,7 +31,11 @@ export const basin = (bytesMax: number) => {
       filled = total
       return true
     },
-    bytes: (): Uint8Array => held.slice(0, filled)
+    bytes: (): Uint8Array => held.slice(0, filled),
+    /** Empties it. */
+    clear: (): void => {
+      filled = 0
+    }
   }
 }
 
@@ -117,3 +121,81 @@ export const collect = (socket: Readable, outputBytesMax: number): Effect.Effect
     socket.on("data", onChunk).on("end", onEnd).on("error", onError).on("close", onClose)
     return Effect.sync(() => void socket.destroy())
   })
+
+const lineFeed = 10
+
+/** Cuts what a program prints into lines; `onLine` gets each without its end. False for one that is too long. */
+const lineCutter = (onLine: (line: string) => void) => {
+  const decoder = new TextDecoder()
+  const begun = basin(lineBytesMax)
+  let isBegun = false
+  const finish = (): void => {
+    onLine(decoder.decode(begun.bytes()))
+    begun.clear()
+    isBegun = false
+  }
+  const push = (piece: Uint8Array): boolean => {
+    for (let at = 0; at < piece.length; ) {
+      const end = piece.indexOf(lineFeed, at)
+      if (!begun.pour(piece.subarray(at, end < 0 ? piece.length : end))) return false
+      isBegun = true
+      if (end < 0) return true
+      finish()
+      at = end + 1
+    }
+    return true
+  }
+  return { push, end: () => (isBegun ? finish() : undefined) }
+}
+
+/** The lines of a running program, one at a time, and the errors that it has printed so far. */
+export interface Lines {
+  /** The next line; undefined when both outputs are closed. Nothing is read from the engine that is not asked for. */
+  readonly next: Effect.Effect<string | undefined, SandboxError>
+  readonly error: () => Uint8Array
+}
+
+/**
+ * What a program prints as lines. Fails with `output-too-long` for a line over the port's limit or more than
+ * `outputBytesMax` in all, `engine-failed` when the connection breaks or ends in mid-frame.
+ */
+export const lines = (socket: Readable, outputBytesMax: number): Lines => {
+  const chunks = socket.iterator({ destroyOnReturn: false })
+  const error = basin(errorBytesMax)
+  let ready: Array<string> = []
+  let [heard, printed, ended] = [0, 0, false]
+  let failure: SandboxError | undefined
+  const cutter = lineCutter((line) => ready.push(line))
+  const frames = demultiplexer((stream, piece) => {
+    if (stream === "error") {
+      if (!error.pour(piece)) failure ??= tooLong("of errors", errorBytesMax)
+      return
+    }
+    printed += piece.length
+    if (printed > outputBytesMax) failure ??= tooLong("of output", outputBytesMax)
+    else if (!cutter.push(piece)) failure ??= tooLong("in one line", lineBytesMax)
+  })
+  const take = ({ done, value }: IteratorResult<Uint8Array>): void => {
+    if (done !== true) {
+      if (!frames.push(value)) failure ??= broken("it carried bytes that are not the engine's framing")
+      return
+    }
+    ended = true
+    if (!frames.between()) failure ??= broken("it ended within a frame")
+    cutter.end()
+  }
+  const read = Effect.tryPromise({
+    try: () => chunks.next(),
+    catch: (cause) => broken(cause instanceof Error ? cause.message : String(cause))
+  }).pipe(Effect.map(take))
+  const next = Effect.gen(function* () {
+    // Lines that came whole before a failure are heard before it.
+    if (heard < ready.length) return ready[heard++]
+    ready = []
+    heard = 0
+    while (ready.length === 0 && failure === undefined && !ended) yield* read
+    if (ready.length === 0 && failure !== undefined) return yield* Effect.fail(failure)
+    return ready[heard++]
+  })
+  return { next, error: error.bytes }
+}

@@ -3,12 +3,15 @@
  * It must never start a container whose confinement the engine has not confirmed, nor pull an image, nor mount anything.
  * The engine's word is taken after creation and before the start, because an engine may drop a flag with a warning only.
  */
+import type { Duplex, Readable } from "node:stream"
 import type Docker from "dockerode"
 import { Effect, Layer, type Scope, Semaphore } from "effect"
 import {
   type Answer,
   type Confinement,
+  type Conversation,
   type Job,
+  type Program,
   Sandbox,
   SandboxError,
   type SandboxShape
@@ -16,7 +19,7 @@ import {
 import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent } from "./Engine.ts"
 import { notApplied, notEnforceable } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
-import { collect, type Printed } from "./Output.ts"
+import { collect, lines, type Printed } from "./Output.ts"
 
 export interface Options {
   /** An image the engine already holds. Its entry point, user and health check are not used. */
@@ -60,13 +63,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.ignore(swept)
   const shape: SandboxShape = {
     status: status(setting),
-    run: (job) =>
-      jobIdPattern.test(job.id)
-        ? slots.withPermits(1)(Effect.scoped(confined(setting, job)))
-        : Effect.fail(refusal("create-refused", "a job's id is 1 to 100 letters, digits and hyphens"))
+    run: (job) => admitted(job, slots.withPermits(1)(Effect.scoped(confined(setting, job)))),
+    converse: (job, talk) => admitted(job, slots.withPermits(1)(Effect.scoped(conversed(setting, job, talk))))
   }
   return shape
 })
+
+const admitted = <A, E>(job: Job, run: Effect.Effect<A, E>): Effect.Effect<A, E | SandboxError> =>
+  jobIdPattern.test(job.id)
+    ? run
+    : Effect.fail(refusal("create-refused", "a job's id is 1 to 100 letters, digits and hyphens"))
 
 const refusal = (code: SandboxError["code"], message: string): SandboxError => new SandboxError({ code, message })
 
@@ -91,7 +97,8 @@ const status = ({ docker, options, socketPath }: Setting): SandboxShape["status"
     )
   )
 
-const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
+/** A container for a job, created and confirmed, not started. It is gone with the scope. */
+const prepared = Effect.fnUntraced(function* (setting: Setting, job: Job) {
   const { docker, options, socketPath, limitMs, layerScope } = setting
   const { engine, info } = yield* facts(docker, socketPath, limitMs)
   const lacking = notEnforceable(info)
@@ -105,12 +112,41 @@ const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
   }
   const container = yield* created(docker, socketPath, definition, limitMs, layerScope)
   const confinement = yield* confirmed(container, options.program, engine, limitMs)
-  const printed = yield* started(container, job, limitMs).pipe(
-    Effect.flatMap((outputs) => finished(outputs, container, job))
-  )
-  const answer: Answer = { output: printed.output, confinement }
+  return { container, confinement }
+})
+
+const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
+  const { confinement, container } = yield* prepared(setting, job)
+  const { input, outputs } = yield* started(container, setting.limitMs)
+  // A program may stop reading whenever it likes: how much of the input it took is nobody's business.
+  input.end(job.input)
+  const { output } = yield* finished(outputs, container, job)
+  const answer: Answer = { output, confinement }
   return answer
 })
+
+const conversed = <A, E>(setting: Setting, job: Job, talk: (program: Program) => Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const { confinement, container } = yield* prepared(setting, job)
+    const { input, outputs } = yield* started(container, setting.limitMs)
+    if (job.input.length > 0) input.write(job.input)
+    const printed = lines(outputs, job.outputBytesMax)
+    const program: Program = {
+      hear: Effect.tap(printed.next, (line) =>
+        line === undefined ? ended(container, job, printed.error) : Effect.void
+      ),
+      say: (line) => said(input, line)
+    }
+    const conversation: Conversation<A> = { value: yield* timed(talk(program), job), confinement }
+    return conversation
+  })
+
+/** Writes a line and waits until the engine has taken it; a program that has ended takes nothing, and that is no failure. */
+const said = (input: Duplex, line: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (input.destroyed || input.writableEnded) return resume(Effect.void)
+    input.write(`${line}\n`, () => resume(Effect.void))
+  })
 
 /** What the engine says is in force on the created container; anything looser than asked fails with its name. */
 const confirmed = Effect.fnUntraced(function* (
@@ -138,8 +174,8 @@ const confirmed = Effect.fnUntraced(function* (
 const inspected = (container: Docker.Container, limitMs: number) =>
   ask("describe the container", limitMs, (abortSignal) => container.inspect({ abortSignal }), failedBy("engine-failed"))
 
-/** Connects both ends, starts the program, gives it its input and closes it. Gives the connection of its outputs. */
-const started = Effect.fnUntraced(function* (container: Docker.Container, job: Job, limitMs: number) {
+/** Connects both ends and starts the program. */
+const started = Effect.fnUntraced(function* (container: Docker.Container, limitMs: number) {
   const outputs = yield* attached(container, "outputs", limitMs)
   const input = yield* attached(container, "input", limitMs)
   yield* ask(
@@ -149,35 +185,36 @@ const started = Effect.fnUntraced(function* (container: Docker.Container, job: J
     failedBy("start-failed"),
     "start-failed"
   )
-  // A program may stop reading whenever it likes: how much of the input it took is nobody's business.
-  yield* Effect.sync(() => void input.end(job.input))
-  return outputs
+  return { input, outputs }
 })
 
+/** Within the job's time limit, which begins now. */
+const timed = <A, E>(work: Effect.Effect<A, E>, job: Job): Effect.Effect<A, E | SandboxError> =>
+  Effect.timeoutOrElse(work, {
+    duration: job.timeLimitMs,
+    orElse: () => Effect.fail(refusal("timed-out", `the program did not end within ${job.timeLimitMs} milliseconds`))
+  })
+
 /** The program's answer once it ended well within its limits. */
-const finished = (
-  outputs: Parameters<typeof collect>[0],
-  container: Docker.Container,
-  job: Job
-): Effect.Effect<Printed, SandboxError> =>
-  Effect.gen(function* () {
-    const printed = yield* collect(outputs, job.outputBytesMax)
-    const exit = yield* ask(
-      "tell how the program ended",
-      job.timeLimitMs,
-      (abortSignal) => container.wait({ abortSignal }) as Promise<{ readonly StatusCode: number }>,
-      failedBy("engine-failed"),
-      "timed-out"
-    )
-    if (exit.StatusCode === 0) return printed
-    const { State } = yield* inspected(container, job.timeLimitMs)
-    return yield* Effect.fail(failure(exit.StatusCode, State.OOMKilled, printed))
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: job.timeLimitMs,
-      orElse: () => Effect.fail(refusal("timed-out", `the program did not end within ${job.timeLimitMs} milliseconds`))
-    })
+const finished = (outputs: Readable, container: Docker.Container, job: Job): Effect.Effect<Printed, SandboxError> =>
+  collect(outputs, job.outputBytesMax).pipe(
+    Effect.tap(({ error }) => ended(container, job, () => error)),
+    (work) => timed(work, job)
   )
+
+/** Waits for the end of a program that has closed its outputs; fails unless it ended well. */
+const ended = Effect.fnUntraced(function* (container: Docker.Container, job: Job, error: () => Uint8Array) {
+  const exit = yield* ask(
+    "tell how the program ended",
+    job.timeLimitMs,
+    (abortSignal) => container.wait({ abortSignal }) as Promise<{ readonly StatusCode: number }>,
+    failedBy("engine-failed"),
+    "timed-out"
+  )
+  if (exit.StatusCode === 0) return
+  const { State } = yield* inspected(container, job.timeLimitMs)
+  return yield* Effect.fail(failure(exit.StatusCode, State.OOMKilled, error()))
+})
 
 /** 128 + SIGKILL: what the kernel does for want of memory, and nobody else does before a limit of ours ends the job. */
 const killedCode = 137
@@ -186,7 +223,7 @@ const killedCode = 137
  * What a non-zero exit means. An engine that cannot watch every control group misses the kernel's report of an
  * exhausted memory; a kill that was not ours is then taken for one, and the message says that it is a guess.
  */
-const failure = (exitCode: number, outOfMemory: boolean, { error }: Printed): SandboxError => {
+const failure = (exitCode: number, outOfMemory: boolean, error: Uint8Array): SandboxError => {
   if (outOfMemory) return refusal("out-of-memory", "the program needed more memory than it may use")
   return exitCode === killedCode
     ? refusal("out-of-memory", `the program was killed (code 137), most likely for want of memory${reason(error)}`)

@@ -4,18 +4,18 @@
  * It counts cancellations, because a caller that hangs up and leaves the model running is a defect one cannot see.
  */
 import { Effect, Exit, Layer, Stream } from "effect"
-import { Model, ModelError } from "../../ports/Model.ts"
+import { Model, ModelError, type Piece, type Request } from "../../ports/Model.ts"
 
-/** One answer: pieces of text, then the end, a failure, or silence for ever. */
+/** One answer: pieces, then the end, a failure, or silence for ever. */
 export interface Answer {
-  readonly pieces: ReadonlyArray<string>
+  readonly pieces: ReadonlyArray<Piece>
   readonly end: "done" | "never" | ModelError["code"]
 }
 
 /** The answers to come, and what happened so far. Survives the layer, so that a test can look at it. */
 export class Script {
   readonly #answers: ReadonlyArray<Answer>
-  readonly #requests: Array<string> = []
+  readonly #requests: Array<Request> = []
   #cancelled = 0
 
   constructor(answers: ReadonlyArray<Answer>) {
@@ -23,7 +23,7 @@ export class Script {
   }
 
   /** Every request, in order. */
-  get requests(): ReadonlyArray<string> {
+  get requests(): ReadonlyArray<Request> {
     return [...this.#requests]
   }
 
@@ -33,7 +33,7 @@ export class Script {
   }
 
   /** Notes a request and gives its answer; beyond the script the model refuses. */
-  next(request: string): Answer {
+  next(request: Request): Answer {
     this.#requests.push(request)
     return this.#answers[this.#requests.length - 1] ?? { pieces: [], end: "refused" }
   }
@@ -52,6 +52,7 @@ const ending = (end: Answer["end"]): Stream.Stream<never, ModelError> => {
 /** A model that follows a script. */
 export const layer = (script: Script): Layer.Layer<Model> =>
   Layer.succeed(Model, {
+    status: { ready: true, name: "a script", reason: "follows a script" },
     complete: (request) =>
       Stream.suspend(() => {
         const { pieces, end } = script.next(request)

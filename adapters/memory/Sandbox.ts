@@ -3,14 +3,36 @@
  * It must never be composed into a real node, for a script is confined by nothing.
  * It keeps the limits of a job by Effect's clock, so that a simulation can let hours of them pass at once.
  */
-import { Effect, Exit, Layer, Semaphore } from "effect"
-import { type Answer, type Confinement, type Job, Sandbox, SandboxError } from "../../ports/Sandbox.ts"
+import { Cause, Effect, Exit, Layer, Queue, Semaphore } from "effect"
+import {
+  type Answer,
+  type Confinement,
+  type Conversation,
+  type Job,
+  lineBytesMax,
+  type Program,
+  Sandbox,
+  SandboxError,
+  type SandboxShape
+} from "../../ports/Sandbox.ts"
 
 /** What a job comes to. An answer in bytes, at once or after the effect's own time, or a refusal. */
 export type Script = (job: Job) => Uint8Array | SandboxError | Effect.Effect<Uint8Array, SandboxError>
 
-/** How a run ended: with its answer, with the code it failed with, or because nobody wanted it any more. */
-export type Ending = "answered" | "interrupted" | SandboxError["code"]
+/** A program that is talked with, from its own side: it reads lines (undefined: no more will come) and prints some. */
+export type Talker = (
+  job: Job,
+  ends: {
+    readonly read: Effect.Effect<string | undefined>
+    readonly print: (line: string) => Effect.Effect<void>
+  }
+) => Effect.Effect<void, SandboxError>
+
+/**
+ * How a run ended: with its answer, with the code it failed with, because nobody wanted it any more, or because whoever
+ * talked with it failed.
+ */
+export type Ending = "answered" | "interrupted" | "hung-up" | SandboxError["code"]
 
 /** What was run, in order: one entry a run, without an ending while it is running. */
 export interface Run {
@@ -35,6 +57,8 @@ export interface Options {
   readonly concurrency?: number
   /** Why nothing can run; `run` then refuses with `no-engine`. */
   readonly absent?: string
+  /** The program that is talked with; one that ends at once, unless told. */
+  readonly talker?: Talker
 }
 
 const confinementOf = (job: Job): Confinement => ({
@@ -55,37 +79,67 @@ const outcome = (script: Script, job: Job): Effect.Effect<Uint8Array, SandboxErr
     return result instanceof SandboxError ? Effect.fail(result) : Effect.succeed(result)
   })
 
+const tooLong = (bytesMax: number): SandboxError =>
+  new SandboxError({ code: "output-too-long", message: `the program printed more than ${bytesMax} bytes of output` })
+
+const timed = <A, E>(work: Effect.Effect<A, E>, { timeLimitMs }: Job): Effect.Effect<A, E | SandboxError> =>
+  Effect.timeoutOrElse(work, {
+    duration: timeLimitMs,
+    orElse: () =>
+      Effect.fail(
+        new SandboxError({ code: "timed-out", message: `the program did not end within ${timeLimitMs} milliseconds` })
+      )
+  })
+
 const limited = (script: Script, job: Job): Effect.Effect<Answer, SandboxError> =>
-  outcome(script, job).pipe(
-    Effect.timeoutOrElse({
-      duration: job.timeLimitMs,
-      orElse: () =>
-        Effect.fail(
-          new SandboxError({
-            code: "timed-out",
-            message: `the program did not end within ${job.timeLimitMs} milliseconds`
-          })
-        )
-    }),
+  timed(outcome(script, job), job).pipe(
     Effect.flatMap((output) =>
       output.length <= job.outputBytesMax
         ? Effect.succeed({ output, confinement: confinementOf(job) })
-        : Effect.fail(
-            new SandboxError({
-              code: "output-too-long",
-              message: `the program printed more than ${job.outputBytesMax} bytes of output`
-            })
-          )
+        : Effect.fail(tooLong(job.outputBytesMax))
     )
   )
 
-const endingOf = (exit: Exit.Exit<Answer, SandboxError>): Ending => {
+const bytesOf = (line: string): number => new TextEncoder().encode(line).length
+
+/** Both sides of a talk: the program in a fiber of its own, which ends with the talk. */
+const conversed = <A, E>(talker: Talker, job: Job, talk: (program: Program) => Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    // Lines end as the program does: well, or with its failure.
+    const printed = yield* Queue.bounded<string, SandboxError | Cause.Done>(1)
+    const said = yield* Queue.unbounded<string>()
+    let bytes = 0
+    const print = (line: string): Effect.Effect<void> => {
+      bytes += bytesOf(line) + 1
+      const fits = bytes <= job.outputBytesMax && bytesOf(line) <= lineBytesMax
+      return Effect.asVoid(fits ? Queue.offer(printed, line) : Queue.fail(printed, tooLong(job.outputBytesMax)))
+    }
+    yield* talker(job, { read: Queue.take(said), print }).pipe(
+      Effect.matchEffect({
+        onFailure: (error) => Queue.fail(printed, error),
+        onSuccess: () => Queue.end(printed)
+      }),
+      Effect.forkScoped
+    )
+    const program: Program = {
+      hear: Queue.take(printed).pipe(Effect.catchIf(Cause.isDone, () => Effect.succeed(undefined))) as Effect.Effect<
+        string | undefined,
+        SandboxError
+      >,
+      say: (line) => Effect.asVoid(Queue.offer(said, line))
+    }
+    const conversation: Conversation<A> = { value: yield* timed(talk(program), job), confinement: confinementOf(job) }
+    return conversation
+  })
+
+const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
   if (Exit.isSuccess(exit)) return "answered"
   const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
-  return failure === undefined ? "interrupted" : failure.error.code
+  if (failure === undefined) return "interrupted"
+  return failure.error instanceof SandboxError ? failure.error.code : "hung-up"
 }
 
-const recorded = (run: Effect.Effect<Answer, SandboxError>, jobId: string, { runs }: Ledger) =>
+const recorded = <A, E>(run: Effect.Effect<A, E>, jobId: string, { runs }: Ledger) =>
   Effect.suspend(() => {
     const entry: Run = { jobId, ending: undefined }
     runs.push(entry)
@@ -96,19 +150,22 @@ const recorded = (run: Effect.Effect<Answer, SandboxError>, jobId: string, { run
     )
   })
 
-/** A sandbox whose every run is `script`'s doing, under the job's own time limit and output cap. */
+/** A sandbox whose every run is `script`'s doing, and every talk `talker`'s, under the job's own limits. */
 export const layer = (script: Script, options: Options = {}): Layer.Layer<Sandbox> =>
   Layer.effect(
     Sandbox,
     Effect.map(Semaphore.make(options.concurrency ?? 4), (slots) => {
       const book = options.ledger ?? ledger()
-      const { absent } = options
-      return {
+      const { absent, talker = () => Effect.void } = options
+      const present = <A, E>(job: Job, run: Effect.Effect<A, E>): Effect.Effect<A, E | SandboxError> =>
+        absent === undefined
+          ? slots.withPermits(1)(recorded(run, job.id, book))
+          : Effect.fail(new SandboxError({ code: "no-engine", message: absent }))
+      const shape: SandboxShape = {
         status: Effect.succeed({ ready: absent === undefined, engine: "memory", reason: absent ?? "runs a script" }),
-        run: (job) =>
-          absent === undefined
-            ? slots.withPermits(1)(recorded(limited(script, job), job.id, book))
-            : Effect.fail(new SandboxError({ code: "no-engine", message: absent }))
+        run: (job) => present(job, limited(script, job)),
+        converse: (job, talk) => present(job, Effect.scoped(conversed(talker, job, talk)))
       }
+      return shape
     })
   )

@@ -6,12 +6,13 @@
 import { Effect, Exit, Fiber, type Layer, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Job, Sandbox, type SandboxCode } from "../../ports/Sandbox.ts"
+import { type Job, type Program, Sandbox, type SandboxCode, SandboxError } from "../../ports/Sandbox.ts"
 
 /**
  * The program every subject runs, in POSIX shell. The first line of the input is the order; the rest belongs to it.
  * `echo` prints the rest · `flood` prints for ever · `sleep` never ends · `fail` gives a reason and code 3 ·
- * `silent` prints nothing · `deaf` answers without reading its input · `nap` prints after 0.3 seconds.
+ * `silent` prints nothing · `deaf` answers without reading its input · `nap` prints after 0.3 seconds ·
+ * `talk` repeats each line it is given, until one is `bye`, `fail`, `long` (a line over the limit) or `unfinished`.
  */
 export const programText = `#!/bin/sh
 PATH=/bin:/usr/bin
@@ -24,6 +25,16 @@ case $order in
   silent) exit 0 ;;
   deaf) echo heard ;;
   nap) sleep 0.3; echo awake ;;
+  talk)
+    while read -r line; do
+      case $line in
+        bye) exit 0 ;;
+        fail) echo 'a first word, and the very reason' >&2; exit 3 ;;
+        long) yes xxxxxxxxxxxxxxx | head -n 200000 | tr -d '\\n'; echo ;;
+        unfinished) printf 'no end'; exit 0 ;;
+        *) echo "heard $line" ;;
+      esac
+    done ;;
   *) echo "unknown order $order" >&2; exit 9 ;;
 esac
 `
@@ -86,6 +97,7 @@ export const suite = (name: string, make: () => Subject): void => {
     answers(test, subject)
     limits(test, nothingLeft)
     interruptions(test, subject, nothingLeft)
+    talks(test, subject, nothingLeft)
   })
 }
 
@@ -152,6 +164,108 @@ const answers = (test: Test, subject: Subject): void => {
       const jobs = Array.from({ length: subject.concurrency * 2 }, () => job("nap", "", { timeLimitMs: 3_000 }))
       const all = yield* Effect.forEach(jobs, (one) => sandbox.run(one), { concurrency: "unbounded" })
       expect(all.map(({ output }) => textOf(output))).toEqual(jobs.map(() => "awake\n"))
+    })
+  )
+}
+
+/** Says lines and hears one answer to each; then whatever is heard after the last. */
+const exchange = (words: ReadonlyArray<string>) => (program: Program) =>
+  Effect.gen(function* () {
+    const heard: Array<string | undefined> = []
+    for (const word of words) {
+      yield* program.say(word)
+      heard.push(yield* program.hear)
+    }
+    return heard
+  })
+
+const talked = <A, E>(wanted: Job, talk: (program: Program) => Effect.Effect<A, E>) =>
+  Effect.flatMap(Sandbox, (sandbox) => sandbox.converse(wanted, talk))
+
+const talks = (test: Test, { examples }: Subject, nothingLeft: NothingLeft): void => {
+  test(
+    "lines go both ways while the program runs, and it is gone when the talk is over",
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox
+      const words = fc.array(fc.string({ unit: "grapheme", minLength: 1, maxLength: 50 }), {
+        minLength: 1,
+        maxLength: 5
+      })
+      yield* Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(words, async (some) => {
+            // `read` trims white space, and a talk ends with these words.
+            const said = some.map((word) => `w${word.replace(/[\s\0\p{Cc}]/gu, "")}w`)
+            const wanted = job("talk")
+            const { confinement, value } = await Effect.runPromise(sandbox.converse(wanted, exchange(said)))
+            expect(value).toEqual(said.map((word) => `heard ${word}`))
+            expect(confinement).toMatchObject({ network: "none", readOnlyRoot: true })
+            expect(await Effect.runPromise(nothingLeft(wanted.id))).toBe(true)
+          }),
+          { numRuns: examples }
+        )
+      )
+    })
+  )
+
+  test(
+    "a program that ends well is heard to have ended, its last line too if it has no end; one that does not fails",
+    Effect.gen(function* () {
+      expect((yield* talked(job("talk"), exchange(["a", "bye"]))).value).toEqual(["heard a", undefined])
+      expect((yield* talked(job("talk"), exchange(["unfinished", "more"]))).value).toEqual(["no end", undefined])
+      const failure = yield* Effect.flip(talked(job("talk"), exchange(["fail"])))
+      expect(failure).toBeInstanceOf(SandboxError)
+      expect(failure.code).toBe("exit-code")
+      expect(failure.message).toContain("the very reason")
+    })
+  )
+
+  test(
+    "a line over the limit, and more than all lines may have, end the talk; what came whole before is heard",
+    Effect.gen(function* () {
+      const bytes = { outputBytesMax: 8 * 1024 * 1024 }
+      expect((yield* Effect.flip(talked(job("talk", "", bytes), exchange(["long"])))).code).toBe("output-too-long")
+      const heard: Array<string | undefined> = []
+      const listening = (program: Program) => Effect.forever(Effect.map(program.hear, (line) => void heard.push(line)))
+      const flood = job("flood", "", { outputBytesMax: 100_000 })
+      expect((yield* Effect.flip(talked(flood, listening))).code).toBe("output-too-long")
+      expect(heard.length).toBeGreaterThan(1_000)
+      expect(new Set(heard)).toEqual(new Set(["0123456789abcdef"]))
+      expect(yield* nothingLeft(flood.id)).toBe(true)
+    })
+  )
+
+  test(
+    "the talk is bounded in time, fails with its own failure, and can be interrupted; nothing is left",
+    Effect.gen(function* () {
+      const silent = job("talk", "", { timeLimitMs: 400 })
+      const late = yield* Effect.flip(talked(silent, ({ hear }) => hear)).pipe(Effect.timeout("5 seconds"))
+      expect(late).toMatchObject({ code: "timed-out" })
+      const own = job("talk")
+      expect(yield* Effect.flip(talked(own, () => Effect.fail("enough")))).toBe("enough")
+      const cut = job("talk")
+      const fiber = yield* Effect.forkChild(
+        talked(cut, ({ hear }) => hear),
+        { startImmediately: true }
+      )
+      yield* within(
+        5_000,
+        Effect.map(nothingLeft(cut.id), (gone) => !gone)
+      )
+      yield* Fiber.interrupt(fiber).pipe(Effect.timeout("2 seconds"))
+      for (const { id } of [silent, own, cut]) expect(yield* nothingLeft(id)).toBe(true)
+    })
+  )
+
+  test(
+    "a program that prints and is not heard waits, and one that does not read makes the talk wait",
+    Effect.gen(function* () {
+      const flood = job("flood", "", { timeLimitMs: 1_000 })
+      const patient = talked(flood, ({ hear }) => Effect.andThen(Effect.sleep(300), hear))
+      expect((yield* patient).value).toBe("0123456789abcdef")
+      const deaf = job("sleep", "", { timeLimitMs: 1_500 })
+      const talkative = ({ say }: Program) => Effect.forever(say("x".repeat(100_000)))
+      expect((yield* Effect.flip(talked(deaf, talkative))).code).toBe("timed-out")
     })
   )
 }

@@ -14,7 +14,7 @@ import { demoProgram, demoProgramPath, demoProgramText } from "../../adapters/do
 import { assemble } from "../../adapters/docker/Image.ts"
 import { basin, collect, demultiplexer, type Stream } from "../../adapters/docker/Output.ts"
 import { layer as dockerLayer } from "../../adapters/docker/Sandbox.ts"
-import { ledger, layer as memoryLayer, type Script, timesStarted } from "../../adapters/memory/Sandbox.ts"
+import { ledger, layer as memoryLayer, type Script, type Talker, timesStarted } from "../../adapters/memory/Sandbox.ts"
 import { type Job, Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import { docker, jobsOf, withEngine } from "./docker-engine.ts"
 import { answered, job, programText, refused, suite, textOf } from "./Sandbox.suite.ts"
@@ -32,10 +32,25 @@ const script: Script = ({ input, outputBytesMax }: Job) => {
   return new SandboxError({ code: "exit-code", message: "the program ended with code 3: the very reason" })
 }
 
+/** The same for one that is talked with. */
+const talker: Talker = ({ input }, { print, read }) =>
+  Effect.gen(function* () {
+    const order = textOf(input).trimEnd()
+    if (order === "sleep") return yield* Effect.never
+    if (order === "flood") while (true) yield* print("0123456789abcdef")
+    for (let line = yield* read; line !== undefined && line !== "bye"; line = yield* read) {
+      if (line === "fail")
+        return yield* Effect.fail(new SandboxError({ code: "exit-code", message: "code 3: the very reason" }))
+      if (line === "long") yield* print("x".repeat(3_000_000))
+      else if (line === "unfinished") return yield* print("no end")
+      else yield* print(`heard ${line}`)
+    }
+  })
+
 suite("memory", () => {
   const book = ledger()
   return {
-    layer: memoryLayer(script, { ledger: book, concurrency: 3 }),
+    layer: memoryLayer(script, { ledger: book, concurrency: 3, talker }),
     concurrency: 3,
     running: Effect.sync(() => book.runs.filter(({ ending }) => ending === undefined).map(({ jobId }) => jobId)),
     examples: 8

@@ -5,7 +5,7 @@
  */
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs"
 import { Effect, Layer } from "effect"
-import { type Answer, type Job, Sandbox, type SandboxError } from "../../ports/Sandbox.ts"
+import { type Answer, type Job, Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import * as Script from "./Script.ts"
 import { trip } from "./trip-of-this-process.ts"
 
@@ -40,10 +40,13 @@ const run = ({ id, input }: Job): Effect.Effect<Answer, SandboxError> =>
       : Effect.succeed({ output: new TextEncoder().encode(answer), confinement: confinement(id) })
   })
 
+const converse = () =>
+  Effect.fail(new SandboxError({ code: "create-refused", message: "the script is not talked with" }))
+
 const status = Effect.succeed({ ready: true, engine: "script", reason: "runs a script" })
 
 /** As the Docker adapter's `layer`. */
-export const layer = (_options: unknown): Layer.Layer<Sandbox> => Layer.succeed(Sandbox, { status, run })
+export const layer = (_options: unknown): Layer.Layer<Sandbox> => Layer.succeed(Sandbox, { status, run, converse })
 
 /** As `Image.assemble`: there is nothing to make. */
 export const assemble = (_recipe: unknown): Effect.Effect<void> => Effect.void

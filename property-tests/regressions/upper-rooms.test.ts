@@ -294,7 +294,8 @@ describe("what an engine says of a sandbox", () => {
       }
       const sandbox = Layer.succeed(Sandbox, {
         status: Effect.succeed({ ready: true, engine: "talkative", reason: "" }),
-        run: () => Effect.succeed({ output: new TextEncoder().encode("answer"), confinement })
+        run: () => Effect.succeed({ output: new TextEncoder().encode("answer"), confinement }),
+        converse: () => Effect.die("nobody talks with it")
       })
       const bob = await made.start("bob", { sandbox })
       await befriend(alice, bob)
