@@ -69,7 +69,7 @@ const open = (name: string, folder: string, port: number): Promise<Running> => {
       })
     )
     const node = yield* Effect.provideService(
-      Layers.start(name, { message: unlimited, control: unlimited }),
+      Layers.start(name, settings, { message: unlimited, control: unlimited }),
       Transport,
       { ...transport, links }
     )

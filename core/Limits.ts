@@ -165,6 +165,19 @@ export const injectTimeMs = 60_000
 export const injectWaitMs = 300_000
 /** Largest answer in bytes. */
 export const answerBytesMax = 1_048_576
+/** What one turn of an agent may cost its owner, and all turns of one friend in a day, unless the owner says otherwise. */
+export const agentTurnCalls = 16
+export const agentTurnTokens = 60_000
+export const agentDayCalls = 200
+export const agentDayTokens = 500_000
+export const agentDayMs = 3_600_000
+/** Tokens by which our guess may be above what a model was allowed before it is cut off. */
+export const tokensOverMax = 4_096
+/** Entries of the friend's conversation that go into a turn, and their characters together. */
+export const agentEntriesMax = 20
+export const agentCharactersMax = 16_384
+/** Bytes of all lines that a program in the sandbox may print in a turn. */
+export const bridgeBytesMax = 33_554_432
 /** Bytes of an answer in one chunk. */
 export const chunkBytes = 16_384
 /** Bytes of one answer that its caller asks for at a time: a short message waits behind no more of it. */

@@ -109,6 +109,11 @@ export const table = {
   "too-many-jobs": toPeer("The friend already runs as many requests of ours as allowed; try again when one has ended."),
   // inject outcomes
   "sandbox-unavailable": toPeer("The friend has no sandbox running, so nothing may run; they can start Docker."),
+  "no-model": toPeer("The friend has configured no language model, so nobody answers; they can name one with --model."),
+  "model-failed": toPeer("The friend's language model gave no answer; ask again later."),
+  "budget-spent": toPeer(
+    "What the friend allows your questions to cost is spent; a day's allowance begins at midnight UTC."
+  ),
   "sandbox-failed": toPeer("The friend's sandbox could not run the request."),
   "sandbox-timeout": toPeer("The request ran longer than its time limit and was stopped."),
   "sandbox-output": toPeer("The answer was longer than the limit and was dropped."),

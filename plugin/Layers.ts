@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
+import * as Agent from "../adapters/docker/Agent.ts"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
@@ -19,7 +20,10 @@ import * as Terminal from "../adapters/terminal/ChatChannel.ts"
 import type * as RateLimit from "../core/admission/RateLimit.ts"
 import * as Node from "../core/node/Node.ts"
 import { ChatChannel } from "../ports/ChatChannel.ts"
+import { Model } from "../ports/Model.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
+import * as ModelSettings from "./ModelSettings.ts"
+import * as SandboxImage from "./SandboxImage.ts"
 
 export interface Settings {
   readonly dataFolder: string
@@ -30,8 +34,12 @@ export interface Settings {
     | { readonly kind: "public" }
     | { readonly kind: "bootstrap"; readonly nodes: ReadonlyArray<{ readonly host: string; readonly port: number }> }
     | { readonly kind: "local"; readonly port?: number }
-  /** `scripted`: injects are answered by a small fixed program in a container. `off`: they are refused. */
-  readonly sandbox: "scripted" | "off"
+  /**
+   * `agent`: injects are answered by an agent in a container, which asks the model. `scripted`: by a small fixed program in a
+   * container. `off`: they are refused.
+   */
+  readonly sandbox: "agent" | "scripted" | "off"
+  readonly model?: ModelSettings.ModelSettings
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
   /** Why the engine that the environment names is not used; there is no other then. */
@@ -69,13 +77,42 @@ const image = "wopr-p2p-scripted:local"
 export const ownerId = (dataFolder: string): string =>
   createHash("sha256").update(dataFolder).digest("hex").slice(0, 24)
 
+/** No sandbox, for a reason that the log tells once and status as long as it lasts. */
+const refused = (reason: string): Layer.Layer<Sandbox> =>
+  Layer.unwrap(Effect.as(Effect.logInfo(`inject is off: ${reason}`), Sandbox.refuse(reason)))
+
+const sandbox = (settings: Settings): Layer.Layer<Sandbox> => {
+  const { engineRefused } = settings
+  if (settings.sandbox === "off") return Sandbox.refuseAll
+  if (engineRefused !== undefined) return refused(engineRefused)
+  return settings.sandbox === "agent" ? agent(settings) : scripted(settings)
+}
+
+const engineOf = ({ engineSocket }: Settings): Pick<Image.Recipe, "socketPath"> =>
+  engineSocket === undefined ? {} : { socketPath: engineSocket }
+
+/** The agent's sandbox, in the image that was approved for this folder. Without a model there is nobody to run. */
+const agent = (settings: Settings): Layer.Layer<Sandbox> => {
+  if (settings.model?.model === undefined) return Sandbox.refuse("no language model is configured")
+  const engine = engineOf(settings)
+  return Layer.unwrap(
+    SandboxImage.forRuns(settings.dataFolder, engine).pipe(
+      Effect.timeoutOrElse({
+        duration: "60 seconds",
+        orElse: () => Effect.fail({ message: "the engine did not take the image within a minute" })
+      }),
+      Effect.match({
+        onFailure: ({ message }) => refused(message),
+        onSuccess: (image) =>
+          DockerSandbox.layer({ image, program: Agent.program, ownerId: ownerId(settings.dataFolder), ...engine })
+      })
+    )
+  )
+}
+
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
 const scripted = (settings: Settings): Layer.Layer<Sandbox> => {
-  const { engineRefused } = settings
-  if (engineRefused !== undefined) {
-    return Layer.unwrap(Effect.as(Effect.logInfo(`inject is off: ${engineRefused}`), Sandbox.refuse(engineRefused)))
-  }
-  const engine = settings.engineSocket === undefined ? {} : { socketPath: settings.engineSocket }
+  const engine = engineOf(settings)
   const files = [{ path: demoProgramPath, text: demoProgramText, executable: true }]
   return Layer.unwrap(
     Image.assemble({ tag: image, files, ...engine }).pipe(
@@ -114,13 +151,21 @@ export const layers = (settings: Settings) => {
     network(settings),
     FileConversationLog.layer({ folder }),
     settings.rooms.length === 0 ? ChatChannel.silent : Terminal.layer({ rooms: settings.rooms }),
-    settings.sandbox === "off" ? Sandbox.refuseAll : scripted(settings)
+    sandbox(settings),
+    settings.sandbox === "agent" ? ModelSettings.layer(settings.model ?? {}) : Model.none
   ).pipe(Layer.provideMerge(atRest(folder)))
 }
 
 /** A node on these settings, in the current scope. */
-export const start = Effect.fnUntraced(function* (name: string, rates: Partial<RateLimit.Rates> = {}) {
-  return yield* Node.make({ name, keys: yield* Node.loadKeys, rates })
+export const start = Effect.fnUntraced(function* (
+  name: string,
+  settings: Settings,
+  rates: Partial<RateLimit.Rates> = {}
+) {
+  const keys = yield* Node.loadKeys
+  if (settings.sandbox !== "agent") return yield* Node.make({ name, keys, rates })
+  const instructions = yield* ModelSettings.instructions(settings.model ?? {})
+  return yield* Node.make({ name, keys, rates, agent: { instructions } })
 })
 
 /** Where a room's file lies unless it is named. */

@@ -11,6 +11,7 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
   wopr-p2p identity export|import FILE [options]     identity, friends and all that waits, to another machine
+  wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
   wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of a few seconds
   wopr-p2p help                        this text
   wopr-p2p version
@@ -22,7 +23,12 @@ Options of run
   --local-port PORT      its UDP port on 127.0.0.1, the same for all that should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
   --data DIR             where identity and records live (else WOPR_P2P_HOME, and further as README.md says)
-  --sandbox scripted|off who answers injects: a small fixed program in a Docker container (default), or nobody
+  --sandbox WHO          who answers injects, in a Docker container: agent (default, needs a model),
+                         scripted (a small fixed program, for trying out), or off: nobody
+  --model NAME           the language model that the agent asks, as its server calls it
+  --model-url URL        its server, with the chat completions API: https, or http on this machine
+  --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
+  --instructions FILE    what the model is told before anything else, instead of our few words
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node and may be killed
 
@@ -33,12 +39,17 @@ Options of identity
   --passphrase-file FILE export, import: the passphrase is in there, for scripts; else it is asked for
   --json                 facts as one JSON object
 
+Options of sandbox
+  --data DIR             the data folder that the image is approved for, as for run
+  --json                 facts as one JSON object
+
 Options of demo
   --json                 one JSON object per line, with "event"
   --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
 
 Environment
   WOPR_P2P_PASSPHRASE    identity export, import: the passphrase, where no file is named
+  WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY   run: the model, where no option names it, and its key
   WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only), else
                          /var/run/docker.sock
   NO_COLOR               no colours
@@ -54,6 +65,10 @@ const runOptions = {
   bootstrap: { type: "string", multiple: true },
   data: { type: "string" },
   sandbox: { type: "string" },
+  model: { type: "string" },
+  "model-url": { type: "string" },
+  "model-key-file": { type: "string" },
+  instructions: { type: "string" },
   json: { type: "boolean" },
   attached: { type: "boolean" },
   help: { type: "boolean", short: "h" }
@@ -62,6 +77,12 @@ const runOptions = {
 const demoOptions = {
   json: { type: "boolean" },
   "require-sandbox": { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const sandboxOptions = {
+  data: { type: "string" },
+  json: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies ParseArgsOptionsConfig
 
@@ -134,6 +155,14 @@ const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
     }
     case "identity":
       return identity(rest)
+    case "sandbox": {
+      const options = parsed(rest, sandboxOptions, true)
+      if ("mistake" in options) return misunderstood(options.mistake)
+      if (options.values.help === true) return help()
+      const Image = await import("./standalone/Image.ts")
+      const wanted = Image.readOptions(options.positionals, options.values)
+      return "mistake" in wanted ? misunderstood(wanted.mistake) : Image.image(wanted)
+    }
     case "demo": {
       const options = parsed(rest, demoOptions)
       if ("mistake" in options) return misunderstood(options.mistake)

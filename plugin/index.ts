@@ -7,6 +7,7 @@ import { Cause, Effect, Exit, Logger, PubSub, Result, Scope } from "effect"
 import { Name } from "../core/index.ts"
 import * as DataFolder from "./DataFolder.ts"
 import * as Layers from "./Layers.ts"
+import * as ModelSettings from "./ModelSettings.ts"
 import * as Present from "./Present.ts"
 
 /** What this plugin uses of the host's context; everything is optional because hosts differ. */
@@ -49,9 +50,21 @@ const settingsOf = (context: HostContext): { readonly name: string; readonly set
       dataFolder: chosen.folder,
       rooms: room === undefined ? [] : [{ name: "lobby", file: room }],
       network: { kind: "public" },
-      sandbox: "scripted",
+      sandbox: "agent",
+      model: modelIn(text),
       ...Layers.engineSocket(process.env)
     }
+  }
+}
+
+/** The model of the host's configuration; what that leaves open the environment may say. The key is never in it. */
+const modelIn = (text: (key: string) => string | undefined): ModelSettings.ModelSettings => {
+  const [model, url, keyFile] = [text("model"), text("modelUrl"), text("modelKeyFile")]
+  return {
+    ...ModelSettings.fromEnvironment(process.env),
+    ...(model === undefined ? {} : { model }),
+    ...(url === undefined ? {} : { url }),
+    ...(keyFile === undefined ? {} : { keyFile })
   }
 }
 
@@ -78,7 +91,7 @@ export const makePlugin = (): Plugin => {
     const scope = Effect.runSync(Scope.make())
     running = scope
     const program = Effect.gen(function* () {
-      const node = yield* Layers.start(name)
+      const node = yield* Layers.start(name, settings)
       const events = yield* node.events
       const telling = PubSub.take(events).pipe(
         Effect.flatMap((told) => Effect.sync(() => context.log?.info?.(Present.event(told).text))),

@@ -29,6 +29,10 @@ export interface Recipe {
   readonly files?: ReadonlyArray<TextFile>
   /** Commands of this machine to take along beside `sh`; those it lacks are left out. */
   readonly commands?: ReadonlyArray<string>
+  /** Programs of this machine, by where they are to be in the image, with the libraries they are linked with. */
+  readonly programs?: Readonly<Record<string, string>>
+  /** More labels for the image. */
+  readonly labels?: Readonly<Record<string, string>>
   readonly socketPath?: string
 }
 
@@ -82,18 +86,24 @@ const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArr
 }
 
 /** `sh` and the commands as links in `/bin` to one copy of each program, which many of them may share. */
-const commandEntries = async (commands: ReadonlyArray<string>): Promise<ReadonlyMap<string, Entry>> => {
+const commandEntries = async (
+  commands: ReadonlyArray<string>,
+  more: Readonly<Record<string, string>>
+): Promise<ReadonlyMap<string, Entry>> => {
   const entries = new Map<string, Entry>()
+  const linked = new Set(Object.values(more))
+  for (const [path, program] of Object.entries(more))
+    entries.set(path, { type: "file", bytes: await readFile(program), mode: 0o755 })
   for (const command of ["sh", ...commands]) {
     const path = await located(command)
     if (path === undefined) continue
     const program = await realpath(path)
+    linked.add(program)
     entries.set(program, { type: "file", bytes: await readFile(program), mode: 0o755 })
     if (program !== `/bin/${command}`) entries.set(`/bin/${command}`, { type: "symlink", target: program })
   }
-  const programs = [...entries].flatMap(([path, entry]) => (entry.type === "file" ? [path] : []))
-  if (programs.length === 0) throw new Error("this machine has no /bin/sh to take along")
-  for (const library of await librariesOf(programs)) {
+  if (linked.size === 0) throw new Error("this machine has no /bin/sh to take along")
+  for (const library of await librariesOf([...linked])) {
     entries.set(library, { type: "file", bytes: await readFile(library), mode: 0o755 })
   }
   return entries
@@ -142,10 +152,11 @@ const heldId = async (docker: Docker, tag: string, content?: string): Promise<st
 }
 
 /** The engine answers an import with a stream of JSON lines, in which a failure is one more line. */
-const imported = async (docker: Docker, tag: string, content: string, tar: Buffer): Promise<void> => {
+const imported = async (docker: Docker, { labels = {}, tag }: Recipe, content: string, tar: Buffer): Promise<void> => {
   const at = tag.lastIndexOf(":")
   const named = at > 0 ? { repo: tag.slice(0, at), tag: tag.slice(at + 1) } : { repo: tag, tag: "latest" }
-  const changes = [`LABEL ${contentLabel}=${content}`, `USER ${user}`, `ENTRYPOINT ["/bin/sh"]`]
+  const marked = Object.entries({ ...labels, [contentLabel]: content }).map(([name, value]) => `LABEL ${name}=${value}`)
+  const changes = [...marked, `USER ${user}`, `ENTRYPOINT ["/bin/sh"]`]
   const progress = await docker.importImage(Readable.from([tar]), { ...named, changes })
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(progress, (failure) => (failure ? reject(failure) : resolve()))
@@ -163,7 +174,7 @@ const forgotten = (docker: Docker, imageId: string): Promise<void> =>
     )
 
 const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => {
-  const entries = new Map(await commandEntries(recipe.commands ?? defaultCommands))
+  const entries = new Map(await commandEntries(recipe.commands ?? defaultCommands, recipe.programs ?? {}))
   for (const { path, text, executable } of recipe.files ?? []) {
     entries.set(posix.resolve("/", path), {
       type: "file",
@@ -176,7 +187,7 @@ const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => 
   const held = await heldId(docker, recipe.tag, content)
   if (held !== undefined) return { imageId: held, imported: false }
   const former = await heldId(docker, recipe.tag)
-  await imported(docker, recipe.tag, content, tar)
+  await imported(docker, recipe, content, tar)
   if (former !== undefined) await forgotten(docker, former)
   const imageId = await heldId(docker, recipe.tag, content)
   if (imageId === undefined) throw new Error(`the engine took the image ${recipe.tag} but does not show it`)

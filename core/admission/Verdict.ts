@@ -49,10 +49,13 @@ export type Question =
   | {
       /** An inject that passed as a message: may it run now? */
       readonly kind: "run"
-      readonly sandboxReady: boolean
-      readonly sandboxReason: string
+      /** Why nobody could answer, or null; and the reason for the owner. */
+      readonly unready: "sandbox-unavailable" | "no-model" | null
+      readonly unreadyReason: string
       readonly jobsOfPeer: number
       readonly jobs: number
+      /** Whether what this peer may cost suffices for one more turn. */
+      readonly affordable: boolean
       /** Answers of this peer's earlier requests that it has not taken yet. */
       readonly answersWaiting: number
     }
@@ -98,11 +101,12 @@ export const decide = (question: Question): Verdict => {
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
       return admitted
     case "run":
-      if (!question.sandboxReady) return refuse("sandbox-unavailable", question.sandboxReason)
+      if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
       if (question.jobsOfPeer >= Limits.jobsPerPeerMax || question.jobs >= Limits.jobsMax)
         return refuse("too-many-jobs")
       if (question.answersWaiting >= Limits.answersWaitingMax)
         return refuse("too-many-jobs", "answers wait to be taken")
+      if (!question.affordable) return refuse("budget-spent")
       return admitted
   }
 }

@@ -5,6 +5,7 @@
  */
 import { HashMap } from "effect"
 import * as Verdict from "../admission/Verdict.ts"
+import * as Allowance from "../agent/Allowance.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { text, utf8, utf8Length } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
@@ -16,7 +17,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Done, Inject, Resume } from "../wire/Message.ts"
-import type { Input, JobResult, Turn } from "./Input.ts"
+import type { Input, JobResult, Turn, Unspent } from "./Input.ts"
 import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
@@ -24,6 +25,15 @@ import * as State from "./State.ts"
 
 /** How a friend's conversation is called on the owner's screen. */
 export const label = (friend: Roster.Friend): string => `friend:p2p:${friend.name}(${friend.peerId.slice(0, 6)})`
+
+/**
+ * Padded, so that ids sort like numbers: what a crash left unshown is shown in this order. With a part of the content's
+ * hash: after both ends went back to older disks a number comes again, and its new text is not the one that is written.
+ */
+const entryId = (friend: Roster.Friend, stream: string, number: number, content: string, turn: Turn): string => {
+  const place = `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`
+  return `${place}-${Base64url.encode(turn.sha256(utf8(content)).subarray(0, 8))}`
+}
 
 /** Puts a text into a friend's conversation: stored with the turn, shown after it, asked for again after a crash. */
 export const show = (
@@ -35,11 +45,8 @@ export const show = (
   content: string,
   turn: Turn
 ): State.Stepped => {
-  // Padded, so that ids sort like numbers: what a crash left unshown is shown in this order. With a part of the content's
-  // hash: after both ends went back to older disks a number comes again, and its new text is not the one that is written.
-  const place = `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`
   const entry = {
-    id: `${place}-${Base64url.encode(turn.sha256(utf8(content)).subarray(0, 8))}`,
+    id: entryId(friend, stream, number, content, turn),
     conversation: friend.peerId,
     label: label(friend),
     atMs: turn.nowMs,
@@ -88,18 +95,25 @@ export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
 }
 
 /** Whether a run may begin. An id that is known was run before: its repetition is admitted and runs nothing. */
-export const mayRun = (state: State.State, peerId: PeerId, id: string): Verdict.Verdict => {
+export const mayRun = (state: State.State, peerId: PeerId, id: string, turn: Turn): Verdict.Verdict => {
   if (Table.has(state.durable.jobs, Jobs.keyOf(peerId, id))) return { admitted: true }
   const running = Jobs.running(state.durable.jobs)
+  const { code = "sandbox-unavailable", ready, reason } = state.passing.sandbox
+  const allowance = allowanceFor(state, peerId, turn)
   return Verdict.decide({
     kind: "run",
-    sandboxReady: state.passing.sandbox.ready,
-    sandboxReason: state.passing.sandbox.reason,
+    unready: ready ? null : code,
+    unreadyReason: reason,
+    affordable: allowance === undefined || Allowance.isEnough(allowance),
     jobsOfPeer: running.filter((job) => job.peerId === peerId).length,
     jobs: running.length,
     answersWaiting: Jobs.answersWaiting(state.durable.jobs, peerId)
   })
 }
+
+/** What the next question of a peer may cost; undefined where nothing is counted. */
+const allowanceFor = (state: State.State, peerId: PeerId, turn: Turn): Allowance.Allowance | undefined =>
+  state.passing.allowances && Allowance.left(state.durable.spents, peerId, state.passing.allowances, turn.nowMs)
 
 /** Begins the run of a friend's inject: recorded as running in this very turn, started after the commit. */
 export const begin = (state: State.State, friend: Roster.Friend, inject: Inject, turn: Turn): State.Stepped => {
@@ -107,13 +121,23 @@ export const begin = (state: State.State, friend: Roster.Friend, inject: Inject,
   const known = Table.get(state.durable.jobs, key)
   if (known !== undefined) return repeatEnd(state, known, turn)
   const job: Jobs.Job = { peerId: friend.peerId, id: inject.id, state: "running", startedAtMs: turn.nowMs }
-  const begun = State.withDurable(state, { jobs: Table.set(state.durable.jobs, key, job) })
+  const left = allowanceFor(state, friend.peerId, turn)
+  const timeLimitMs = Math.min(inject.timeLimitMs, left?.ms ?? Limits.injectTimeMs)
+  const allowance = left && { ...left, ms: timeLimitMs }
+  const taken = allowance && Allowance.take(state.durable.spents, friend.peerId, allowance, turn.nowMs)
+  const begun = State.withDurable(state, {
+    jobs: Table.set(state.durable.jobs, key, job),
+    ...(taken && { spents: taken.spents })
+  })
   const outputs: ReadonlyArray<Output> = [
     {
       _tag: "Run",
       job: key,
-      input: utf8(inject.text),
-      timeLimitMs: Math.min(inject.timeLimitMs, Limits.injectTimeMs)
+      conversation: friend.peerId,
+      entryId: entryId(friend, inject.stream, inject.number, inject.text, turn),
+      text: inject.text,
+      timeLimitMs,
+      ...(allowance && taken && { allowance: { day: taken.day, allowance } })
     },
     { _tag: "Tell", event: { _tag: "JobStarted", peerId: friend.peerId, name: friend.name, id: inject.id } }
   ]
@@ -124,13 +148,24 @@ export const begin = (state: State.State, friend: Roster.Friend, inject: Inject,
   )
 }
 
-/** A run has ended: its end is recorded and queued for the caller. Ends of jobs that were stopped are ignored. */
-export const onRan = (state: State.State, input: Extract<Input, { _tag: "Ran" }>, turn: Turn): State.Stepped => {
-  const job = Table.get(state.durable.jobs, input.job)
-  if (job === undefined || job.state !== "running") return [state, []]
+/**
+ * A run has ended: its end is recorded and queued for the caller. Ends of jobs that were stopped are ignored, but what they
+ * did not spend is given back like any.
+ */
+export const onRan = (before: State.State, input: Extract<Input, { _tag: "Ran" }>, turn: Turn): State.Stepped => {
+  const job = Table.get(before.durable.jobs, input.job)
+  if (job === undefined) return [before, []]
+  const state = withUnspent(before, job.peerId, input.unspent)
+  if (job.state !== "running") return [state, []]
   // A sandbox that lets more out than it was told to has failed; its output fits no message.
   const tooLong = input.result.ok && input.result.answer.output.length > Limits.answerBytesMax
   return finish(state, job, tooLong ? { ok: false, code: "sandbox-output", detail: "" } : input.result, turn)
+}
+
+const withUnspent = (state: State.State, peerId: PeerId, unspent: Unspent | undefined): State.State => {
+  if (unspent === undefined) return state
+  const spents = Allowance.giveBack(state.durable.spents, peerId, unspent.day, unspent.allowance)
+  return State.withDurable(state, { spents })
 }
 
 /** Records how a running job ended and queues the end for its caller. */

@@ -17,6 +17,7 @@ import * as PeerId from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Doubling from "./Doubling.ts"
+import type { Readiness } from "./Input.ts"
 import type { State } from "./State.ts"
 
 export interface FriendView {
@@ -103,7 +104,7 @@ export interface Description {
   readonly requests: ReadonlyArray<RequestView>
   readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
   readonly rules: ReadonlyArray<Rule>
-  readonly sandbox: { readonly ready: boolean; readonly reason: string }
+  readonly sandbox: Readiness
   /** Messages and injects of ours that have no outcome yet, in order, at most a thousand. */
   readonly queue: ReadonlyArray<QueueView>
   /** The newest of our messages that were not delivered, and why; what is neither here nor in the queue was delivered. */

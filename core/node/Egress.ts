@@ -3,10 +3,13 @@
  * It never decides and never waits: performing an output returns at once, the work goes on in supervised fibers.
  * This is where our secrets are used: lines are signed here, after the turn that wanted them is stored.
  */
-import { Cause, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue, Result } from "effect"
+import { Cause, Clock, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue, Result } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
-import type { Confinement, SandboxCode, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Confinement } from "../../ports/Sandbox.ts"
+import type { Allowance } from "../agent/Allowance.ts"
+import type { Responder } from "../agent/Responder.ts"
+import type { Meter } from "../agent/Turn.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
@@ -22,7 +25,7 @@ import * as State from "./State.ts"
 export interface Ports {
   readonly channel: ChatChannelShape
   readonly log: ConversationLogShape
-  readonly sandbox: SandboxShape
+  readonly responder: Responder
 }
 
 /** What egress works with besides the world of ingress. */
@@ -154,19 +157,6 @@ const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, 
   yield* world.offer({ _tag: "DialEnded", peerId })
 })
 
-const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
-  "no-engine": "sandbox-unavailable",
-  "no-image": "sandbox-unavailable",
-  "create-refused": "sandbox-failed",
-  "flags-not-applied": "sandbox-unavailable",
-  "start-failed": "sandbox-failed",
-  "timed-out": "sandbox-timeout",
-  "output-too-long": "sandbox-output",
-  "out-of-memory": "sandbox-memory",
-  "exit-code": "sandbox-exit",
-  "engine-failed": "sandbox-failed"
-}
-
 /** Facts of an engine as a message can carry them: too long ones cut, numbers that are none counted as 0. */
 const bounded = (confinement: Confinement): Confinement => {
   const cut = (text: string, length: number) => text.slice(0, length).toWellFormed()
@@ -184,28 +174,62 @@ const bounded = (confinement: Confinement): Confinement => {
   }
 }
 
-/** Runs a job and hands its end back; a defect of the sandbox is a failed run, not a lost one. */
+/**
+ * Runs a job and hands its end back; a defect of the responder is a failed run, not a lost one. A run that is cut off tells
+ * what it did not spend, too.
+ */
 const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
-  const { crypto, offer } = outside.world
-  // Peer and id together name the job; the sandbox gets a short name of its own that tells neither.
-  const id = Base64url.encode(crypto.sha256(new Uint8Array([...output.job].map((one) => one.charCodeAt(0)))))
+  const { offer, state } = outside.world
+  const { allowance: taken, conversation, entryId, job, text, timeLimitMs } = output
+  const startedMs = yield* Clock.currentTimeMillis
+  const meter: Meter = { calls: 0, tokens: 0 }
+  const ran = (result: JobResult): Effect.Effect<void> =>
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+      offer({
+        _tag: "Ran",
+        job,
+        result,
+        ...(taken && { unspent: { day: taken.day, allowance: unspent(taken.allowance, meter, nowMs - startedMs) } })
+      })
+    )
+  const allowance = taken?.allowance ?? { calls: 0, tokens: 0, ms: timeLimitMs }
+  const asked = {
+    id: runName(outside, job),
+    conversation,
+    self: state().self.name,
+    entryId,
+    text,
+    timeLimitMs,
+    allowance
+  }
+  const result: JobResult = yield* outside.responder.answer(asked, meter).pipe(
+    Effect.map(
+      ({ confinement, output }): JobResult => ({ ok: true, answer: { output, confinement: bounded(confinement) } })
+    ),
+    Effect.catch((error) => Effect.succeed<JobResult>({ ok: false, code: error.code, detail: error.message })),
+    Effect.catchDefect((defect) =>
+      Effect.logError("the sandbox failed", defect).pipe(
+        Effect.as<JobResult>({ ok: false, code: "sandbox-failed", detail: "" })
+      )
+    ),
+    Effect.onInterrupt(() =>
+      taken === undefined ? Effect.void : ran({ ok: false, code: "cancelled", detail: "cut off" })
+    )
+  )
+  if (!result.ok) yield* Effect.logWarning(`inject run failed: ${result.code}`, result.detail)
+  yield* ran(result)
+})
+
+/** Peer and id together name the job; the sandbox gets a short name of its own that tells neither. */
+const runName = ({ world }: Outside, job: string): string =>
+  Base64url.encode(world.crypto.sha256(new Uint8Array([...job].map((one) => one.charCodeAt(0)))))
     .replace(/[^A-Za-z0-9]/g, "")
     .slice(0, 24)
-  const result: JobResult = yield* outside.sandbox
-    .run({ id, input: output.input, timeLimitMs: output.timeLimitMs, outputBytesMax: Limits.answerBytesMax })
-    .pipe(
-      Effect.map(
-        ({ confinement, output }): JobResult => ({ ok: true, answer: { output, confinement: bounded(confinement) } })
-      ),
-      Effect.catch((error) => Effect.succeed<JobResult>({ ok: false, code: codes[error.code], detail: error.message })),
-      Effect.catchDefect((defect) =>
-        Effect.logError("the sandbox failed", defect).pipe(
-          Effect.as<JobResult>({ ok: false, code: "sandbox-failed", detail: "" })
-        )
-      )
-    )
-  if (!result.ok) yield* Effect.logWarning(`inject run failed: ${result.code}`, result.detail)
-  yield* offer({ _tag: "Ran", job: output.job, result })
+
+const unspent = (allowance: Allowance, { calls, tokens }: Meter, ms: number): Allowance => ({
+  calls: Math.max(0, allowance.calls - calls),
+  tokens: Math.max(0, allowance.tokens - tokens),
+  ms: Math.max(0, allowance.ms - Math.max(0, ms))
 })
 
 const reply = (outside: Outside, ref: string, answer: Reply): undefined => {
@@ -240,14 +264,14 @@ const showAll = Effect.fnUntraced(function* (outside: Outside, entries: Readonly
   return shown
 })
 
-/** Asks the sandbox how it is, every ten seconds, so that a refusal can say why before anything is promised. */
+/** Asks the responder how it is, every ten seconds, so that a refusal can say why before anything is promised. */
 export const watchSandbox = (outside: Outside): Effect.Effect<never> =>
   Effect.sleep(sandboxCheckMs).pipe(
-    Effect.andThen(outside.sandbox.status),
-    Effect.flatMap(({ ready, reason }) => {
+    Effect.andThen(outside.responder.status),
+    Effect.flatMap((now) => {
       const before = outside.world.state().passing.sandbox
-      const changed = before.ready !== ready || before.reason !== reason
-      return changed ? outside.world.offer({ _tag: "SandboxStatus", ready, reason }) : Effect.void
+      const changed = before.ready !== now.ready || before.reason !== now.reason || before.code !== now.code
+      return changed ? outside.world.offer({ _tag: "SandboxStatus", ...now }) : Effect.void
     }),
     Effect.forever
   )

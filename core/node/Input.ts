@@ -5,6 +5,7 @@
  */
 import type { Answer } from "../../ports/Sandbox.ts"
 import type { Capability } from "../admission/Capability.ts"
+import type { Allowance } from "../agent/Allowance.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Authentic } from "../identity/Authentic.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -94,8 +95,22 @@ export type Input =
   | { readonly _tag: "DialEnded"; readonly peerId: PeerId }
   /** What the conversation log has, or could not take. */
   | { readonly _tag: "Shown"; readonly shown: ReadonlyArray<{ readonly id: string; readonly failed: boolean }> }
-  | { readonly _tag: "Ran"; readonly job: string; readonly result: JobResult }
-  | { readonly _tag: "SandboxStatus"; readonly ready: boolean; readonly reason: string }
+  /** A run has ended, or was cut off; `unspent` is what is left of what was taken for it. */
+  | { readonly _tag: "Ran"; readonly job: string; readonly result: JobResult; readonly unspent?: Unspent }
+  | ({ readonly _tag: "SandboxStatus" } & Readiness)
+
+/** Whether a question could be answered now; if not, the code for a friend, and the reason for the owner. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly code?: "sandbox-unavailable" | "no-model"
+  readonly reason: string
+}
+
+/** What a turn did not spend, of the allowance of which day. */
+export interface Unspent {
+  readonly day: number
+  readonly allowance: Allowance
+}
 
 /** How a sandbox run ended. */
 export type JobResult =

@@ -23,11 +23,14 @@ import { ChatChannel } from "../../ports/ChatChannel.ts"
 import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
 import { Crypto, type CryptoShape } from "../../ports/Crypto.ts"
 import { KeyVault } from "../../ports/KeyVault.ts"
+import { Model } from "../../ports/Model.ts"
 import { RecordStore, type StoredRecord, StoreError } from "../../ports/RecordStore.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
 import { type Link, Transport } from "../../ports/Transport.ts"
 import * as Openings from "../admission/Openings.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
+import type { Allowances } from "../agent/Allowance.ts"
+import * as Responder from "../agent/Responder.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import type { Fingerprint } from "../identity/Fingerprint.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
@@ -79,6 +82,22 @@ export interface Options {
   readonly keys: Keys.LocalKeys
   /** Budgets other than the protocol's defaults. */
   readonly rates?: Partial<RateLimit.Rates>
+  /**
+   * An agent with the `Model` port answers friends, from inside the sandbox. Absent: the sandbox's own program does, and no
+   * model is asked.
+   */
+  readonly agent?: AgentOptions
+}
+
+/** What the owner says to the model before anything else, and what questions may cost: Limits' allowances unless told. */
+export interface AgentOptions {
+  readonly instructions: string
+  readonly allowances?: Allowances
+}
+
+const allowances: Allowances = {
+  turn: { calls: Limits.agentTurnCalls, tokens: Limits.agentTurnTokens, ms: Limits.injectTimeMs },
+  day: { calls: Limits.agentDayCalls, tokens: Limits.agentDayTokens, ms: Limits.agentDayMs }
 }
 
 /** The keys of a vault's document, with a history that friends will believe. */
@@ -140,13 +159,14 @@ export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVau
   return keys
 })
 
-const loadState = Effect.fnUntraced(function* (self: State.Self, rates: RateLimit.Rates) {
+const loadState = Effect.fnUntraced(function* (self: State.Self, options: Options) {
   const store = yield* RecordStore
   const records = yield* store.load.pipe(
     Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
   )
   const durable = yield* Effect.fromResult(durableIn(self, records))
-  return State.start(self, durable, rates)
+  const counted = options.agent && (options.agent.allowances ?? allowances)
+  return State.start(self, durable, { ...RateLimit.rates, ...options.rates }, counted)
 })
 
 const selfOf = (name: string, keys: Keys.LocalKeys): Result.Result<State.Self, StartError> =>
@@ -236,9 +256,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const crypto = yield* Crypto
   const transport = yield* Transport
   const store = yield* RecordStore
-  const ports = { channel: yield* ChatChannel, log: yield* ConversationLog, sandbox: yield* Sandbox }
+  const [log, sandbox, model] = [yield* ConversationLog, yield* Sandbox, yield* Model]
+  const { agent } = options
+  const responder =
+    agent === undefined ? Responder.program(sandbox) : Responder.agent(sandbox, { ...agent, model, log })
+  const ports = { channel: yield* ChatChannel, log, responder }
   const self = yield* Effect.fromResult(selfOf(options.name, options.keys))
-  let state = yield* loadState(self, { ...RateLimit.rates, ...options.rates })
+  let state = yield* loadState(self, options)
   const inputs = yield* Queue.bounded<Input>(Limits.inputsWaitingMax)
   const offer = (input: Input) => Effect.asVoid(Queue.offer(inputs, input))
   const offerAll = (several: ReadonlyArray<Input>) => Effect.asVoid(Queue.offerAll(inputs, several))
@@ -271,9 +295,9 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const turns = yield* TurnLoop.make(outside, store, inputs, (next) => {
     state = next
   })
-  const { ready, reason } = yield* ports.sandbox.status
+  const readiness = yield* responder.status
   yield* turns
-    .first([{ _tag: "SandboxStatus", ready, reason }, { _tag: "Started" }])
+    .first([{ _tag: "SandboxStatus", ...readiness }, { _tag: "Started" }])
     .pipe(Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message }))))
   const ended = yield* Deferred.make<never, StoreError>()
   yield* Effect.addFinalizer(() =>

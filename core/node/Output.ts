@@ -9,6 +9,7 @@ import type { PeerId } from "../identity/PeerId.ts"
 import type { Code, Rejection } from "../Rejection.ts"
 import type { Message } from "../wire/Message.ts"
 import type { Event } from "./Event.ts"
+import type { Unspent } from "./Input.ts"
 
 /** What an operator's command came to at once. What happens later is told by events with the same id. */
 export type Reply = { readonly ok: true; readonly id: string } | { readonly ok: false; readonly rejection: Rejection }
@@ -42,7 +43,17 @@ export type Output =
     }
   | { readonly _tag: "Block" | "Unblock"; readonly swarmKey: RemoteSwarmKey }
   | { readonly _tag: "Show"; readonly entry: Entry }
-  | { readonly _tag: "Run"; readonly job: string; readonly input: Uint8Array; readonly timeLimitMs: number }
+  | {
+      readonly _tag: "Run"
+      readonly job: string
+      readonly conversation: string
+      /** The entry of the conversation that the question is. */
+      readonly entryId: string
+      readonly text: string
+      readonly timeLimitMs: number
+      /** What it may cost, and the day it was taken from; absent where nothing is counted. */
+      readonly allowance?: Unspent
+    }
   | { readonly _tag: "Stop"; readonly job: string }
   | { readonly _tag: "Reply"; readonly ref: string; readonly reply: Reply }
   | { readonly _tag: "Tell"; readonly event: Event }

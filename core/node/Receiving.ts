@@ -332,7 +332,7 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
 }
 
 const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject, turn: Turn): State.Stepped => {
-  const may = Answering.mayRun(state, numbered.peerId, inject.id)
+  const may = Answering.mayRun(state, numbered.peerId, inject.id, turn)
   if (!may.admitted) return refuse(state, numbered, may.rejection, turn)
   return State.chain(
     remember(state, numbered, undefined, turn),

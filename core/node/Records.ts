@@ -6,6 +6,7 @@
 import { Result, Schema } from "effect"
 import type { Change, StoredRecord } from "../../ports/RecordStore.ts"
 import * as Grants from "../admission/Grants.ts"
+import * as Allowance from "../agent/Allowance.ts"
 import * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
@@ -43,6 +44,7 @@ const shapes = {
   jobs: Jobs.Job,
   calls: Calls.Call,
   refusals: Refusals.Refusal,
+  spents: Allowance.Spent,
   unshown: Entry
 } as const
 export type Collection = keyof typeof shapes
@@ -74,6 +76,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   jobs: durable.jobs,
   calls: durable.calls,
   refusals: durable.refusals,
+  spents: durable.spents,
   unshown: durable.unshown
 })
 
@@ -92,6 +95,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     jobs: table("jobs"),
     calls: table("calls"),
     refusals: table("refusals"),
+    spents: table("spents"),
     unshown: table("unshown")
   }
 }
@@ -139,6 +143,7 @@ export const settled = (durable: Durable): Durable => {
     jobs: Table.settled(durable.jobs),
     calls: Table.settled(durable.calls),
     refusals: Table.settled(durable.refusals),
+    spents: Table.settled(durable.spents),
     unshown: Table.settled(durable.unshown)
   }
 }

@@ -9,6 +9,7 @@ import type { Grants } from "../admission/Grants.ts"
 import type { Budgets, Rates } from "../admission/RateLimit.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
 import type { ReplayWindow } from "../admission/ReplayWindow.ts"
+import type { Allowances, Spents } from "../agent/Allowance.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
@@ -20,6 +21,7 @@ import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import type { Event } from "./Event.ts"
+import type { Readiness } from "./Input.ts"
 import type { Output } from "./Output.ts"
 
 /** Who we are, in public. */
@@ -68,6 +70,8 @@ export interface Durable {
   readonly jobs: Jobs
   readonly calls: Calls.Calls
   readonly refusals: Refusals
+  /** What each peer's questions have cost today. */
+  readonly spents: Spents
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
 }
@@ -132,7 +136,10 @@ export interface Passing {
   readonly pieces: Calls.Pieces
   /** When entries that the conversation log could not take are offered to it again; 0 after a start, absent if none. */
   readonly showAgainAtMs: number | undefined
-  readonly sandbox: { readonly ready: boolean; readonly reason: string }
+  /** Whether a friend's question could be answered. */
+  readonly sandbox: Readiness
+  /** What questions may cost; absent where nothing is counted. */
+  readonly allowances: Allowances | undefined
   /** Our keys that are announced. */
   readonly announced: ReadonlySet<RemoteIdentityKey>
   /** When it is next looked for friends that have not seen our key. */
@@ -157,11 +164,17 @@ export const emptyDurable: Durable = {
   jobs: Table.empty(),
   calls: Table.empty(),
   refusals: Table.empty(),
+  spents: Table.empty(),
   unshown: Table.empty()
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
-export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rates): State => ({
+export const start = (
+  self: Self,
+  durable: Durable,
+  rates: Rates = RateLimit.rates,
+  allowances: Allowances | undefined = undefined
+): State => ({
   self,
   durable,
   passing: {
@@ -173,6 +186,7 @@ export const start = (self: Self, durable: Durable, rates: Rates = RateLimit.rat
     lineBudget: {},
     minutes: HashMap.empty(),
     rates,
+    allowances,
     pieces: HashMap.empty(),
     showAgainAtMs: 0,
     sandbox: { ready: false, reason: "the sandbox has not reported yet" },

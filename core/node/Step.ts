@@ -62,9 +62,14 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
     case "Ran":
       return Answering.onRan(state, input, turn)
     case "SandboxStatus":
-      return [State.withPassing(state, { sandbox: { ready: input.ready, reason: input.reason } }), []]
+      return sandboxIs(state, input)
   }
 }
+
+const sandboxIs = (
+  state: State.State,
+  { _tag, ...sandbox }: Extract<Input, { _tag: "SandboxStatus" }>
+): State.Stepped => [State.withPassing(state, { sandbox }), []]
 
 /** After a start: what a crash may have cut off is taken up again. */
 const started = (state: State.State, turn: Turn): State.Stepped =>

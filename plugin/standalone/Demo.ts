@@ -9,9 +9,11 @@ import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import * as Watch from "../../adapters/docker/Watch.ts"
 import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
+import * as ScriptedServer from "../../adapters/openai/ScriptedServer.ts"
 import * as Layers from "../Layers.ts"
 import * as Present from "../Present.ts"
 import * as Child from "./Child.ts"
+import * as DemoModel from "./DemoModel.ts"
 
 export interface Options {
   readonly json: boolean
@@ -189,8 +191,8 @@ const answeredInject = async (stage: Stage): Promise<void> => {
   const seen = await compare(stage, report, confinement.containerId)
   tell(
     "answered",
-    `bob grants inject; out of container ${confinement.containerId.slice(0, 12)} (${text(confinement.engine)}): ` +
-      `uid ${report.uid}, ${report.routes} routes, "${text(report.writeError)}"; the engine confirms ${seen.actions.join(", ")}`,
+    `bob grants inject; bob's agent asks its shell (the model is a script): out of container ` +
+      `${confinement.containerId.slice(0, 12)} (${text(confinement.engine)}): uid ${report.uid}, ${report.routes} routes, "${text(report.writeError)}"; the engine confirms ${seen.actions.join(", ")}`,
     {
       engine: confinement.engine,
       containerId: confinement.containerId,
@@ -232,16 +234,10 @@ const story = async (stage: Stage): Promise<void> => {
   await part(stage)
 }
 
-const node = (folder: string, name: string, bootstrap: string): Child.Child =>
+const node = (folder: string, name: string, bootstrap: string, modelUrl: string): Child.Child =>
   Child.start([
-    "--name",
-    name,
-    "--data",
-    join(folder, name),
-    "--room",
-    join(folder, "room.txt"),
-    "--bootstrap",
-    bootstrap
+    ...["--name", name, "--data", join(folder, name), "--room", join(folder, "room.txt"), "--bootstrap", bootstrap],
+    ...["--model", "scripted", "--model-url", modelUrl]
   ])
 
 /** Ends a node so that it takes its container along; only one that does not end is killed. */
@@ -265,9 +261,13 @@ const play = async (
   const { engineSocket } = Layers.engineSocket(process.env)
   const watching = Watch.watch(Layers.ownerId(bobData), engineSocket)
   const sightings = await Effect.runPromise(Scope.provide(watching, scope))
+  const model = await Effect.runPromise(Scope.provide(ScriptedServer.serve(DemoModel.answer), scope))
   if (stopped.aborted) return
   tell("note", "a local DHT, a chat room that is a file, and two nodes that know nothing of each other")
-  const [alice, bob] = [node(folder, "alice", bootstrap), node(folder, "bob", bootstrap)]
+  const [alice, bob] = ["alice", "bob"].map((name) => node(folder, name, bootstrap, model.baseUrl)) as [
+    Child.Child,
+    Child.Child
+  ]
   children.push(alice, bob)
   await story({ alice, bob, bobData, sightings, tell, options })
   const codes = await Promise.all(children.map(endNode))

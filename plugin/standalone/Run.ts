@@ -11,6 +11,7 @@ import { type Event, Name, type Node, type Output, Rejection } from "../../core/
 import * as Commands from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
+import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
 import * as Identity from "./Identity.ts"
 
@@ -30,6 +31,10 @@ interface Given {
   readonly bootstrap?: ReadonlyArray<string> | undefined
   readonly data?: string | undefined
   readonly sandbox?: string | undefined
+  readonly model?: string | undefined
+  readonly "model-url"?: string | undefined
+  readonly "model-key-file"?: string | undefined
+  readonly instructions?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
 }
@@ -53,14 +58,23 @@ const localFolder = (folder: string, name: string): string =>
     /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) ? name : createHash("sha256").update(name).digest("hex").slice(0, 16)
   )
 
+/** The model that options name; what they leave open the environment may say. */
+const modelIn = (given: Given): ModelSettings.ModelSettings => ({
+  ...ModelSettings.fromEnvironment(process.env),
+  ...(given.model === undefined ? {} : { model: given.model }),
+  ...(given["model-url"] === undefined ? {} : { url: given["model-url"] }),
+  ...(given["model-key-file"] === undefined ? {} : { keyFile: given["model-key-file"] }),
+  ...(given.instructions === undefined ? {} : { instructionsFile: given.instructions })
+})
+
 /** Checks what was given on the command line; a mistake names the option, the value and what is allowed. */
 export const readOptions = (given: Given): Options | { readonly mistake: string } => {
   if (given.name === undefined) return { mistake: "--name is needed: how others address you in the room" }
   const name = Name.parse(given.name)
   if (Result.isFailure(name)) return { mistake: `--name "${given.name}": ${Rejection.sentence(name.failure)}` }
-  const { bootstrap = [], local = false, sandbox = "scripted" } = given
-  if (sandbox !== "scripted" && sandbox !== "off")
-    return { mistake: `--sandbox "${sandbox}": allowed are scripted, off` }
+  const { bootstrap = [], local = false, sandbox = "agent" } = given
+  if (sandbox !== "agent" && sandbox !== "scripted" && sandbox !== "off")
+    return { mistake: `--sandbox "${sandbox}": allowed are agent, scripted, off` }
   if (local && bootstrap.length > 0) return { mistake: "--local and --bootstrap exclude each other" }
   const localPort = given["local-port"]
   const port = localPort === undefined ? undefined : parsePort(localPort)
@@ -81,7 +95,8 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
     : nodes.length > 0
       ? { kind: "bootstrap", nodes: nodes.filter((node) => node !== undefined) }
       : { kind: "public" }
-  const settings = { dataFolder, rooms, network, sandbox, ...Layers.engineSocket(process.env) } as const
+  const model = modelIn(given)
+  const settings = { dataFolder, rooms, network, sandbox, model, ...Layers.engineSocket(process.env) } as const
   return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings }
 }
 
@@ -217,7 +232,7 @@ const welcome = (screen: Screen, options: Options, key: string): void => {
 
 /** The node from its start until `/quit`, or until it can no longer run. */
 const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typed: Queue.Queue<string>) {
-  const node = yield* Layers.start(options.name)
+  const node = yield* Layers.start(options.name, options.settings)
   const events = yield* node.events
   yield* Effect.forkScoped(
     PubSub.take(events).pipe(

@@ -80,7 +80,7 @@ export const respondedBy = (place: Place, name: SideName): ReadonlyArray<string>
 const spawn = (place: Place, name: SideName, arming: Arming | undefined): Child.Child =>
   Child.start(
     [
-      ...["--name", name, "--data", dataFolderOf(place, name)],
+      ...["--name", name, "--data", dataFolderOf(place, name), "--sandbox", "scripted"],
       ...["--room", join(place.world, "room.txt"), "--bootstrap", place.bootstrap]
     ],
     {

@@ -171,11 +171,12 @@ const questions = {
     waitMs: [0, 1, 2_000]
   }),
   run: product("run", {
-    sandboxReady: [false, true],
-    sandboxReason: ["", "no engine runs here"],
+    unready: [null, "sandbox-unavailable", "no-model"],
+    unreadyReason: ["", "no engine runs here"],
     jobsOfPeer: around(Limits.jobsPerPeerMax),
     jobs: around(Limits.jobsMax),
-    answersWaiting: around(Limits.answersWaitingMax)
+    answersWaiting: around(Limits.answersWaitingMax),
+    affordable: [false, true]
   })
 }
 
@@ -203,7 +204,8 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.waitMs === 0
   ],
   run: [
-    (facts) => facts.sandboxReady,
+    (facts) => facts.unready === null,
+    (facts) => facts.affordable,
     (facts) => facts.jobsOfPeer < Limits.jobsPerPeerMax,
     (facts) => facts.jobs < Limits.jobsMax,
     (facts) => facts.answersWaiting < Limits.answersWaitingMax
@@ -244,10 +246,14 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
           : unshown >= 10_000 || unshownCharacters >= 2 ** 25
             ? ["storage-failed", "", 2_000]
             : ["rate-limited", "", waitMs],
-  run: ({ answersWaiting, jobs, jobsOfPeer, sandboxReady, sandboxReason }) =>
-    !sandboxReady
-      ? ["sandbox-unavailable", sandboxReason, 0]
-      : ["too-many-jobs", jobsOfPeer >= 4 || jobs >= 16 || answersWaiting < 16 ? "" : "answers wait to be taken", 0]
+  run: ({ answersWaiting, jobs, jobsOfPeer, unready, unreadyReason }) =>
+    unready !== null
+      ? [unready, unreadyReason, 0]
+      : jobsOfPeer >= 4 || jobs >= 16
+        ? ["too-many-jobs", "", 0]
+        : answersWaiting >= 16
+          ? ["too-many-jobs", "answers wait to be taken", 0]
+          : ["budget-spent", "", 0]
 }
 
 describe("Verdict", () => {

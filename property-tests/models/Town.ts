@@ -223,7 +223,7 @@ export class Town {
     const job = house.running.values().next().value
     if (job === undefined) return false
     house.running.delete(job.job)
-    const output = new TextEncoder().encode(`answer to ${new TextDecoder().decode(job.input)}`)
+    const output = new TextEncoder().encode(`answer to ${job.text}`)
     const result: Input.JobResult = ok
       ? { ok: true, answer: { output, confinement } }
       : { ok: false, code: "sandbox-exit", detail: "" }

@@ -369,8 +369,8 @@ export class Process implements Guest {
     })
   }
 
-  #run({ input, job, timeLimitMs }: Of<"Run">): void {
-    const { afterMs, result } = this.#around.run(new TextDecoder().decode(input), timeLimitMs)
+  #run({ job, text, timeLimitMs }: Of<"Run">): void {
+    const { afterMs, result } = this.#around.run(text, timeLimitMs)
     this.#jobs.add(job)
     this.#later(Math.min(afterMs, timeLimitMs), () => {
       if (!this.#jobs.delete(job)) return

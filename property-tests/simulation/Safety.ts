@@ -60,9 +60,7 @@ const once: Checker = {
   name: "once",
   says: "a responder is called at most once for a question, whatever crashes",
   turn: (turned, { truth }) => {
-    const runs = performed(turned).flatMap((output) =>
-      output._tag === "Run" ? [new TextDecoder().decode(output.input)] : []
-    )
+    const runs = performed(turned).flatMap((output) => (output._tag === "Run" ? [output.text] : []))
     return runs.flatMap((text, index) => {
       const calls =
         (truth.calls.get(`${turned.house.name}\n${text}`) ?? 0) +

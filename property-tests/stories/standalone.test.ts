@@ -271,7 +271,11 @@ describe("somebody who mistypes", () => {
     ["two networks", ["run", "--name", "alice", "--local", "--bootstrap", "a:1"], /exclude each other/],
     ["a bad local port", ["run", "--name", "alice", "--local", "--local-port", "0"], /--local-port "0": a number/],
     ["a local port for no local network", ["run", "--name", "alice", "--local-port", "4000"], /--local only/],
-    ["a bad sandbox", ["run", "--name", "alice", "--sandbox", "open"], /--sandbox "open": allowed are scripted, off/]
+    [
+      "a bad sandbox",
+      ["run", "--name", "alice", "--sandbox", "open"],
+      /--sandbox "open": allowed are agent, scripted, off/
+    ]
   ]
   it.each(wrong)("at the command line is told the next step: %s", async (_, args, why) => {
     const place = await makePlace()

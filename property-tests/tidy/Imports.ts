@@ -16,6 +16,7 @@ export const rooms: ReadonlyArray<string> = [
   "friend",
   "discovery",
   "delivery",
+  "agent",
   "node"
 ]
 

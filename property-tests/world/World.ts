@@ -26,6 +26,7 @@ import {
 import * as Limits from "../../core/Limits.ts"
 import { Crypto } from "../../ports/Crypto.ts"
 import type { KeyVault } from "../../ports/KeyVault.ts"
+import { Model } from "../../ports/Model.ts"
 import { type Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import type { Transport } from "../../ports/Transport.ts"
 
@@ -46,6 +47,9 @@ export interface ActorOptions {
   readonly noSandbox?: string
   readonly rates?: Partial<RateLimit.Rates>
   readonly transport?: Layer.Layer<Transport>
+  /** A model, and the agent that asks it. Without them the sandbox's program answers. */
+  readonly model?: Layer.Layer<Model>
+  readonly agent?: Node.AgentOptions
   /** A sandbox other than the scripted one. */
   readonly sandbox?: Layer.Layer<Sandbox>
 }
@@ -136,6 +140,7 @@ export const makeWorld = (
       MemoryStore.layer(remains.disk),
       MemoryLog.layer(remains.archive),
       MemoryChat.layer([{ room, account }]),
+      options.model ?? Model.none,
       options.sandbox ??
         MemorySandbox.layer(options.script ?? echo, {
           ledger: remains.ledger,
@@ -152,7 +157,12 @@ export const makeWorld = (
     const program = Effect.gen(function* () {
       const context = yield* Layer.build(transport.pipe(Layer.provideMerge(base)))
       return yield* Effect.gen(function* () {
-        const node = yield* Node.make({ name, keys: yield* Node.loadKeys, rates: options.rates ?? {} })
+        const node = yield* Node.make({
+          name,
+          keys: yield* Node.loadKeys,
+          rates: options.rates ?? {},
+          ...(options.agent === undefined ? {} : { agent: options.agent })
+        })
         const subscription = yield* node.events
         const events: Array<Event.Event> = []
         yield* Effect.forkScoped(

@@ -1,0 +1,31 @@
+/**
+ * The image and the command line of the agent's program in the sandbox.
+ * It must never take anything else of this machine along: the running Node, a shell, a few commands, their libraries.
+ * An image carries the hash of the program in it as a label, so that a newer program is not run in an older image unseen.
+ */
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import type { Recipe } from "./Image.ts"
+
+const nodePath = "/usr/bin/node"
+const runnerPath = "/runner.js"
+
+/** The label with the hash of the program that the image holds. */
+export const runnerLabel = "wopr-p2p.runner"
+
+/** How a container of that image takes a turn. Node's own memory stays well below the container's. */
+export const program: ReadonlyArray<string> = [nodePath, "--max-old-space-size=256", runnerPath]
+
+const runnerText = (): string => readFileSync(new URL("./runner.js", import.meta.url), "utf8")
+
+/** The program's hash, as the label holds it. */
+export const runnerHash = (): string => createHash("sha256").update(runnerText()).digest("hex")
+
+/** What to assemble; the tag names the program's version, so that images of several versions stand side by side. */
+export const recipe = (engine: Pick<Recipe, "socketPath">): Recipe => ({
+  ...engine,
+  tag: `wopr-p2p-agent:${runnerHash().slice(0, 12)}`,
+  files: [{ path: runnerPath, text: runnerText() }],
+  programs: { [nodePath]: process.execPath },
+  labels: { [runnerLabel]: runnerHash() }
+})

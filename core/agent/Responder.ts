@@ -1,0 +1,126 @@
+/**
+ * Who answers a friend's question: a fixed program in the sandbox, or an agent in there with a model behind the bridge.
+ * Neither ever runs outside the sandbox, and a responder that cannot answer safely refuses, with a code and a reason.
+ * What a question costs is counted on the meter while it runs, so that whoever cuts it off still knows.
+ */
+import { Data, Effect, Result } from "effect"
+import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
+import type { ModelShape } from "../../ports/Model.ts"
+import type { Confinement, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
+import { utf8 } from "../bytes/Bytes.ts"
+import * as Limits from "../Limits.ts"
+import type * as Rejection from "../Rejection.ts"
+import type { Allowance } from "./Allowance.ts"
+import type { Before } from "./BridgeLine.ts"
+import * as Turn from "./Turn.ts"
+
+/** Whether a question could be answered now, and if not, the code for the friend and the reason for the owner. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly code: "sandbox-unavailable" | "no-model"
+  readonly reason: string
+}
+
+/** A question as it is handed to a responder. */
+export interface Asked {
+  /** Names the run in the sandbox. */
+  readonly id: string
+  /** The friend's conversation in the log, and how we are called in it. */
+  readonly conversation: string
+  readonly self: string
+  /** The entry that is the question itself. */
+  readonly entryId: string
+  readonly text: string
+  readonly timeLimitMs: number
+  readonly allowance: Allowance
+}
+
+export interface Answer {
+  readonly output: Uint8Array
+  readonly confinement: Confinement
+}
+
+export class NoAnswer extends Data.TaggedError("NoAnswer")<{
+  readonly code: Rejection.Code
+  readonly message: string
+}> {}
+
+export interface Responder {
+  readonly status: Effect.Effect<Readiness>
+  answer(asked: Asked, meter: Turn.Meter): Effect.Effect<Answer, NoAnswer>
+}
+
+const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
+  "no-engine": "sandbox-unavailable",
+  "no-image": "sandbox-unavailable",
+  "create-refused": "sandbox-failed",
+  "flags-not-applied": "sandbox-unavailable",
+  "start-failed": "sandbox-failed",
+  "timed-out": "sandbox-timeout",
+  "output-too-long": "sandbox-output",
+  "out-of-memory": "sandbox-memory",
+  "exit-code": "sandbox-exit",
+  "engine-failed": "sandbox-failed"
+}
+
+const refused = (error: SandboxError | Turn.TurnError): NoAnswer =>
+  error._tag === "SandboxError"
+    ? new NoAnswer({ code: codes[error.code], message: error.message })
+    : new NoAnswer({ code: error.code, message: error.message })
+
+const sandboxStatus = ({ status }: SandboxShape): Effect.Effect<Readiness> =>
+  Effect.map(status, ({ ready, reason }) => ({ ready, code: "sandbox-unavailable", reason }))
+
+/** The sandbox's own program answers: the question is its input, what it prints is the answer. No model is asked. */
+export const program = (sandbox: SandboxShape): Responder => ({
+  status: sandboxStatus(sandbox),
+  answer: ({ id, text, timeLimitMs }) =>
+    sandbox
+      .run({ id, input: utf8(text), timeLimitMs, outputBytesMax: Limits.answerBytesMax })
+      .pipe(Effect.mapError(refused))
+})
+
+/** What an agent is made of besides its sandbox. */
+export interface Agent {
+  readonly model: ModelShape
+  readonly log: ConversationLogShape
+  /** The owner's words to the model, for all friends. */
+  readonly instructions: string
+}
+
+/** An agent answers: its turn runs in the sandbox, its model is reached through the bridge. */
+export const agent = (sandbox: SandboxShape, { instructions, log, model }: Agent): Responder => ({
+  status: model.status.ready
+    ? sandboxStatus(sandbox)
+    : Effect.succeed({ ready: false, code: "no-model", reason: model.status.reason }),
+  answer: Effect.fnUntraced(function* (asked, meter) {
+    const { allowance, id, text, timeLimitMs } = asked
+    const before = yield* earlier(log, asked)
+    const job: Job = { id, input: new Uint8Array(0), timeLimitMs, outputBytesMax: Limits.bridgeBytesMax }
+    const talk = { instructions, before, text, allowance }
+    const { confinement, value } = yield* sandbox
+      .converse(job, (running) => Turn.take(running, model, talk, meter))
+      .pipe(Effect.mapError(refused))
+    return { output: utf8(value), confinement }
+  })
+})
+
+/** The end of the friend's own conversation before the question: nothing else of this node goes into a turn. */
+const earlier = Effect.fnUntraced(function* (log: ConversationLogShape, { conversation, entryId, self }: Asked) {
+  const read = yield* Effect.result(log.read(conversation, Limits.agentEntriesMax + 1))
+  // Without a memory an answer is still an answer.
+  if (Result.isFailure(read)) {
+    yield* Effect.logWarning("the agent answers without the earlier conversation", read.failure.message)
+    return []
+  }
+  return fitting(read.success.filter(({ id }) => id !== entryId)).map(
+    (entry): Before => ({ by: entry.from === self ? "self" : "friend", text: entry.text })
+  )
+})
+
+/** The newest entries that together are not too long. */
+const fitting = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> => {
+  let characters = 0
+  const from = entries.findLastIndex(({ text }) => (characters += text.length) > Limits.agentCharactersMax)
+  return entries.slice(Math.max(from + 1, entries.length - Limits.agentEntriesMax))
+}

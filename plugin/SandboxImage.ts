@@ -1,0 +1,75 @@
+/**
+ * Which image the agent runs in: the one that was approved for a data folder, by its id, and no other.
+ * It never runs in an image that only has the right name, and never approves one by itself where one was approved before.
+ * The first image is approved by making it: nobody but this program and this machine's own files had a hand in it.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Data, Effect, Result, Schema } from "effect"
+import * as Agent from "../adapters/docker/Agent.ts"
+import * as Image from "../adapters/docker/Image.ts"
+
+/** Why there is no image to run in; the sentence names what to do. */
+export class SandboxImageError extends Data.TaggedError("SandboxImageError")<{ readonly message: string }> {}
+
+/** What was approved: the image's id, and which program is in it. */
+const Approved = Schema.Struct({ imageId: Schema.String, runner: Schema.String })
+export type Approved = typeof Approved.Type
+const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Approved))
+
+const fileIn = (dataFolder: string): string => join(dataFolder, "sandbox.json")
+const approve = "approve today's with: wopr-p2p sandbox image"
+
+/** What was approved for a data folder; undefined if nothing was yet. */
+export const approved = (dataFolder: string): Effect.Effect<Approved | undefined, SandboxImageError> =>
+  Effect.suspend(() => {
+    const file = fileIn(dataFolder)
+    let text: string
+    try {
+      text = readFileSync(file, "utf8")
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return Effect.succeed(undefined)
+      return Effect.fail(new SandboxImageError({ message: `${file} cannot be read; ${approve}` }))
+    }
+    const read = decode(text)
+    return Result.isSuccess(read)
+      ? Effect.succeed(read.success)
+      : Effect.fail(new SandboxImageError({ message: `${file} is damaged; ${approve}` }))
+  })
+
+const write = (dataFolder: string, value: Approved): void => {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
+  const file = fileIn(dataFolder)
+  writeFileSync(`${file}.new`, `${JSON.stringify(value)}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+/** Makes the image of today's program out of this machine's files, and approves it. Two seconds, or nothing to do. */
+export const make = (
+  dataFolder: string,
+  engine: Pick<Image.Recipe, "socketPath">
+): Effect.Effect<Approved & { readonly imported: boolean }, SandboxImageError> =>
+  Image.assemble(Agent.recipe(engine)).pipe(
+    Effect.mapError(({ message }) => new SandboxImageError({ message })),
+    Effect.map(({ imageId, imported }) => {
+      const value = { imageId, runner: Agent.runnerHash() }
+      write(dataFolder, value)
+      return { ...value, imported }
+    })
+  )
+
+/** The image to run in: the approved one, if it holds today's program; made and approved where none was. */
+export const forRuns = (
+  dataFolder: string,
+  engine: Pick<Image.Recipe, "socketPath">
+): Effect.Effect<string, SandboxImageError> =>
+  Effect.flatMap(approved(dataFolder), (before) => {
+    if (before === undefined) return Effect.map(make(dataFolder, engine), ({ imageId }) => imageId)
+    return before.runner === Agent.runnerHash()
+      ? Effect.succeed(before.imageId)
+      : Effect.fail(
+          new SandboxImageError({
+            message: `the sandbox's image was approved for another version of this program; ${approve}`
+          })
+        )
+  })
