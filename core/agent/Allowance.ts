@@ -61,7 +61,10 @@ export const take = (
   return { day, spents: Table.set(spents, peerId, { day, ...combined(before, allowance, (a, b) => a + b) }) }
 }
 
-/** Gives back what a turn did not spend, if the day in which it was taken is still the one that is counted. */
+/**
+ * Gives back what a turn did not spend, if the day in which it was taken is still the one that is counted. What it spent
+ * beyond what was taken, a negative number, is counted too.
+ */
 export const giveBack = (spents: Spents, peerId: PeerId, day: number, unspent: Allowance): Spents => {
   const before = Table.get(spents, peerId)
   if (before === undefined || before.day !== day) return spents

@@ -226,10 +226,11 @@ const runName = ({ world }: Outside, job: string): string =>
     .replace(/[^A-Za-z0-9]/g, "")
     .slice(0, 24)
 
+/** Negative where a model cost more than it was allowed: that is paid for as well. */
 const unspent = (allowance: Allowance, { calls, tokens }: Meter, ms: number): Allowance => ({
-  calls: Math.max(0, allowance.calls - calls),
-  tokens: Math.max(0, allowance.tokens - tokens),
-  ms: Math.max(0, allowance.ms - Math.max(0, ms))
+  calls: allowance.calls - calls,
+  tokens: allowance.tokens - tokens,
+  ms: allowance.ms - Math.max(0, Math.round(ms))
 })
 
 const reply = (outside: Outside, ref: string, answer: Reply): undefined => {
