@@ -185,10 +185,14 @@ const turn = async () => {
     one.by === "friend" ? { role: "user", text: one.text } : { role: "assistant", text: one.text, calls: [] }
   )
   said.push({ role: "user", text })
+  let isBegun = false
   for (let round = 0; round < roundsMax; round++) {
     const answer = await ask(said)
     said.push({ role: "assistant", ...answer })
-    if (answer.text !== "") await say({ kind: "text", text: round === 0 ? answer.text : `\n\n${answer.text}` })
+    if (answer.text !== "") {
+      await say({ kind: "text", text: isBegun ? `\n\n${answer.text}` : answer.text })
+      isBegun = true
+    }
     if (answer.calls.length === 0) return say({ kind: "end" })
     for (const call of answer.calls) said.push({ role: "tool", callId: call.id, text: await use(call) })
     if (!fits(said)) return say({ kind: "failed", why: "the turn became too long for the model" })

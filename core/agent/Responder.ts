@@ -121,6 +121,9 @@ const earlier = Effect.fnUntraced(function* (log: ConversationLogShape, { conver
 /** The newest entries that together are not too long. */
 const fitting = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> => {
   let characters = 0
-  const from = entries.findLastIndex(({ text }) => (characters += text.length) > Limits.agentCharactersMax)
-  return entries.slice(Math.max(from + 1, entries.length - Limits.agentEntriesMax))
+  const tooFar = entries.findLastIndex(({ text }) => {
+    characters += text.length
+    return characters > Limits.agentCharactersMax
+  })
+  return entries.slice(Math.max(tooFar + 1, entries.length - Limits.agentEntriesMax))
 }
