@@ -21,38 +21,35 @@ const resultMax = 16_384
 const saidMax = 400_000
 const commandMs = 30_000
 
-/** @type {string[]} */
-const heard = []
-/** @type {((line: string | undefined) => void) | undefined} */
-let waiting
-let over = false
-
-const input = createInterface({ input: process.stdin })
-input.on("line", (line) => {
-  if (waiting === undefined) heard.push(line)
-  else {
+/** Reads lines from outside, one at a time. Without an outside there is nothing left to do here. */
+const listen = () => {
+  /** @type {string[]} */
+  const heard = []
+  /** @type {((line: string | undefined) => void) | undefined} */
+  let waiting
+  let over = false
+  const input = createInterface({ input: process.stdin })
+  input.on("line", (line) => {
     const resume = waiting
     waiting = undefined
-    resume(line)
+    if (resume === undefined) heard.push(line)
+    else resume(line)
+  })
+  input.on("close", () => {
+    over = true
+    waiting?.(undefined)
+  })
+  return async () => {
+    const next = () =>
+      new Promise((resume) => {
+        waiting = resume
+      })
+    const line = heard.shift() ?? (over ? undefined : await next())
+    if (line === undefined) process.exit(0)
+    return JSON.parse(line)
   }
-})
-input.on("close", () => {
-  over = true
-  waiting?.(undefined)
-})
-
-/** The next line from outside. Without an outside there is nothing left to do here. */
-const hear = async () => {
-  const line =
-    heard.shift() ??
-    (over
-      ? undefined
-      : await new Promise((resume) => {
-          waiting = resume
-        }))
-  if (line === undefined) process.exit(0)
-  return JSON.parse(line)
 }
+const hear = listen()
 
 /** @param {unknown} line */
 const say = (line) => new Promise((resume) => process.stdout.write(`${JSON.stringify(line)}\n`, resume))

@@ -73,7 +73,8 @@ export interface Answering {
   readonly tokens: number | undefined
 }
 
-export const begun: Answering = { calls: new Map(), isWhole: false, tokens: undefined }
+/** An answer of which nothing has come yet. */
+export const begin = (): Answering => ({ calls: new Map(), isWhole: false, tokens: undefined })
 
 export type Step =
   | { readonly taken: readonly [Answering, ReadonlyArray<Piece>] }

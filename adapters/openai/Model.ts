@@ -6,7 +6,7 @@
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { Sse } from "effect/encoding"
 import { Model, ModelError, type ModelShape, type Piece, type Request } from "../../ports/Model.ts"
-import { type Answering, begun, next, requestBody } from "./Completion.ts"
+import { type Answering, begin, next, requestBody } from "./Completion.ts"
 
 export interface Options {
   /** Where the API lives, such as `https://api.example.com/v1`. Plain `http` only on this machine. */
@@ -91,7 +91,7 @@ const answering = Effect.fnUntraced(function* (options: Options, request: Reques
     Stream.map(({ data }): string | undefined => data),
     Stream.takeUntil((data) => data === "[DONE]"),
     Stream.concat(Stream.make(undefined)),
-    Stream.mapAccumEffect(() => begun, pieces(options))
+    Stream.mapAccumEffect(begin, pieces(options))
   )
 })
 

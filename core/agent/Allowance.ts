@@ -24,6 +24,7 @@ export type Spents = Table.Table<Spent>
 
 const dayMs = 86_400_000
 
+/** The day of a time: days since the epoch, UTC. */
 export const dayOf = (nowMs: number): number => Math.floor(nowMs / dayMs)
 
 const combined = (a: Allowance, b: Allowance, with_: (a: number, b: number) => number): Allowance => ({

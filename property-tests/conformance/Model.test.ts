@@ -9,7 +9,7 @@ import { Effect, Exit, Redacted, Result, Scope, Stream } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { layer, Script } from "../../adapters/memory/Model.ts"
-import { begun, next } from "../../adapters/openai/Completion.ts"
+import { begin, next } from "../../adapters/openai/Completion.ts"
 import { type Options, layer as openai } from "../../adapters/openai/Model.ts"
 import { type Asked, type Answer as ServerAnswer, serve } from "../../adapters/openai/ScriptedServer.ts"
 import { Model, type Piece, type Request } from "../../ports/Model.ts"
@@ -146,7 +146,7 @@ describe("a model over HTTP", () => {
 describe("the events of a chat completion", () => {
   const read = (events: ReadonlyArray<string>) => {
     const pieces: Array<Piece> = []
-    let state = begun
+    let state = begin()
     for (const data of [...events, undefined]) {
       const step = next(state, data)
       if ("why" in step) return step.code
