@@ -166,10 +166,10 @@ export const injectWaitMs = 300_000
 /** Largest answer in bytes. */
 export const answerBytesMax = 1_048_576
 /** What one turn of an agent may cost its owner, and all turns of one friend in a day, unless the owner says otherwise. */
-export const agentTurnCalls = 16
-export const agentTurnTokens = 60_000
-export const agentDayCalls = 200
-export const agentDayTokens = 500_000
+export const agentTurnCallsMax = 16
+export const agentTurnTokensMax = 60_000
+export const agentDayCallsMax = 200
+export const agentDayTokensMax = 500_000
 export const agentDayMs = 3_600_000
 /** Tokens by which our guess may be above what a model was allowed before it is cut off. */
 export const tokensOverMax = 4_096

@@ -6,7 +6,6 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
-import * as Agent from "../adapters/docker/Agent.ts"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
@@ -22,8 +21,8 @@ import * as Node from "../core/node/Node.ts"
 import { ChatChannel } from "../ports/ChatChannel.ts"
 import { Model } from "../ports/Model.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
+import * as AgentSandbox from "./AgentSandbox.ts"
 import * as ModelSettings from "./ModelSettings.ts"
-import * as SandboxImage from "./SandboxImage.ts"
 
 export interface Settings {
   readonly dataFolder: string
@@ -91,24 +90,15 @@ const sandbox = (settings: Settings): Layer.Layer<Sandbox> => {
 const engineOf = ({ engineSocket }: Settings): Pick<Image.Recipe, "socketPath"> =>
   engineSocket === undefined ? {} : { socketPath: engineSocket }
 
-/** The agent's sandbox, in the image that was approved for this folder. Without a model there is nobody to run. */
-const agent = (settings: Settings): Layer.Layer<Sandbox> => {
-  if (settings.model?.model === undefined) return Sandbox.refuse("no language model is configured")
-  const engine = engineOf(settings)
-  return Layer.unwrap(
-    SandboxImage.forRuns(settings.dataFolder, engine).pipe(
-      Effect.timeoutOrElse({
-        duration: "60 seconds",
-        orElse: () => Effect.fail({ message: "the engine did not take the image within a minute" })
-      }),
-      Effect.match({
-        onFailure: ({ message }) => refused(message),
-        onSuccess: (image) =>
-          DockerSandbox.layer({ image, program: Agent.program, ownerId: ownerId(settings.dataFolder), ...engine })
+/** The agent's sandbox. Without a model there is nobody to run. */
+const agent = (settings: Settings): Layer.Layer<Sandbox> =>
+  settings.model?.model === undefined
+    ? Sandbox.refuse("no language model is configured")
+    : AgentSandbox.layer({
+        dataFolder: settings.dataFolder,
+        ownerId: ownerId(settings.dataFolder),
+        ...engineOf(settings)
       })
-    )
-  )
-}
 
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
 const scripted = (settings: Settings): Layer.Layer<Sandbox> => {

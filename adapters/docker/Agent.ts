@@ -9,6 +9,7 @@ import type { Recipe } from "./Image.ts"
 
 const nodePath = "/usr/bin/node"
 const runnerPath = "/runner.js"
+const canaryPath = "/canary.js"
 
 /** The label with the hash of the program that the image holds. */
 export const runnerLabel = "wopr-p2p.runner"
@@ -16,16 +17,23 @@ export const runnerLabel = "wopr-p2p.runner"
 /** How a container of that image takes a turn. Node's own memory stays well below the container's. */
 export const program: ReadonlyArray<string> = [nodePath, "--max-old-space-size=256", runnerPath]
 
-const runnerText = (): string => readFileSync(new URL("./runner.js", import.meta.url), "utf8")
+/** What proves from inside that the confinement holds. */
+export const canary: ReadonlyArray<string> = [nodePath, canaryPath]
 
-/** The program's hash, as the label holds it. */
-export const runnerHash = (): string => createHash("sha256").update(runnerText()).digest("hex")
+const textOf = (name: string): string => readFileSync(new URL(`./${name}.js`, import.meta.url), "utf8")
+
+/** The hash of the programs of the image, as the label holds it. */
+export const runnerHash = (): string =>
+  createHash("sha256").update(textOf("runner")).update("\0").update(textOf("canary")).digest("hex")
 
 /** What to assemble; the tag names the program's version, so that images of several versions stand side by side. */
 export const recipe = (engine: Pick<Recipe, "socketPath">): Recipe => ({
   ...engine,
   tag: `wopr-p2p-agent:${runnerHash().slice(0, 12)}`,
-  files: [{ path: runnerPath, text: runnerText() }],
+  files: [
+    { path: runnerPath, text: textOf("runner") },
+    { path: canaryPath, text: textOf("canary") }
+  ],
   programs: { [nodePath]: process.execPath },
   labels: { [runnerLabel]: runnerHash() }
 })

@@ -13,7 +13,7 @@ import { promisify } from "node:util"
 import type Docker from "dockerode"
 import { Data, Effect, Predicate } from "effect"
 import { pack } from "tar-stream"
-import { connect, defaultSocketPath, faultOf } from "./Engine.ts"
+import { connect, defaultSocketPath, faultOf, refusedBy } from "./Engine.ts"
 import { user } from "./isolation.ts"
 
 /** A text of the image. `path` is absolute; `executable` makes it 0755 instead of 0644. */
@@ -174,6 +174,8 @@ const forgotten = (docker: Docker, imageId: string): Promise<void> =>
     )
 
 const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => {
+  // Without an engine a hundred megabytes need not be read.
+  await docker.ping()
   const entries = new Map(await commandEntries(recipe.commands ?? defaultCommands, recipe.programs ?? {}))
   for (const { path, text, executable } of recipe.files ?? []) {
     entries.set(posix.resolve("/", path), {
@@ -194,6 +196,11 @@ const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => 
   return { imageId, imported: true }
 }
 
+const unmade = ({ socketPath = defaultSocketPath, tag }: Recipe, cause: unknown): ImageError => {
+  const { code, message } = refusedBy(socketPath, "no-image")(faultOf(cause))
+  return new ImageError({ message: code === "no-engine" ? message : `cannot assemble ${tag}: ${message}` })
+}
+
 /**
  * Sees to it that the engine holds the image of `recipe`: a shell, some commands and the given texts.
  * Takes about half a second the first time and a tenth when nothing changed. Fails with the engine's or this machine's reason.
@@ -202,6 +209,6 @@ export const assemble = (recipe: Recipe): Effect.Effect<Assembled, ImageError> =
   Effect.flatMap(connect(recipe.socketPath ?? defaultSocketPath), (docker) =>
     Effect.tryPromise({
       try: () => assembled(recipe, docker),
-      catch: (cause) => new ImageError({ message: `cannot assemble ${recipe.tag}: ${faultOf(cause).text}` })
+      catch: (cause) => unmade(recipe, cause)
     })
   )

@@ -5,7 +5,7 @@
  */
 import type { Duplex, Readable } from "node:stream"
 import type Docker from "dockerode"
-import { Effect, Layer, type Scope, Semaphore } from "effect"
+import { Clock, Deferred, Effect, Exit, Layer, type Scope, Semaphore } from "effect"
 import {
   type Answer,
   type Confinement,
@@ -16,6 +16,7 @@ import {
   SandboxError,
   type SandboxShape
 } from "../../ports/Sandbox.ts"
+import * as Attestation from "./Attestation.ts"
 import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent } from "./Engine.ts"
 import { notApplied, notEnforceable } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
@@ -33,6 +34,11 @@ export interface Options {
   readonly concurrency?: number
   /** How long the engine may take over one answer, and over one start, before the job is given up. 10 seconds. */
   readonly engineLimitMs?: number
+  /**
+   * A program of the image that looks around from inside (`canary.js`). Given, nothing runs before it has proven that the
+   * confinement holds, at the start and every day; absent, the engine's word is all there is.
+   */
+  readonly canary?: ReadonlyArray<string>
 }
 
 /** Everything one run needs, settled once. */
@@ -43,7 +49,18 @@ interface Setting {
   readonly limitMs: number
   readonly layerScope: Scope.Scope
   readonly swept: Effect.Effect<void, SandboxError>
+  /** What the canary has proven: waits for the first proof, bounded by the canary's own time. */
+  readonly proven: Effect.Effect<Proof, SandboxError>
 }
+
+/** When the confinement was last proven from inside; undefined where no canary looks. */
+interface Proof {
+  readonly atMs: number | undefined
+}
+
+const dayMs = 86_400_000
+/** After a proof that failed the next is tried soon: an engine may have been repaired. */
+const failedProofMs = 60_000
 
 const statusLimitMs = 1_900
 const reasonCharactersMax = 300
@@ -59,8 +76,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const swept = yield* sweeper(docker, socketPath, options.ownerId, limitMs)
   const layerScope = yield* Effect.scope
   const slots = yield* Semaphore.make(options.concurrency ?? 4)
-  const setting: Setting = { docker, options, socketPath, limitMs, layerScope, swept }
+  const unproven: Setting = { docker, options, socketPath, limitMs, layerScope, swept, proven: Effect.succeed(noProof) }
   yield* Effect.ignore(swept)
+  const setting: Setting = { ...unproven, proven: yield* proving(unproven) }
   const shape: SandboxShape = {
     status: status(setting),
     run: (job) => admitted(job, slots.withPermits(1)(Effect.scoped(confined(setting, job)))),
@@ -68,6 +86,43 @@ const make = Effect.fnUntraced(function* (options: Options) {
   }
   return shape
 })
+
+const noProof: Proof = { atMs: undefined }
+
+/**
+ * Lets the canary look now and every day, as long as the layer lives, in a fiber of its own: whoever waits for a proof may
+ * give up without ending it. Gives what holds now; before the first proof it waits.
+ */
+const proving = Effect.fnUntraced(function* (setting: Setting) {
+  const { canary } = setting.options
+  if (canary === undefined) return setting.proven
+  const run: Attestation.Run = (job, program) =>
+    Effect.scoped(confined({ ...setting, options: { ...setting.options, program } }, job))
+  const prove = Attestation.attest(run, canary).pipe(
+    Effect.flatMap((differences) =>
+      differences.length > 0 ? Effect.fail(notProven(differences)) : Clock.currentTimeMillis
+    ),
+    Effect.map((atMs): Proof => ({ atMs })),
+    Effect.exit
+  )
+  const first = yield* Deferred.make<void>()
+  let now: Exit.Exit<Proof, SandboxError> = Exit.fail(notProven(["it has not looked yet"]))
+  const look = Effect.flatMap(prove, (exit) => {
+    now = exit
+    return Effect.andThen(
+      Deferred.succeed(first, undefined),
+      Effect.sleep(Exit.isSuccess(exit) ? dayMs : failedProofMs)
+    )
+  })
+  yield* Effect.forkScoped(Effect.forever(look))
+  return Effect.andThen(Deferred.await(first), () => now)
+})
+
+const notProven = (differences: ReadonlyArray<string>): SandboxError =>
+  refusal(
+    "flags-not-applied",
+    `the canary in the sandbox was not confined, so nothing is run: ${differences.join("; ")}`
+  )
 
 const admitted = <A, E>(job: Job, run: Effect.Effect<A, E>): Effect.Effect<A, E | SandboxError> =>
   jobIdPattern.test(job.id)
@@ -79,13 +134,18 @@ const refusal = (code: SandboxError["code"], message: string): SandboxError => n
 const loose = (differences: ReadonlyArray<string>): SandboxError =>
   refusal("flags-not-applied", `the engine does not confine as asked, so nothing was run: ${differences.join("; ")}`)
 
-const status = ({ docker, options, socketPath }: Setting): SandboxShape["status"] =>
+const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape["status"] =>
   Effect.gen(function* () {
     const { engine, info } = yield* facts(docker, socketPath, statusLimitMs)
     const lacking = notEnforceable(info)
     if (lacking.length > 0) return { ready: false, engine, reason: loose(lacking).message }
     yield* imagePresent(docker, socketPath, options.image, statusLimitMs)
-    return { ready: true, engine, reason: `runs ${options.image}, confined` }
+    const { atMs } = yield* Effect.timeoutOrElse(proven, {
+      duration: statusLimitMs / 2,
+      orElse: () => Effect.fail(refusal("engine-failed", "the sandbox is being looked at from inside; a moment"))
+    })
+    const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
+    return { ready: true, engine, reason: `runs ${options.image}, confined${looked}` }
   }).pipe(
     Effect.timeoutOrElse({
       duration: statusLimitMs,
@@ -100,6 +160,7 @@ const status = ({ docker, options, socketPath }: Setting): SandboxShape["status"
 /** A container for a job, created and confirmed, not started. It is gone with the scope. */
 const prepared = Effect.fnUntraced(function* (setting: Setting, job: Job) {
   const { docker, options, socketPath, limitMs, layerScope } = setting
+  yield* setting.proven
   const { engine, info } = yield* facts(docker, socketPath, limitMs)
   const lacking = notEnforceable(info)
   if (lacking.length > 0) return yield* Effect.fail(loose(lacking))

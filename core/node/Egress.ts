@@ -39,7 +39,9 @@ export interface Outside extends Ports {
   readonly work: FiberSet.FiberSet
 }
 
-const sandboxCheckMs = 10_000
+/** How often the responder is asked how it is: one that is not ready may become so any moment. */
+const readyCheckMs = 10_000
+const unreadyCheckMs = 1_000
 
 /** Starts work that must not hold up the turn. A defect in it is logged, never lost. */
 const background = (outside: Outside, work: Effect.Effect<void>) =>
@@ -265,9 +267,9 @@ const showAll = Effect.fnUntraced(function* (outside: Outside, entries: Readonly
   return shown
 })
 
-/** Asks the responder how it is, every ten seconds, so that a refusal can say why before anything is promised. */
+/** Asks the responder how it is, again and again, so that a refusal can say why before anything is promised. */
 export const watchSandbox = (outside: Outside): Effect.Effect<never> =>
-  Effect.sleep(sandboxCheckMs).pipe(
+  Effect.suspend(() => Effect.sleep(outside.world.state().passing.sandbox.ready ? readyCheckMs : unreadyCheckMs)).pipe(
     Effect.andThen(outside.responder.status),
     Effect.flatMap((now) => {
       const before = outside.world.state().passing.sandbox

@@ -96,8 +96,8 @@ export interface AgentOptions {
 }
 
 const allowances: Allowances = {
-  turn: { calls: Limits.agentTurnCalls, tokens: Limits.agentTurnTokens, ms: Limits.injectTimeMs },
-  day: { calls: Limits.agentDayCalls, tokens: Limits.agentDayTokens, ms: Limits.agentDayMs }
+  turn: { calls: Limits.agentTurnCallsMax, tokens: Limits.agentTurnTokensMax, ms: Limits.injectTimeMs },
+  day: { calls: Limits.agentDayCallsMax, tokens: Limits.agentDayTokensMax, ms: Limits.agentDayMs }
 }
 
 /** The keys of a vault's document, with a history that friends will believe. */

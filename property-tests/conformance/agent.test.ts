@@ -194,7 +194,7 @@ describe("the agent's recipe", () => {
   it("takes along the running Node, the program and a shell, and names the program's version", () => {
     const { files, programs, tag } = Agent.recipe({})
     expect(Object.values(programs ?? {})).toEqual([process.execPath])
-    expect(files).toHaveLength(1)
+    expect(files?.map(({ path }) => path)).toEqual(["/runner.js", "/canary.js"])
     expect(tag).toContain(Agent.runnerHash().slice(0, 12))
   })
 })

@@ -90,8 +90,10 @@ describe("a tarball", () => {
     const { files, folder } = pack()
     expect(existsSync(join(folder, "dist"))).toBe(false)
     const modules = paths(projectRoot, false)
-      .filter((path) => /^(core|ports|adapters|plugin)\/.*\.ts$/.test(path) && !path.endsWith(".d.ts"))
-      .map((path) => path.replace(/\.ts$/, ""))
+      .filter(
+        (path) => /^(core|ports|adapters|plugin)\/.*\.ts$|^adapters\/.*\.js$/.test(path) && !path.endsWith(".d.ts")
+      )
+      .map((path) => path.replace(/\.[tj]s$/, ""))
     expect(modules.length).toBeGreaterThan(60)
     const built = modules.flatMap((path) => [`dist/${path}.js`, `dist/${path}.d.ts`])
     const listed = (manifest.files as Array<string>).filter((path) => path !== "dist")

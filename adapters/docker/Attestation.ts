@@ -1,0 +1,75 @@
+/**
+ * Proof from the inside that a sandbox confines: what the canary found, judged, and why it does not suffice where it does not.
+ * It never takes the engine's word; that is asked for as well, for each container, but an engine could be wrong.
+ * What the canary cannot tell counts as not confined: silence proves nothing.
+ */
+import { Effect, Result, Schema } from "effect"
+import type { Answer, Job, SandboxError } from "../../ports/Sandbox.ts"
+import { bounds, user } from "./isolation.ts"
+
+const Found = Schema.fromJsonString(
+  Schema.Struct({
+    uid: Schema.Int,
+    capabilities: Schema.Array(Schema.String),
+    noNewPrivileges: Schema.String,
+    seccomp: Schema.String,
+    interfaces: Schema.Array(Schema.String),
+    routes: Schema.Array(Schema.String),
+    reached: Schema.Array(Schema.String),
+    writable: Schema.Array(Schema.String),
+    sockets: Schema.Array(Schema.String),
+    mounts: Schema.Array(Schema.String),
+    executes: Schema.Boolean,
+    tmpBytes: Schema.Int,
+    processes: Schema.Int
+  })
+)
+const decode = Schema.decodeUnknownResult(Found)
+
+const some = (what: string, found: ReadonlyArray<string>): ReadonlyArray<string> =>
+  found.length === 0 ? [] : [`${what} ${found.slice(0, 5).join(", ")}`]
+const unless = (holds: boolean, what: string): ReadonlyArray<string> => (holds ? [] : [what])
+
+/** What a canary's report shows to be loose; empty where everything holds. Takes anything. */
+export const looseIn = (report: string): ReadonlyArray<string> => {
+  const read = decode(report)
+  if (Result.isFailure(read)) return ["the canary's report cannot be read"]
+  const found = read.success
+  return [
+    ...unless(String(found.uid) === user.split(":")[0], `it runs as user ${found.uid}`),
+    ...unless(
+      found.capabilities.length === 5 && found.capabilities.every((set) => /^0+$/.test(set)),
+      `it has capabilities: ${found.capabilities.join(" ")}`
+    ),
+    ...unless(found.noNewPrivileges === "1", "it could gain privileges"),
+    ...unless(found.seccomp === "2", "no seccomp filter holds it"),
+    ...some("it has the network interface", found.interfaces),
+    ...some("it has the route", found.routes),
+    ...some("it reaches", found.reached),
+    ...some("it writes to", found.writable),
+    ...some("it sees the engine's socket", found.sockets),
+    ...some("it sees of the host", found.mounts),
+    ...unless(!found.executes, "it runs programs that it wrote"),
+    ...unless(found.tmpBytes > 0 && found.tmpBytes <= bounds.tmpBytes, `its /tmp takes ${found.tmpBytes} bytes`),
+    ...unless(found.processes > 0 && found.processes <= bounds.pids, `it starts ${found.processes} processes`)
+  ]
+}
+
+const jobOf = (kind: string): Job => ({
+  id: `canary-${kind}-${crypto.randomUUID()}`,
+  input: new Uint8Array(0),
+  timeLimitMs: 20_000,
+  outputBytesMax: 64 * 1024
+})
+
+/** Runs a command as any job runs; `run` must confine as every other run does. */
+export type Run = (job: Job, program: ReadonlyArray<string>) => Effect.Effect<Answer, SandboxError>
+
+/** Lets the canary look around, and then die of want of memory. Gives what is loose; fails where it could not run. */
+export const attest = (run: Run, canary: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, SandboxError> =>
+  Effect.gen(function* () {
+    const { output } = yield* run(jobOf("look"), canary)
+    const hungry = yield* Effect.result(run(jobOf("memory"), [...canary, "memory"]))
+    const held = Result.isFailure(hungry) && hungry.failure.code === "out-of-memory"
+    return [...looseIn(new TextDecoder().decode(output)), ...unless(held, "it takes more memory than it may have")]
+  })
