@@ -15,7 +15,7 @@ import { reasons, report, summarise, type ToolReport } from "./Report.ts"
 /** The tests that have to notice, for each room. */
 const tests: Readonly<Record<string, ReadonlyArray<string>>> = {
   admission: ["laws/admission", "laws/limits", "models/RateLimit", "models/ReplayWindow", "models/Grants"],
-  session: ["laws/session", "laws/envelope", "vectors/*", "regressions/wire"],
+  session: ["laws/session", "laws/session-details", "laws/envelope", "vectors/*", "regressions/wire"],
   delivery: ["laws/delivery", "models/Outbox", "models/Inbox"]
 }
 
