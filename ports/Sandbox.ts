@@ -56,6 +56,7 @@ export type SandboxCode =
   | "timed-out"
   | "output-too-long"
   | "out-of-memory"
+  | "killed"
   | "exit-code"
   | "engine-failed"
 

@@ -4,6 +4,7 @@
  * The vendor library is loaded when first needed, for it costs a fifth of a second that most commands need not pay.
  */
 import type { Duplex } from "node:stream"
+import { text } from "node:stream/consumers"
 import type Docker from "dockerode"
 import { Effect, Predicate } from "effect"
 import { type SandboxCode, SandboxError } from "../../ports/Sandbox.ts"
@@ -128,6 +129,24 @@ export const imagePresent = (docker: Docker, socketPath: string, image: string, 
     (abortSignal) => docker.getImage(image).inspect({ abortSignal } as Docker.ImageInspectOptions),
     (fault) => (fault.status === 404 ? noImage(image) : refusedBy(socketPath, "engine-failed")(fault))
   )
+
+/**
+ * Whether somebody had the engine kill a container since a moment, as the engine's own log of events has it. What the kernel
+ * kills leaves no such event. An engine that does not answer has not said so.
+ */
+export const wasKilled = (docker: Docker, containerId: string, sinceMs: number, nowMs: number, limitMs: number) =>
+  ask(
+    "tell what happened to the container",
+    limitMs,
+    async (abortSignal) => {
+      const filters = JSON.stringify({ container: [containerId], event: ["kill"] })
+      // The engine counts in whole seconds here, and a log that ends in the future would be waited for.
+      const range = { since: Math.floor(sinceMs / 1_000), until: Math.ceil(nowMs / 1_000) }
+      const events = await docker.getEvents({ ...range, filters, abortSignal })
+      return (await text(events)).includes('"kill"')
+    },
+    failedBy("engine-failed")
+  ).pipe(Effect.catch(() => Effect.succeed(false)))
 
 export const noImage = (image: string): SandboxError =>
   new SandboxError({

@@ -17,7 +17,7 @@ import {
   type SandboxShape
 } from "../../ports/Sandbox.ts"
 import * as Attestation from "./Attestation.ts"
-import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent } from "./Engine.ts"
+import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent, wasKilled } from "./Engine.ts"
 import { notApplied, notEnforceable } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
 import { collect, lines, type Printed } from "./Output.ts"
@@ -181,7 +181,7 @@ const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
   const { input, outputs } = yield* started(container, setting.limitMs)
   // A program may stop reading whenever it likes: how much of the input it took is nobody's business.
   input.end(job.input)
-  const { output } = yield* finished(outputs, container, job)
+  const { output } = yield* finished(setting.docker, outputs, container, job)
   const answer: Answer = { output, confinement }
   return answer
 })
@@ -194,7 +194,7 @@ const conversed = <A, E>(setting: Setting, job: Job, talk: (program: Program) =>
     const printed = lines(outputs, job.outputBytesMax)
     const program: Program = {
       hear: Effect.tap(printed.next, (line) =>
-        line === undefined ? ended(container, job, printed.error) : Effect.void
+        line === undefined ? ended(setting.docker, container, job, printed.error) : Effect.void
       ),
       say: (line) => said(input, line)
     }
@@ -257,14 +257,24 @@ const timed = <A, E>(work: Effect.Effect<A, E>, job: Job): Effect.Effect<A, E | 
   })
 
 /** The program's answer once it ended well within its limits. */
-const finished = (outputs: Readable, container: Docker.Container, job: Job): Effect.Effect<Printed, SandboxError> =>
+const finished = (
+  docker: Docker,
+  outputs: Readable,
+  container: Docker.Container,
+  job: Job
+): Effect.Effect<Printed, SandboxError> =>
   collect(outputs, job.outputBytesMax).pipe(
-    Effect.tap(({ error }) => ended(container, job, () => error)),
+    Effect.tap(({ error }) => ended(docker, container, job, () => error)),
     (work) => timed(work, job)
   )
 
 /** Waits for the end of a program that has closed its outputs; fails unless it ended well. */
-const ended = Effect.fnUntraced(function* (container: Docker.Container, job: Job, error: () => Uint8Array) {
+const ended = Effect.fnUntraced(function* (
+  docker: Docker,
+  container: Docker.Container,
+  job: Job,
+  error: () => Uint8Array
+) {
   const exit = yield* ask(
     "tell how the program ended",
     job.timeLimitMs,
@@ -273,9 +283,17 @@ const ended = Effect.fnUntraced(function* (container: Docker.Container, job: Job
     "timed-out"
   )
   if (exit.StatusCode === 0) return
-  const { State } = yield* inspected(container, job.timeLimitMs)
+  const { Id, State } = yield* inspected(container, job.timeLimitMs)
+  if (exit.StatusCode === killedCode && !State.OOMKilled) {
+    const nowMs = yield* Clock.currentTimeMillis
+    if (yield* wasKilled(docker, Id, Date.parse(State.StartedAt), nowMs, killedLookMs))
+      return yield* Effect.fail(refusal("killed", "somebody had the engine kill the container"))
+  }
   return yield* Effect.fail(failure(exit.StatusCode, State.OOMKilled, error()))
 })
+
+/** The engine's log is asked once, after the fact, and gets no longer than this. */
+const killedLookMs = 3_000
 
 /** 128 + SIGKILL: what the kernel does for want of memory, and nobody else does before a limit of ours ends the job. */
 const killedCode = 137

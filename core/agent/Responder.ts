@@ -59,6 +59,7 @@ const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
   "timed-out": "sandbox-timeout",
   "output-too-long": "sandbox-output",
   "out-of-memory": "sandbox-memory",
+  killed: "sandbox-failed",
   "exit-code": "sandbox-exit",
   "engine-failed": "sandbox-failed"
 }

@@ -178,6 +178,23 @@ withEngine("an agent in a container", () => {
       /No space left[\s\S]*still here/
     )
   }, 60_000)
+  it("that somebody kills from outside, or whose model goes away, ends in a code of its own, soon", async () => {
+    const killing = async () => {
+      for (let tries = 0; tries < 100; tries++) {
+        const [found] = await docker.listContainers({ filters: { label: [`wopr-p2p.owner=${ownerId}`] } })
+        if (found !== undefined) return docker.getContainer(found.Id).kill()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+    }
+    const startedMs = performance.now()
+    const [killed] = await Promise.all([question([callOf("a", "shell", { command: "sleep 20" })]), killing()])
+    expect(killed.outcome).toBe("sandbox-failed")
+    expect((await question([callOf("a", "nothing", {}), { pieces: [], end: "unreachable" }])).outcome).toBe(
+      "model-failed"
+    )
+    expect((await question([{ pieces: [], end: "refused" }])).outcome).toBe("model-failed")
+    expect(performance.now() - startedMs).toBeLessThan(15_000)
+  }, 30_000)
   it("goes round no more often than it may", async () => {
     const { outcome } = await question(Array.from({ length: 30 }, (_, index) => callOf(String(index), "nothing", {})))
     expect(outcome).toBe("budget-spent")
