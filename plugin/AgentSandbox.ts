@@ -14,6 +14,8 @@ export interface Options {
   /** Marks the folder's containers. */
   readonly ownerId: string
   readonly socketPath?: string
+  /** Containers kept started ahead. */
+  readonly warm?: number
 }
 
 /** How long a start waits for an image to be made; what takes longer goes on behind it. */
@@ -56,13 +58,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
 })
 
 /** The Docker sandbox in the approved image, for as long as the scope is open. */
-const open = ({ dataFolder, ownerId, socketPath }: Options, scope: Scope.Scope) => {
+const open = ({ dataFolder, ownerId, socketPath, warm = 0 }: Options, scope: Scope.Scope) => {
   const engine = socketPath === undefined ? {} : { socketPath }
   const { canary, program } = Agent
   return Effect.gen(function* () {
     const image = yield* SandboxImage.forRuns(dataFolder, engine)
     const context = yield* Layer.buildWithScope(
-      DockerSandbox.layer({ image, program, canary, ownerId, ...engine }),
+      DockerSandbox.layer({ image, program, canary, ownerId, warm, ...engine }),
       scope
     )
     return yield* Effect.provideContext(Effect.flatMap(Sandbox, Effect.succeed), context)

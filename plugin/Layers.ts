@@ -39,6 +39,8 @@ export interface Settings {
    */
   readonly sandbox: "agent" | "scripted" | "off"
   readonly model?: ModelSettings.ModelSettings
+  /** Containers of the agent kept started ahead; none unless told. */
+  readonly warm?: number
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
   /** Why the engine that the environment names is not used; there is no other then. */
@@ -97,6 +99,7 @@ const agent = (settings: Settings): Layer.Layer<Sandbox> =>
     : AgentSandbox.layer({
         dataFolder: settings.dataFolder,
         ownerId: ownerId(settings.dataFolder),
+        warm: settings.warm ?? 0,
         ...engineOf(settings)
       })
 

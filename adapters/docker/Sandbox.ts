@@ -21,6 +21,7 @@ import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresen
 import { notApplied, notEnforceable } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
 import { collect, lines, type Printed } from "./Output.ts"
+import * as Warm from "./Warm.ts"
 
 export interface Options {
   /** An image the engine already holds. Its entry point, user and health check are not used. */
@@ -39,6 +40,8 @@ export interface Options {
    * confinement holds, at the start and every day; absent, the engine's word is all there is.
    */
   readonly canary?: ReadonlyArray<string>
+  /** Containers kept started ahead for talks, one talk each. None unless told. */
+  readonly warm?: number
 }
 
 /** Everything one run needs, settled once. */
@@ -79,10 +82,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const unproven: Setting = { docker, options, socketPath, limitMs, layerScope, swept, proven: Effect.succeed(noProof) }
   yield* Effect.ignore(swept)
   const setting: Setting = { ...unproven, proven: yield* proving(unproven) }
+  const warm = yield* warmed(setting)
   const shape: SandboxShape = {
     status: status(setting),
     run: (job) => admitted(job, slots.withPermits(1)(Effect.scoped(confined(setting, job)))),
-    converse: (job, talk) => admitted(job, slots.withPermits(1)(Effect.scoped(conversed(setting, job, talk))))
+    converse: (job, talk) => admitted(job, slots.withPermits(1)(Effect.scoped(conversed(setting, warm, job, talk))))
   }
   return shape
 })
@@ -158,7 +162,7 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
   )
 
 /** A container for a job, created and confirmed, not started. It is gone with the scope. */
-const prepared = Effect.fnUntraced(function* (setting: Setting, job: Job) {
+const prepared = Effect.fnUntraced(function* (setting: Setting, id: string) {
   const { docker, options, socketPath, limitMs, layerScope } = setting
   yield* setting.proven
   const { engine, info } = yield* facts(docker, socketPath, limitMs)
@@ -166,10 +170,10 @@ const prepared = Effect.fnUntraced(function* (setting: Setting, job: Job) {
   if (lacking.length > 0) return yield* Effect.fail(loose(lacking))
   yield* setting.swept
   const definition = {
-    name: `wopr-p2p-${job.id}`,
+    name: `wopr-p2p-${id}`,
     image: options.image,
     program: options.program,
-    labels: { [ownerLabel]: options.ownerId, [jobLabel]: job.id }
+    labels: { [ownerLabel]: options.ownerId, [jobLabel]: id }
   }
   const container = yield* created(docker, socketPath, definition, limitMs, layerScope)
   const confinement = yield* confirmed(container, options.program, engine, limitMs)
@@ -177,8 +181,7 @@ const prepared = Effect.fnUntraced(function* (setting: Setting, job: Job) {
 })
 
 const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
-  const { confinement, container } = yield* prepared(setting, job)
-  const { input, outputs } = yield* started(container, setting.limitMs)
+  const { confinement, container, input, outputs } = yield* running(setting, job.id)
   // A program may stop reading whenever it likes: how much of the input it took is nobody's business.
   input.end(job.input)
   const { output } = yield* finished(setting.docker, outputs, container, job)
@@ -186,10 +189,36 @@ const confined = Effect.fnUntraced(function* (setting: Setting, job: Job) {
   return answer
 })
 
-const conversed = <A, E>(setting: Setting, job: Job, talk: (program: Program) => Effect.Effect<A, E>) =>
+/** Containers for talks, ready before they are wanted; or a wish that is never granted. */
+const warmed = (setting: Setting): Effect.Effect<Effect.Effect<Warm.Running | undefined, never, Scope.Scope>> => {
+  const { warm = 0 } = setting.options
+  if (warm === 0) return Effect.succeed(Effect.succeed(undefined))
+  const make = Effect.suspend(() => running(setting, `warm-${crypto.randomUUID()}`))
+  // It was confirmed when it was made; that it still runs, and as it was, is asked again.
+  const isAlive = ({ container }: Warm.Running): Effect.Effect<boolean> =>
+    inspected(container, setting.limitMs).pipe(
+      Effect.map((found) => found.State.Running && notApplied(found, setting.options.program).length === 0),
+      Effect.catch(() => Effect.succeed(false))
+    )
+  return Warm.pool(warm, make, isAlive, setting.layerScope)
+}
+
+/** A container whose program runs: created, confirmed, connected, started. It is gone with the scope. */
+const running = Effect.fnUntraced(function* (setting: Setting, id: string) {
+  const { confinement, container } = yield* prepared(setting, id)
+  const { input, outputs } = yield* started(container, setting.limitMs)
+  return { confinement, container, input, outputs }
+})
+
+const conversed = <A, E>(
+  setting: Setting,
+  warm: Effect.Effect<Warm.Running | undefined, never, Scope.Scope>,
+  job: Job,
+  talk: (program: Program) => Effect.Effect<A, E>
+) =>
   Effect.gen(function* () {
-    const { confinement, container } = yield* prepared(setting, job)
-    const { input, outputs } = yield* started(container, setting.limitMs)
+    yield* setting.proven
+    const { confinement, container, input, outputs } = (yield* warm) ?? (yield* running(setting, job.id))
     if (job.input.length > 0) input.write(job.input)
     const printed = lines(outputs, job.outputBytesMax)
     const program: Program = {

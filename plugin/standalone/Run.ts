@@ -35,6 +35,7 @@ interface Given {
   readonly "model-url"?: string | undefined
   readonly "model-key-file"?: string | undefined
   readonly instructions?: string | undefined
+  readonly warm?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
 }
@@ -95,8 +96,11 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
     : nodes.length > 0
       ? { kind: "bootstrap", nodes: nodes.filter((node) => node !== undefined) }
       : { kind: "public" }
+  const { warm: ahead = "0" } = given
+  if (!/^[0-4]$/.test(ahead)) return { mistake: `--warm "${ahead}": a number from 0 to 4 is expected` }
+  const warm = Number(ahead)
   const model = modelIn(given)
-  const settings = { dataFolder, rooms, network, sandbox, model, ...Layers.engineSocket(process.env) } as const
+  const settings = { dataFolder, rooms, network, sandbox, model, warm, ...Layers.engineSocket(process.env) } as const
   return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings }
 }
 

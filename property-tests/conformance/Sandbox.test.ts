@@ -15,7 +15,7 @@ import { assemble } from "../../adapters/docker/Image.ts"
 import { basin, collect, demultiplexer, type Stream } from "../../adapters/docker/Output.ts"
 import { layer as dockerLayer } from "../../adapters/docker/Sandbox.ts"
 import { ledger, layer as memoryLayer, type Script, type Talker, timesStarted } from "../../adapters/memory/Sandbox.ts"
-import { type Job, Sandbox, SandboxError } from "../../ports/Sandbox.ts"
+import { type Job, type Program, Sandbox, SandboxError } from "../../ports/Sandbox.ts"
 import { docker, jobsOf, withEngine } from "./docker-engine.ts"
 import { answered, job, programText, refused, suite, textOf } from "./Sandbox.suite.ts"
 
@@ -95,7 +95,7 @@ withEngine("Sandbox: docker", () => {
   })
 
   afterAll(async () => {
-    expect(await Effect.runPromise(jobsOf(ownerId))).toEqual([])
+    for (const owner of [ownerId, `${ownerId}-warm`]) expect(await Effect.runPromise(jobsOf(owner))).toEqual([])
     await docker.getImage(image).remove()
   })
 
@@ -105,6 +105,53 @@ withEngine("Sandbox: docker", () => {
     running: jobsOf(ownerId),
     examples: 8
   }))
+
+  suite("docker, with containers started ahead", () => ({
+    layer: dockerLayer({
+      image,
+      program: ["/bin/sh", "/suite.sh"],
+      ownerId: `${ownerId}-warm`,
+      concurrency: 3,
+      warm: 2
+    }),
+    concurrency: 3,
+    running: jobsOf(`${ownerId}-warm`),
+    examples: 8
+  }))
+
+  it("takes a container started ahead for one talk alone, and none that has ended", async () => {
+    const warm = dockerLayer({ image, program: ["/bin/sh", "/suite.sh"], ownerId: `${ownerId}-ahead`, warm: 1 })
+    const talk = ({ hear, say }: Program) => Effect.andThen(Effect.andThen(say("talk"), say("a")), hear)
+    const story = Effect.gen(function* () {
+      const sandbox = yield* Sandbox
+      const ahead = Effect.promise(() =>
+        docker.listContainers({ filters: { label: [`wopr-p2p.owner=${ownerId}-ahead`] } })
+      )
+      const one = function* () {
+        for (;;) {
+          const [found] = yield* ahead
+          if (found !== undefined) return found.Id
+          yield* Effect.sleep(50)
+        }
+      }
+      const first = yield* Effect.gen(one)
+      const taken = yield* sandbox.converse({ ...job("talk"), input: new Uint8Array(0) }, talk)
+      const second = yield* Effect.gen(one)
+      yield* Effect.promise(() => docker.getContainer(second).kill())
+      const cold = yield* sandbox.converse({ ...job("talk"), input: new Uint8Array(0) }, talk)
+      return {
+        first,
+        second,
+        ids: [taken, cold].map(({ confinement }) => confinement.containerId),
+        said: [taken.value, cold.value]
+      }
+    })
+    const { first, ids, said, second } = await Effect.runPromise(story.pipe(Effect.provide(warm)))
+    expect(said).toEqual(["heard a", "heard a"])
+    expect(ids[0]).toBe(first)
+    expect([first, second]).not.toContain(ids[1])
+    expect(await Effect.runPromise(jobsOf(`${ownerId}-ahead`))).toEqual([])
+  }, 30_000)
 
   it("assembles the same image only once", async () => {
     const recipe = { tag: "wopr-p2p-conformance:twice", files: [{ path: "/a/b", text: "c" }] }
