@@ -171,6 +171,8 @@ export const agentTurnTokensMax = 60_000
 export const agentDayCallsMax = 200
 export const agentDayTokensMax = 500_000
 export const agentDayMs = 3_600_000
+/** Tokens that one answer of a model may have; servers refuse a wish for more than their model can write. */
+export const modelAnswerTokensMax = 4_096
 /** Tokens by which our guess may be above what a model was allowed before it is cut off. */
 export const tokensOverMax = 4_096
 /** Entries of the friend's conversation that go into a turn, and their characters together. */

@@ -5,11 +5,17 @@
  */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import type { Recipe } from "./Image.ts"
+import { defaultCommands, type Recipe } from "./Image.ts"
 
 const nodePath = "/usr/bin/node"
 const runnerPath = "/runner.js"
 const canaryPath = "/canary.js"
+
+/** What a model expects of a shell; commands that this machine lacks are left out. */
+const moreCommands = (
+  "awk base64 basename chmod cmp comm cp cut date df diff dirname du expand expr factor find fold gzip join ln md5sum mktemp " +
+  "mv nl paste printf rmdir seq sha256sum shuf sort split stat tar tee test timeout touch tsort uniq xargs"
+).split(" ")
 
 /** The label with the hash of the program that the image holds. */
 export const runnerLabel = "wopr-p2p.runner"
@@ -34,6 +40,7 @@ export const recipe = (engine: Pick<Recipe, "socketPath">): Recipe => ({
     { path: runnerPath, text: textOf("runner") },
     { path: canaryPath, text: textOf("canary") }
   ],
+  commands: [...defaultCommands, ...moreCommands],
   programs: { [nodePath]: process.execPath },
   labels: { [runnerLabel]: runnerHash() }
 })

@@ -4,7 +4,7 @@
  * What the owner says to the model is put first here, outside the sandbox, so that nothing inside can take its place.
  */
 import { Data, Effect, Stream } from "effect"
-import type { ModelError, ModelShape, Piece, Said } from "../../ports/Model.ts"
+import type { ModelError, ModelShape, Piece, Said, Tool } from "../../ports/Model.ts"
 import type { Program, SandboxError } from "../../ports/Sandbox.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
@@ -37,14 +37,9 @@ const failed = (code: Rejection.Code, message: string): TurnError => new TurnErr
 /** A guess where a server does not count: four characters a token, as in English. */
 const tokensOf = (characters: number): number => Math.ceil(characters / 4)
 
-const charactersOf = (said: ReadonlyArray<Said>): number =>
-  said.reduce(
-    (sum, one) =>
-      sum +
-      one.text.length +
-      (one.role === "assistant" ? one.calls.reduce((all, { input, name }) => all + input.length + name.length, 0) : 0),
-    0
-  )
+/** Everything of a request that a server reads and counts, tools included: all of it is the program's to choose. */
+const charactersOf = (said: ReadonlyArray<Said>, tools: ReadonlyArray<Tool>): number =>
+  JSON.stringify([said, tools]).length
 
 const piecesCharacters = (piece: Piece): number =>
   piece.kind === "text"
@@ -109,9 +104,9 @@ const asked = Effect.fnUntraced(function* (
   { said, tools }: Extract<BridgeLine.FromProgram, { kind: "ask" }>
 ) {
   const all: ReadonlyArray<Said> = [{ role: "system", text: instructions }, ...said]
-  const reading = tokensOf(charactersOf(all))
-  const tokensMax = allowance.tokens - meter.tokens - reading
-  if (meter.calls >= allowance.calls || tokensMax <= 0)
+  const reading = tokensOf(charactersOf(all, tools))
+  const left = allowance.tokens - meter.tokens - reading
+  if (meter.calls >= allowance.calls || left <= 0)
     return yield* Effect.fail(failed("budget-spent", "the turn has spent what it was allowed"))
   meter.calls++
   const tokensBefore = meter.tokens
@@ -129,8 +124,9 @@ const asked = Effect.fnUntraced(function* (
       return Effect.fail(failed("budget-spent", "the model wrote more than it was allowed"))
     return program.say(BridgeLine.print(piece))
   }
-  yield* Stream.runForEach(model.complete({ said: all, tools, tokensMax }), given).pipe(
-    Effect.catchTag("ModelError", ({ code, message }) => Effect.fail(failed(modelCodes[code], message)))
-  )
+  yield* Stream.runForEach(
+    model.complete({ said: all, tools, tokensMax: Math.min(left, Limits.modelAnswerTokensMax) }),
+    given
+  ).pipe(Effect.catchTag("ModelError", ({ code, message }) => Effect.fail(failed(modelCodes[code], message))))
   yield* program.say(BridgeLine.print({ kind: "over" }))
 })

@@ -218,6 +218,10 @@ describe("a turn", () => {
     expect([codeOf(often), often.requests.length, often.meter.calls]).toEqual(["budget-spent", 3, 3])
     const long = { ...ask, said: [user("x".repeat(500))] }
     expect([codeOf(await turn([ready, long, end], [says("a")]))]).toEqual(["budget-spent"])
+    const tools = [{ name: "t", purpose: "x".repeat(500), input: {} }]
+    expect(codeOf(await turn([ready, { ...ask, tools }, end], [says("a")]))).toBe("budget-spent")
+    const roomy = await turn([ready, ask, end], [says("a")], { calls: 1, tokens: 1_000_000, ms: 1_000 })
+    expect(roomy.requests[0]!.tokensMax).toBe(Limits.modelAnswerTokensMax)
     const spent = await turn([ready, ask, ask, end], [says("a", { kind: "spent", tokens: 100 }), says("b")])
     expect([codeOf(spent), spent.requests.length]).toEqual(["budget-spent", 1])
     const endless = Array.from({ length: 400 }, () => "x".repeat(100))

@@ -271,6 +271,8 @@ describe("somebody who mistypes", () => {
     ["two networks", ["run", "--name", "alice", "--local", "--bootstrap", "a:1"], /exclude each other/],
     ["a bad local port", ["run", "--name", "alice", "--local", "--local-port", "0"], /--local-port "0": a number/],
     ["a local port for no local network", ["run", "--name", "alice", "--local-port", "4000"], /--local only/],
+    ["no verb of sandbox", ["sandbox"], /sandbox needs one of: image, show/],
+    ["an unknown verb of sandbox", ["sandbox", "destroy"], /sandbox needs one of: image, show/],
     ["too many warm containers", ["run", "--name", "alice", "--warm", "9"], /--warm "9": a number from 0 to 4/],
     [
       "a bad sandbox",
