@@ -30,6 +30,8 @@ export interface Asked {
   readonly self: string
   /** The entry that is the question itself. */
   readonly entryId: string
+  /** Entries of the conversation that the log may not have yet, in order. */
+  readonly unshown: ReadonlyArray<Entry>
   readonly text: string
   readonly timeLimitMs: number
   readonly allowance: Allowance
@@ -107,14 +109,17 @@ export const agent = (sandbox: SandboxShape, { instructions, log, model }: Agent
 })
 
 /** The end of the friend's own conversation before the question: nothing else of this node goes into a turn. */
-const earlier = Effect.fnUntraced(function* (log: ConversationLogShape, { conversation, entryId, self }: Asked) {
+const earlier = Effect.fnUntraced(function* (log: ConversationLogShape, asked: Asked) {
+  const { conversation, entryId, self, unshown } = asked
   const read = yield* Effect.result(log.read(conversation, Limits.agentEntriesMax + 1))
   // Without a memory an answer is still an answer.
   if (Result.isFailure(read)) {
     yield* Effect.logWarning("the agent answers without the earlier conversation", read.failure.message)
     return []
   }
-  return fitting(read.success.filter(({ id }) => id !== entryId)).map(
+  const shown = new Set(read.success.map(({ id }) => id))
+  const all = [...read.success, ...unshown.filter(({ id }) => !shown.has(id))]
+  return fitting(all.filter(({ id }) => id !== entryId)).map(
     (entry): Before => ({ by: entry.from === self ? "self" : "friend", text: entry.text })
   )
 })

@@ -188,8 +188,31 @@ export const finish = (state: State.State, job: Jobs.Job, result: JobResult, tur
   return State.chain(
     recorded,
     (current) => [current, [{ _tag: "Tell", event }]],
-    (current) => queueEnd(current, finished, result, turn)
+    (current) => queueEnd(current, finished, result, turn),
+    (current) => (result.ok ? showOwn(current, finished, result.answer.output, turn) : [current, []])
   )
+}
+
+/**
+ * What an agent of ours has answered is part of the conversation: the owner reads it there, and its next turn remembers it.
+ * A fixed program has nothing to remember.
+ */
+const showOwn = (state: State.State, { id, peerId }: Jobs.Job, answer: Uint8Array, turn: Turn): State.Stepped => {
+  const friend = Table.get(state.durable.roster.friends, peerId)
+  const words = text(answer)
+  if (state.passing.allowances === undefined || friend === undefined || words === undefined) return [state, []]
+  const entry = {
+    id: `${peerId.slice(0, 16)}-${id}-answer`,
+    conversation: peerId,
+    label: label(friend),
+    atMs: turn.nowMs,
+    from: state.self.name,
+    text: words
+  }
+  return [
+    State.withDurable(state, { unshown: Table.set(state.durable.unshown, entry.id, entry) }),
+    [{ _tag: "Show", entry }]
+  ]
 }
 
 const queueEnd = (state: State.State, job: Jobs.Job, result: JobResult, turn: Turn): State.Stepped => {

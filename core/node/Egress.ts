@@ -15,6 +15,7 @@ import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import type { Event } from "./Event.ts"
 import type { World } from "./Ingress.ts"
@@ -195,15 +196,12 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
       })
     )
   const allowance = taken?.allowance ?? { calls: 0, tokens: 0, ms: timeLimitMs }
-  const asked = {
-    id: runName(outside, job),
-    conversation,
-    self: state().self.name,
-    entryId,
-    text,
-    timeLimitMs,
-    allowance
-  }
+  const { durable, self } = state()
+  const unshown = Table.values(durable.unshown)
+    .filter((entry) => entry.conversation === conversation)
+    .sort((a, b) => a.atMs - b.atMs)
+  const place = { id: runName(outside, job), conversation, self: self.name, entryId, unshown }
+  const asked = { ...place, text, timeLimitMs, allowance }
   const result: JobResult = yield* outside.responder.answer(asked, meter).pipe(
     Effect.map(
       ({ confinement, output }): JobResult => ({ ok: true, answer: { output, confinement: bounded(confinement) } })

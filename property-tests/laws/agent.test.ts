@@ -282,7 +282,11 @@ describe("Responder", () => {
     text
   })
   /** What the program is told of the earlier conversation, with a log that holds these entries. */
-  const told = async (entries: ReadonlyArray<Entry>, isBroken = false): Promise<BridgeLine.ToProgram> => {
+  const told = async (
+    entries: ReadonlyArray<Entry>,
+    isBroken = false,
+    unshown: ReadonlyArray<Entry> = []
+  ): Promise<BridgeLine.ToProgram> => {
     let first = ""
     const talker: MemorySandbox.Talker = (_, { print, read }) =>
       Effect.gen(function* () {
@@ -297,7 +301,7 @@ describe("Responder", () => {
     }
     const asked = {
       ...{ id: "t", conversation: "bob", self: "alice", entryId: "e999", text: "and now?" },
-      ...{ timeLimitMs: 1_000, allowance: small.turn }
+      ...{ timeLimitMs: 1_000, allowance: small.turn, unshown }
     }
     const program = Effect.gen(function* () {
       const [sandbox, model] = [yield* Sandbox, yield* Model]
@@ -323,6 +327,13 @@ describe("Responder", () => {
       ],
       text: "and now?"
     })
+  })
+  it("tells what the log does not have yet, once, after what it has", async () => {
+    const [one, two] = [entry(1, "bob", "hello"), entry(2, "alice", "hello bob")]
+    for (const logged of [[one], [one, two]]) {
+      const line = await told(logged, false, [two, entry(999, "bob", "and now?")])
+      expect(line.kind === "turn" && line.before.map(({ text }) => text)).toEqual(["hello", "hello bob"])
+    }
   })
   it("no more entries than a turn takes, no more characters; and answers without a memory if the log fails", async () => {
     const many = await told(Array.from({ length: 50 }, (_, index) => entry(index, "bob", String(index))))
@@ -367,7 +378,16 @@ describe("Responder", () => {
             run: () => Effect.fail(new SandboxError({ code, message: "m" })),
             converse: () => Effect.die("")
           }).answer(
-            { id: "", conversation: "", self: "", entryId: "", text: "", timeLimitMs: 1, allowance: small.turn },
+            {
+              id: "",
+              conversation: "",
+              self: "",
+              entryId: "",
+              unshown: [],
+              text: "",
+              timeLimitMs: 1,
+              allowance: small.turn
+            },
             { calls: 0, tokens: 0 }
           )
         )
