@@ -41,6 +41,8 @@ export interface Options {
   readonly hours: number
   /** Turns that must have been taken by then; a small network, or one that is seldom up, takes longer. */
   readonly turns: number
+  /** Kinds of trouble that must have happened by then. */
+  readonly kinds: number
   /** The share of time that each node is up. */
   readonly duty: number
   /** Minutes between two texts of a node, and between two of its questions, on average. */
@@ -92,6 +94,7 @@ export const ofSeed = (seed: number): Options => {
     nodes,
     hours: 4,
     turns: turnsMin,
+    kinds: 3,
     duty,
     writesEveryMin: chance.pick([5, 15]),
     asksEveryMin: chance.pick([20, 60]),
@@ -107,6 +110,7 @@ export const peaceful = (seed: number, nodes: number, hours: number): Options =>
   nodes,
   hours,
   turns: 0,
+  kinds: 0,
   duty: 1,
   writesEveryMin: 72,
   asksEveryMin: 720,

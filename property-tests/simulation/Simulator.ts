@@ -192,9 +192,6 @@ export class Simulator implements Stage {
     } catch (error) {
       this.#report("total", error instanceof Error ? (error.stack ?? error.message) : String(error))
     }
-    const { mischief } = this.network.traffic
-    for (const [what, count] of Object.entries(mischief)) if (count > 0) this.faults[what] = count
-    if (this.network.traffic.breaks > 0) this.faults["break"] = this.network.traffic.breaks
     return {
       options: this.options,
       hash: this.#history.digest(),
@@ -202,9 +199,23 @@ export class Simulator implements Stage {
       texts: this.truth.texts.size,
       virtualHours: (this.clock.nowMs - noonMs) / hour,
       violations: this.#violations,
-      faults: this.faults,
+      faults: this.#wentWrong(),
       checks: this.#checks
     }
+  }
+
+  /** What has gone wrong so far, by kind: with nodes, on the network and by those who mean no good. */
+  #wentWrong(): Readonly<Record<string, number>> {
+    const { breaks, mischief } = this.network.traffic
+    const happened = Object.entries({ ...mischief, break: breaks }).filter(([, count]) => count > 0)
+    return { ...this.faults, ...Object.fromEntries(happened) }
+  }
+
+  /** Whether so much has been taken, and has gone wrong, as the options ask for. Two days are long enough for anything. */
+  #hasEnough(): boolean {
+    const { hours, kinds, turns } = this.options
+    if (this.#endMs - noonMs > (hours + 48) * hour) return true
+    return this.#turns >= turns && Object.keys(this.#wentWrong()).length >= kinds
   }
 
   #live(): void {
@@ -216,7 +227,7 @@ export class Simulator implements Stage {
     this.#troubles.begin()
     for (const kind of this.options.liars) this.#unleash(kind)
     this.#runTo(this.#endMs)
-    while (this.#turns < this.options.turns && this.#violations.length < violationsMax) {
+    while (!this.#hasEnough() && this.#violations.length < violationsMax) {
       this.#endMs += 30 * minute
       this.#runTo(this.#endMs)
     }
