@@ -165,6 +165,11 @@ export const injectTimeMs = 60_000
 export const injectWaitMs = 300_000
 /** Largest answer in bytes. */
 export const answerBytesMax = 1_048_576
+/** How long an inject waits for the owner before it is refused. */
+export const holdAgeMs = 86_400_000
+/** Injects of one peer that wait for the owner at the same time, and of all peers together. */
+export const heldPerPeerMax = 8
+export const heldMax = 64
 /** What one turn of an agent may cost its owner, and all turns of one friend in a day, unless the owner says otherwise. */
 export const agentTurnCallsMax = 16
 export const agentTurnTokensMax = 60_000

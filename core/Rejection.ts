@@ -114,6 +114,10 @@ export const table = {
   "budget-spent": toPeer(
     "What the friend allows your questions to cost is spent; a day's allowance begins at midnight UTC."
   ),
+  "approval-refused": toPeer("The friend's owner was asked, and refused this request."),
+  "hold-expired": toPeer(
+    "The friend's owner did not decide about this request in time; ask again when they are there."
+  ),
   "sandbox-failed": toPeer("The friend's sandbox could not run the request."),
   "sandbox-timeout": toPeer("The request ran longer than its time limit and was stopped."),
   "sandbox-output": toPeer("The answer was longer than the limit and was dropped."),

@@ -7,7 +7,7 @@
 import { type Redacted, Result } from "effect"
 import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
 
-export type Question = "friends" | "requests" | "queue" | "status" | "fingerprint" | "rules" | "help"
+export type Question = "friends" | "requests" | "queue" | "held" | "status" | "fingerprint" | "rules" | "help"
 
 /** A change of our own identity: it ends the node, is made on the keys at rest, and starts the node on the new ones. */
 export type Change =
@@ -163,6 +163,28 @@ const cancel: Row = {
   }
 }
 
+/** A command about a held question, by its id. */
+const aboutHeld = (name: "approve" | "refuse", tag: "Approve" | "Refuse", help: string): Row => ({
+  name,
+  usage: `/${name} ID`,
+  help,
+  parse: (rest) => {
+    const id = rest.trim().toLowerCase()
+    return /^[0-9a-f]{4,32}$/.test(id) ? command({ _tag: tag, id }) : mistake(`usage: /${name} ID, see /held`)
+  }
+})
+
+const holdUsage = "/hold @name[#key] always | first | over-budget | never"
+const hold: Row = {
+  name: "hold",
+  usage: holdUsage,
+  help: "which questions of a friend wait for your word before your agent answers",
+  parse: withName(holdUsage, ({ keyPrefix, name, rest }) => {
+    const when = (["always", "first", "over-budget", "never"] as const).find((word) => word === rest.trim())
+    return when === undefined ? mistake(`usage: ${holdUsage}`) : command({ _tag: "Hold", name, keyPrefix, when })
+  })
+}
+
 const rotateUsage = "/rotate [compromise [RECOVERY-KEY]]"
 const rotate: Row = {
   name: "rotate",
@@ -204,6 +226,15 @@ export const table: ReadonlyArray<Row> = [
   cancel,
   aboutCapability("grant", "Grant", "allow a friend more (default: inject)"),
   aboutCapability("revoke", "Revoke", "withdraw a capability at once (default: inject)"),
+  hold,
+  {
+    name: "held",
+    usage: "/held",
+    help: "questions of friends that wait for your word",
+    parse: question("held")
+  },
+  aboutHeld("approve", "Approve", "let your agent answer a question that waits"),
+  aboutHeld("refuse", "Refuse", "turn a question that waits down; the friend is told"),
   aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),
   aboutPeer("confirm", "Confirm", "settle an alarm about a friend's key: the one we hold is right"),
   { name: "friends", usage: "/friends", help: "who your friends are", parse: question("friends") },

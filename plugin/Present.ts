@@ -165,6 +165,16 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     text: `${event.kind === "Inject" ? "no answer from" : "not delivered to"} ${harmless(event.name)}: ${event.rejection.code}. ${Rejection.sentence(event.rejection)}`
   }),
   Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${quoted(event.entry.text)}` }),
+  InjectHeld: (event) => ({
+    tone: "alarm",
+    text:
+      `${harmless(event.name)} asks your agent something that waits for your word (${harmless(event.reason)}): ` +
+      `/approve ${event.id.slice(0, 8)} or /refuse ${event.id.slice(0, 8)}, until ${new Date(event.expiresAtMs).toISOString()}`
+  }),
+  CallHeld: (event) => ({
+    tone: "quiet",
+    text: `${harmless(event.name)}'s owner has to allow this first; it waits until ${new Date(event.expiresAtMs).toISOString()} at most`
+  }),
   JobStarted: (event) => ({ tone: "quiet", text: `answering ${harmless(event.name)} in the sandbox` }),
   JobEnded: (event) => ({
     tone: event.code === null ? "quiet" : "bad",
@@ -279,6 +289,14 @@ const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
         return `${id}  ${what.join(" ") || "*"}${unproven ? " unproven" : ""}`
       })
 
+const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
+  node.held.length === 0
+    ? ["no question waits for you"]
+    : node.held.map(
+        ({ bytes: size, expiresAtMs, id, name }) =>
+          `${id.slice(0, 8)}  @${harmless(name)} asks (${bytes(size)}): /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
+      )
+
 /** A number of things, in words. */
 export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`
 
@@ -297,7 +315,10 @@ const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   ...(node.keysAnnounced.length < 2
     ? []
     : [`found under ${node.keysAnnounced.length} keys until every friend has seen the newest`]),
-  node.sandbox.ready ? "the sandbox is ready" : `inject is off: ${harmless(node.sandbox.reason)}`
+  ...(node.held.length === 0 ? [] : [`${counted(node.held.length, "question")} waiting for your word: /held`]),
+  node.sandbox.ready
+    ? `the sandbox is ready: ${harmless(node.sandbox.reason)}`
+    : `inject is off: ${harmless(node.sandbox.reason)}`
 ]
 
 /** The answer to a question about the node, line by line. */
@@ -311,6 +332,8 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
       return fingerprintLines(node, name)
     case "queue":
       return queueLines(node)
+    case "held":
+      return heldLines(node)
     case "rules":
       return ruleLines(node)
     case "status":

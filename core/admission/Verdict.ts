@@ -59,6 +59,15 @@ export type Question =
       /** Answers of this peer's earlier requests that it has not taken yet. */
       readonly answersWaiting: number
     }
+  | {
+      /** An inject that passed as a message and waits for the owner: may it wait? */
+      readonly kind: "hold"
+      readonly unready: "sandbox-unavailable" | "no-model" | null
+      readonly unreadyReason: string
+      readonly heldOfPeer: number
+      readonly held: number
+      readonly answersWaiting: number
+    }
 
 export type Verdict =
   | { readonly admitted: true }
@@ -107,6 +116,13 @@ export const decide = (question: Question): Verdict => {
       if (question.answersWaiting >= Limits.answersWaitingMax)
         return refuse("too-many-jobs", "answers wait to be taken")
       if (!question.affordable) return refuse("budget-spent")
+      return admitted
+    case "hold":
+      if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
+      if (question.heldOfPeer >= Limits.heldPerPeerMax || question.held >= Limits.heldMax)
+        return refuse("too-many-jobs", "too many wait for the owner")
+      if (question.answersWaiting >= Limits.answersWaitingMax)
+        return refuse("too-many-jobs", "answers wait to be taken")
       return admitted
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Injects that peers asked us to answer: each runs at most once, and its end is remembered.
- * It never runs anything and never holds the text that was asked; that lives as long as the run.
+ * It never runs anything, and holds the text that was asked only while it waits for our owner.
  * `running` is committed before the sandbox starts, so a job found running after a crash was interrupted, for good.
  */
 import { Schema } from "effect"
@@ -13,8 +13,12 @@ import { type Chunk, Confinement } from "../wire/Message.ts"
 export const Job = Schema.Struct({
   peerId: Schema.String,
   id: Schema.String,
-  state: Schema.Literals(["running", "finished", "settled"]),
+  state: Schema.Literals(["held", "running", "finished", "settled"]),
   startedAtMs: Schema.Int,
+  /** For a held job: what was asked, where, and until when it waits for our owner. */
+  question: Schema.optionalKey(
+    Schema.Struct({ text: Schema.String, stream: Schema.String, number: Schema.Int, expiresAtMs: Schema.Int })
+  ),
   /** For a finished job: its code if it failed, its answer (base64url) until the caller has it. */
   code: Schema.optionalKey(Schema.String),
   answer: Schema.optionalKey(Schema.String),
@@ -28,10 +32,14 @@ export const keyOf = (peerId: PeerId, id: string): string => `${peerId}/${id}`
 
 /** State → states it can go to. */
 export const transitions: Readonly<Record<Job["state"], ReadonlyArray<Job["state"]>>> = {
+  held: ["running", "finished"],
   running: ["finished"],
   finished: ["settled"],
   settled: []
 }
+
+/** The jobs that wait for our owner. */
+export const held = (jobs: Jobs): ReadonlyArray<Job> => Table.values(jobs).filter((job) => job.state === "held")
 
 /** The jobs whose run has not ended. */
 export const running = (jobs: Jobs): ReadonlyArray<Job> => Table.values(jobs).filter((job) => job.state === "running")

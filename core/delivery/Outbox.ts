@@ -31,7 +31,7 @@ export const Entry = Schema.Struct({
   order: Schema.Int,
   /** The message's id for our operator and tools; for an inject, its end and its `Cancel`, the inject's id. */
   id: Schema.String,
-  kind: Schema.Literals(["Log", "Inject", "Cancel", "Done", "GrantChanged", "Unfriend"]),
+  kind: Schema.Literals(["Log", "Inject", "Cancel", "Done", "Held", "GrantChanged", "Unfriend"]),
   /** The body, JSON text: as it is sent once it has a place, with an empty place before. */
   body: Schema.String,
   /** Its length as UTF-8: most scripts take two or three bytes a character, and a link counts bytes. */

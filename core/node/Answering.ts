@@ -94,58 +94,84 @@ export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
   ]
 }
 
-/** Whether a run may begin. An id that is known was run before: its repetition is admitted and runs nothing. */
-export const mayRun = (state: State.State, peerId: PeerId, id: string, turn: Turn): Verdict.Verdict => {
-  if (Table.has(state.durable.jobs, Jobs.keyOf(peerId, id))) return { admitted: true }
-  const running = Jobs.running(state.durable.jobs)
+/** Whether anybody could answer now, as the gate is told. */
+export const readiness = (state: State.State) => {
   const { code = "sandbox-unavailable", ready, reason } = state.passing.sandbox
+  return { unready: ready ? null : code, unreadyReason: reason }
+}
+
+/** Whether what a peer may cost suffices for one more turn. */
+export const isAffordable = (state: State.State, peerId: PeerId, turn: Turn): boolean => {
   const allowance = allowanceFor(state, peerId, turn)
+  return allowance === undefined || Allowance.isEnough(allowance)
+}
+
+const runQuestion = (state: State.State, peerId: PeerId, affordable: boolean): Verdict.Verdict => {
+  const running = Jobs.running(state.durable.jobs)
   return Verdict.decide({
     kind: "run",
-    unready: ready ? null : code,
-    unreadyReason: reason,
-    affordable: allowance === undefined || Allowance.isEnough(allowance),
+    ...readiness(state),
+    affordable,
     jobsOfPeer: running.filter((job) => job.peerId === peerId).length,
     jobs: running.length,
     answersWaiting: Jobs.answersWaiting(state.durable.jobs, peerId)
   })
 }
 
+/** Whether a run may begin. An id that is known was run before: its repetition is admitted and runs nothing. */
+export const mayRun = (state: State.State, peerId: PeerId, id: string, turn: Turn): Verdict.Verdict =>
+  Table.has(state.durable.jobs, Jobs.keyOf(peerId, id))
+    ? { admitted: true }
+    : runQuestion(state, peerId, isAffordable(state, peerId, turn))
+
+/** Whether a run may begin that our owner has approved: what it costs is the owner's business then. */
+export const mayRunApproved = (state: State.State, peerId: PeerId): Verdict.Verdict => runQuestion(state, peerId, true)
+
 /** What the next question of a peer may cost; undefined where nothing is counted. */
 const allowanceFor = (state: State.State, peerId: PeerId, turn: Turn): Allowance.Allowance | undefined =>
   state.passing.allowances && Allowance.left(state.durable.spents, peerId, state.passing.allowances, turn.nowMs)
 
-/** Begins the run of a friend's inject: recorded as running in this very turn, started after the commit. */
+/** Begins the run of a friend's inject: recorded as running in this very turn, shown, started after the commit. */
 export const begin = (state: State.State, friend: Roster.Friend, inject: Inject, turn: Turn): State.Stepped => {
-  const key = Jobs.keyOf(friend.peerId, inject.id)
-  const known = Table.get(state.durable.jobs, key)
+  const known = Table.get(state.durable.jobs, Jobs.keyOf(friend.peerId, inject.id))
   if (known !== undefined) return repeatEnd(state, known, turn)
-  const job: Jobs.Job = { peerId: friend.peerId, id: inject.id, state: "running", startedAtMs: turn.nowMs }
-  const left = allowanceFor(state, friend.peerId, turn)
-  const timeLimitMs = Math.min(inject.timeLimitMs, left?.ms ?? Limits.injectTimeMs)
-  const allowance = left && { ...left, ms: timeLimitMs }
-  const taken = allowance && Allowance.take(state.durable.spents, friend.peerId, allowance, turn.nowMs)
-  const begun = State.withDurable(state, {
-    jobs: Table.set(state.durable.jobs, key, job),
-    ...(taken && { spents: taken.spents })
-  })
-  const outputs: ReadonlyArray<Output> = [
-    {
-      _tag: "Run",
-      job: key,
-      conversation: friend.peerId,
-      entryId: entryId(friend, inject.stream, inject.number, inject.text, turn),
-      text: inject.text,
-      timeLimitMs,
-      ...(allowance && taken && { allowance: { day: taken.day, allowance } })
-    },
-    { _tag: "Tell", event: { _tag: "JobStarted", peerId: friend.peerId, name: friend.name, id: inject.id } }
-  ]
   return State.chain(
-    begun,
-    (current) => [current, outputs],
+    state,
+    (current) => start(current, friend, inject, allowanceFor(state, friend.peerId, turn), turn),
     (current) => show(current, friend, inject.stream, inject.number, friend.name, inject.text, turn)
   )
+}
+
+/** Starts a run, with what it may cost taken from the friend's day. */
+export const start = (
+  state: State.State,
+  friend: Roster.Friend,
+  inject: Inject,
+  left: Allowance.Allowance | undefined,
+  turn: Turn
+): State.Stepped => {
+  const { name, peerId } = friend
+  const key = Jobs.keyOf(peerId, inject.id)
+  const job: Jobs.Job = { peerId, id: inject.id, state: "running", startedAtMs: turn.nowMs }
+  const timeLimitMs = Math.min(inject.timeLimitMs, left?.ms ?? Limits.injectTimeMs)
+  const allowance = left && { ...left, ms: timeLimitMs }
+  const taken = allowance && Allowance.take(state.durable.spents, peerId, allowance, turn.nowMs)
+  const run: Output = {
+    _tag: "Run",
+    job: key,
+    conversation: peerId,
+    entryId: entryId(friend, inject.stream, inject.number, inject.text, turn),
+    text: inject.text,
+    timeLimitMs,
+    ...(allowance && taken && { allowance: { day: taken.day, allowance } })
+  }
+  return [
+    State.withDurable(state, {
+      jobs: Table.set(state.durable.jobs, key, job),
+      ...(taken && { spents: taken.spents })
+    }),
+    [run, { _tag: "Tell", event: { _tag: "JobStarted", peerId, name, id: inject.id } }]
+  ]
 }
 
 /**
@@ -234,13 +260,17 @@ const queueEnd = (state: State.State, job: Jobs.Job, result: JobResult, turn: Tu
 /** The caller wants no answer any more: a job that runs is stopped, and its caller told so; any other is left alone. */
 export const cancel = (state: State.State, peerId: PeerId, id: string, turn: Turn): State.Stepped => {
   const job = Table.get(state.durable.jobs, Jobs.keyOf(peerId, id))
-  if (job === undefined || job.state !== "running") return [state, []]
+  if (job === undefined || (job.state !== "running" && job.state !== "held")) return [state, []]
   return State.chain(
     state,
-    (current) => [current, [{ _tag: "Stop", job: Jobs.keyOf(peerId, id) }]],
+    (current) => [current, stopOf(job)],
     (current) => finish(current, job, { ok: false, code: "cancelled", detail: "" }, turn)
   )
 }
+
+/** What runs has to be stopped; what is held does not run yet. */
+const stopOf = (job: Jobs.Job): ReadonlyArray<Output> =>
+  job.state === "running" ? [{ _tag: "Stop", job: Jobs.keyOf(job.peerId, job.id) }] : []
 
 /** Whether injects are stopped for a peer: it is no friend any more, or the operator has to look at its key first. */
 export const isStopped = (friend: Roster.Friend): boolean =>
@@ -272,20 +302,21 @@ const repeatEnd = (state: State.State, job: Jobs.Job, turn: Turn): State.Stepped
   const waits = Outbox.entriesFor(state.durable.outbox, job.peerId).some(
     (entry) => entry.kind === "Done" && entry.id === job.id
   )
-  if (job.state === "running" || waits) return [state, []]
+  if (job.state === "running" || job.state === "held" || waits) return [state, []]
   return queueEnd(state, job, { ok: false, code: "answer-gone", detail: "" }, turn)
 }
 
-/** Every job of a peer that runs now is stopped, with a code its caller may see. */
+/** Every job of a peer that runs or is held now is stopped, with a code its caller may see. */
 export const stopAll = (state: State.State, peerId: PeerId, code: Rejection.Code, turn: Turn): State.Stepped => {
-  const mine = Jobs.running(state.durable.jobs).filter((job) => job.peerId === peerId)
+  const { jobs } = state.durable
+  const mine = [...Jobs.running(jobs), ...Jobs.held(jobs)].filter((job) => job.peerId === peerId)
   return State.chain(
     state,
     ...mine.map(
       (job) => (current: State.State) =>
         State.chain(
           current,
-          (before) => [before, [{ _tag: "Stop", job: Jobs.keyOf(peerId, job.id) }]],
+          (before) => [before, stopOf(job)],
           (before) => finish(before, job, { ok: false, code, detail: "" }, turn)
         )
     )

@@ -6,6 +6,7 @@
 import { HashMap, Option } from "effect"
 import * as Verdict from "../admission/Verdict.ts"
 import * as Inbox from "../delivery/Inbox.ts"
+import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -306,5 +307,6 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
     if (dueMs > 0) next = Math.min(next, dueMs)
   }
   for (const [, call] of state.durable.calls.entries) next = Math.min(next, call.deadlineMs)
+  for (const { question } of Jobs.held(state.durable.jobs)) next = Math.min(next, question?.expiresAtMs ?? next)
   return Math.max(next, nowMs + wakeMsMin)
 }

@@ -7,6 +7,9 @@ import { HashMap } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
+import type * as HoldRule from "../agent/HoldRule.ts"
+import { utf8Length } from "../bytes/Bytes.ts"
+import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
@@ -35,6 +38,8 @@ export interface FriendView {
   /** Whether the friend has accepted the key we have now. */
   readonly knowsOurKey: boolean
   readonly capabilities: ReadonlyArray<Capability>
+  /** Which of the friend's questions wait for our owner. */
+  readonly hold: HoldRule.When | "never"
   /** What the friend has told us we may do. */
   readonly allowsUs: ReadonlyArray<string>
   readonly connected: boolean
@@ -63,6 +68,15 @@ export interface QueueView {
   /** `running`: an inject that arrived and is not answered. */
   readonly state: Standing.Standing | "running"
   readonly bytes: number
+}
+
+/** A friend's question that waits for our owner. */
+export interface HeldView {
+  readonly id: string
+  readonly name: string
+  readonly bytes: number
+  readonly heldAtMs: number
+  readonly expiresAtMs: number
 }
 
 export interface RefusalView {
@@ -95,6 +109,21 @@ const queueOf = (state: State): ReadonlyArray<QueueView> => {
   return [...waiting, ...running].slice(0, queueViewsMax)
 }
 
+const heldOf = (state: State): ReadonlyArray<HeldView> =>
+  Jobs.held(state.durable.jobs)
+    .flatMap(({ id, peerId, question, startedAtMs }) =>
+      question === undefined
+        ? []
+        : {
+            id,
+            name: nameOf(state, peerId),
+            bytes: utf8Length(question.text),
+            heldAtMs: startedAtMs,
+            expiresAtMs: question.expiresAtMs
+          }
+    )
+    .sort((a, b) => a.heldAtMs - b.heldAtMs)
+
 export interface Description {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
@@ -109,6 +138,8 @@ export interface Description {
   readonly queue: ReadonlyArray<QueueView>
   /** The newest of our messages that were not delivered, and why; what is neither here nor in the queue was delivered. */
   readonly refusals: ReadonlyArray<RefusalView>
+  /** Friends' questions that wait for our owner, oldest first. */
+  readonly held: ReadonlyArray<HeldView>
   readonly jobsRunning: number
   readonly callsWaiting: number
 }
@@ -145,6 +176,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         alarm: alarmOf(friend),
         knowsOurKey: friend.knowsKey === self.identityKey,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
+        hold: Table.get(durable.holdRules, friend.peerId)?.when ?? "never",
         allowsUs: friend.allowsUs ?? ["message"],
         connected: HashMap.has(passing.sessions, friend.peerId),
         waiting: Outbox.waitingFor(durable.outbox, friend.peerId).entries.length,
@@ -172,6 +204,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
       name: nameOf(state, peerId)
     })),
     sandbox: passing.sandbox,
+    held: heldOf(state),
     jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
     callsWaiting: Table.size(durable.calls)
   }

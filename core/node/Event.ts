@@ -16,6 +16,13 @@ interface Peer {
   readonly name: string
 }
 
+/** Which question waits, why, and when it is refused if nobody decides. */
+interface HeldUntil {
+  readonly id: string
+  readonly reason: string
+  readonly expiresAtMs: number
+}
+
 export type Event =
   | (Peer & {
       readonly _tag: "RequestReceived"
@@ -84,6 +91,10 @@ export type Event =
   | (Peer & { readonly _tag: "Refused"; readonly id: string; readonly kind: string; readonly rejection: Rejection })
   | (Peer & { readonly _tag: "Received"; readonly entry: Entry; readonly bytes: number })
   | (Peer & { readonly _tag: "JobStarted"; readonly id: string })
+  /** A question of a friend waits for our owner. */
+  | (Peer & HeldUntil & { readonly _tag: "InjectHeld" })
+  /** A question of ours waits for the friend's owner. */
+  | (Peer & HeldUntil & { readonly _tag: "CallHeld" })
   | (Peer & { readonly _tag: "JobEnded"; readonly id: string; readonly code: Code | null })
   | (Peer & {
       readonly _tag: "Answered"

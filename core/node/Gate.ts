@@ -25,6 +25,7 @@ export const needs: { readonly [Kind in Durable["kind"]]: Capability | null } = 
   Inject: "inject",
   Cancel: null,
   Done: null,
+  Held: null,
   GrantChanged: null,
   Unfriend: null
 }

@@ -6,6 +6,7 @@
 import type { Answer } from "../../ports/Sandbox.ts"
 import type { Capability } from "../admission/Capability.ts"
 import type { Allowance } from "../agent/Allowance.ts"
+import type { When } from "../agent/HoldRule.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Authentic } from "../identity/Authentic.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -36,6 +37,10 @@ export type Command =
       readonly text: string
       readonly waitMs: number
     }
+  /** Which questions of a friend wait for our word. */
+  | { readonly _tag: "Hold"; readonly name: string; readonly keyPrefix: string; readonly when: When | "never" }
+  /** A held question, by its id or the beginning of it. */
+  | { readonly _tag: "Approve" | "Refuse"; readonly id: string }
   /** A message or inject of ours, by its id or the beginning of it. */
   | { readonly _tag: "Cancel"; readonly id: string }
   | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }

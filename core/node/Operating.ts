@@ -5,6 +5,7 @@
  */
 import { Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
+import * as HoldRule from "../agent/HoldRule.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Roster from "../friend/Roster.ts"
@@ -16,6 +17,7 @@ import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
+import * as Holding from "./Holding.ts"
 import type { Command, Turn } from "./Input.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
@@ -57,6 +59,15 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return inject(state, command, turn)
     case "Cancel":
       return cancel(state, command.id, turn)
+    case "Hold":
+      return Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => [
+        State.withDurable(state, { holdRules: HoldRule.set(state.durable.holdRules, peerId, command.when) }),
+        []
+      ])
+    case "Approve":
+      return Holding.approve(state, command.id, turn)
+    case "Refuse":
+      return Holding.refuse(state, command.id, turn)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":

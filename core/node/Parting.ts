@@ -48,11 +48,12 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
 export const forget = (state: State.State, former: Roster.Friend | undefined): State.Stepped => {
   if (former === undefined) return [state, []]
   const { peerId } = former
-  const { budgets, inbox, jobs, outbox, roster, spents } = state.durable
+  const { budgets, holdRules, inbox, jobs, outbox, roster, spents } = state.durable
   const { contacts, controlBudgets } = state.passing
   const forgotten = State.withDurable(State.withRoster(state, { friends: Table.remove(roster.friends, peerId) }), {
     budgets: Table.remove(budgets, peerId),
     spents: Table.remove(spents, peerId),
+    holdRules: Table.remove(holdRules, peerId),
     inbox: Inbox.forget(inbox, peerId),
     jobs: Table.removeWhere(jobs, (job) => job.peerId === peerId),
     outbox: Outbox.forget(outbox, peerId)

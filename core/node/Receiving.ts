@@ -17,6 +17,7 @@ import * as Connecting from "./Connecting.ts"
 import * as Doubling from "./Doubling.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Gate from "./Gate.ts"
+import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
@@ -59,6 +60,7 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
     case "Inject":
     case "Cancel":
     case "Done":
+    case "Held":
     case "GrantChanged":
     case "Unfriend":
     case "Unknown":
@@ -248,6 +250,15 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
     : refuse(asked.state, numbered, asked.verdict.rejection, turn)
 }
 
+/** A message that has an effect and is remembered and confirmed with it. */
+const simply = (
+  state: State.State,
+  numbered: Numbered,
+  effect: (state: State.State) => State.Stepped,
+  turn: Turn
+): State.Stepped =>
+  State.chain(remember(state, numbered, undefined, turn), effect, (current) => confirm(current, numbered))
+
 /** What a message does that is new and may. */
 const takeEffect = (state: State.State, numbered: Numbered, message: Message.Durable, turn: Turn): State.Stepped => {
   switch (message.kind) {
@@ -258,13 +269,11 @@ const takeEffect = (state: State.State, numbered: Numbered, message: Message.Dur
     case "Done":
       return onDone(state, numbered, message, turn)
     case "Cancel":
-      return State.chain(
-        remember(state, numbered, undefined, turn),
-        (current) => Answering.cancel(current, numbered.peerId, message.id, turn),
-        (current) => confirm(current, numbered)
-      )
+      return simply(state, numbered, (current) => Answering.cancel(current, numbered.peerId, message.id, turn), turn)
+    case "Held":
+      return simply(state, numbered, (current) => Holding.onHeld(current, numbered.friend, message, turn), turn)
     case "GrantChanged":
-      return onGrantChanged(remember(state, numbered, undefined, turn), numbered, message)
+      return simply(state, numbered, (current) => onGrantChanged(current, numbered, message), turn)
     case "Unfriend":
       return onUnfriend(remember(state, numbered, undefined, turn), numbered, message, turn)
   }
@@ -332,13 +341,15 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
 }
 
 const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject, turn: Turn): State.Stepped => {
-  const may = Answering.mayRun(state, numbered.peerId, inject.id, turn)
+  const { friend, peerId } = numbered
+  const held = Holding.reason(state, peerId, inject.id, turn)
+  const may = held === undefined ? Answering.mayRun(state, peerId, inject.id, turn) : Holding.mayHold(state, peerId)
   if (!may.admitted) return refuse(state, numbered, may.rejection, turn)
-  return State.chain(
-    remember(state, numbered, undefined, turn),
-    (current) => Answering.begin(current, numbered.friend, inject, turn),
-    (current) => confirm(current, numbered)
-  )
+  const effect = (current: State.State) =>
+    held === undefined
+      ? Answering.begin(current, friend, inject, turn)
+      : Holding.hold(current, friend, inject, held, turn)
+  return simply(state, numbered, effect, turn)
 }
 
 /** What a friend allows us is news for the operator and nothing else: it is the friend's gate that decides. */
@@ -347,11 +358,7 @@ const onGrantChanged = (state: State.State, numbered: Numbered, changed: Message
   const capabilities = [...changed.capabilities].sort()
   const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, allowsUs: capabilities })
   const event = { _tag: "GrantChanged" as const, peerId, name: friend.name, capabilities }
-  return State.chain(
-    State.withRoster(state, { friends }),
-    (current) => [current, [{ _tag: "Tell", event }]],
-    (current) => confirm(current, numbered)
-  )
+  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
 }
 
 /** The friend has ended the friendship: it is over here too, with everything granted and everything that waited. */
@@ -388,9 +395,5 @@ const onDone = (state: State.State, numbered: Numbered, done: Message.Done, turn
       [{ _tag: "HangUp", connection, code: "answer-damaged" }]
     ]
   }
-  return State.chain(
-    remember(state, numbered, undefined, turn),
-    (current) => Answering.end(current, friend, call, done, answer, turn),
-    (current) => confirm(current, numbered)
-  )
+  return simply(state, numbered, (current) => Answering.end(current, friend, call, done, answer, turn), turn)
 }

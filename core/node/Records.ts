@@ -7,6 +7,7 @@ import { Result, Schema } from "effect"
 import type { Change, StoredRecord } from "../../ports/RecordStore.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Allowance from "../agent/Allowance.ts"
+import * as HoldRule from "../agent/HoldRule.ts"
 import * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
@@ -45,6 +46,7 @@ const shapes = {
   calls: Calls.Call,
   refusals: Refusals.Refusal,
   spents: Allowance.Spent,
+  holdRules: HoldRule.HoldRule,
   unshown: Entry
 } as const
 export type Collection = keyof typeof shapes
@@ -77,6 +79,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   calls: durable.calls,
   refusals: durable.refusals,
   spents: durable.spents,
+  holdRules: durable.holdRules,
   unshown: durable.unshown
 })
 
@@ -96,6 +99,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     calls: table("calls"),
     refusals: table("refusals"),
     spents: table("spents"),
+    holdRules: table("holdRules"),
     unshown: table("unshown")
   }
 }
@@ -144,6 +148,7 @@ export const settled = (durable: Durable): Durable => {
     calls: Table.settled(durable.calls),
     refusals: Table.settled(durable.refusals),
     spents: Table.settled(durable.spents),
+    holdRules: Table.settled(durable.holdRules),
     unshown: Table.settled(durable.unshown)
   }
 }

@@ -10,6 +10,7 @@ import type { Budgets, Rates } from "../admission/RateLimit.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
 import type { ReplayWindow } from "../admission/ReplayWindow.ts"
 import type { Allowances, Spents } from "../agent/Allowance.ts"
+import type { HoldRules } from "../agent/HoldRule.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
@@ -72,6 +73,8 @@ export interface Durable {
   readonly refusals: Refusals
   /** What each peer's questions have cost today. */
   readonly spents: Spents
+  /** Which questions wait for our owner, by peer. */
+  readonly holdRules: HoldRules
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
 }
@@ -165,6 +168,7 @@ export const emptyDurable: Durable = {
   calls: Table.empty(),
   refusals: Table.empty(),
   spents: Table.empty(),
+  holdRules: Table.empty(),
   unshown: Table.empty()
 }
 

@@ -14,6 +14,7 @@ import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
+import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
@@ -112,6 +113,7 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Telling.sumUp(current, turn),
     (current) => Connecting.pardon(current, turn),
     (current) => Sending.expire(current, turn),
+    (current) => Holding.expire(current, turn),
     (current) => Farewell.end(current, turn),
     (current) => Stalling.end(current, waiting, turn),
     (current) => Answering.showAgain(current, turn),

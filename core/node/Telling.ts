@@ -42,6 +42,8 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   Refused: "free",
   Received: "free",
   JobStarted: "free",
+  InjectHeld: "free",
+  CallHeld: "free",
   JobEnded: "free",
   Answered: "free",
   NotShown: "free",

@@ -87,6 +87,15 @@ export const Skip = Schema.Struct({
 })
 /** The caller of an inject wants no answer any more. */
 export const Cancel = Schema.Struct({ kind: Schema.Literal("Cancel"), ...durable, id: Id })
+/** An inject waits for its receiver's owner, until then at the latest; its end comes as `Done`, whatever it is. */
+export const Held = Schema.Struct({
+  kind: Schema.Literal("Held"),
+  ...durable,
+  id: Id,
+  /** Why, in a word of the receiver's: `always`, `first` and `over-budget` today. */
+  reason: code,
+  expiresAtMs: natural
+})
 /** What the sender allows the receiver from now on, in the receiver's own conversation with it. */
 export const GrantChanged = Schema.Struct({
   kind: Schema.Literal("GrantChanged"),
@@ -136,6 +145,7 @@ export const kinds = {
   Inject,
   Cancel,
   Done,
+  Held,
   GrantChanged,
   Unfriend,
   Greeting,
@@ -153,6 +163,7 @@ export type Message = typeof Message.Type
 export type Log = typeof Log.Type
 export type Inject = typeof Inject.Type
 export type Done = typeof Done.Type
+export type Held = typeof Held.Type
 export type Chunk = typeof Chunk.Type
 export type Receipt = typeof Receipt.Type
 export type Reject = typeof Reject.Type
@@ -165,7 +176,7 @@ export type Unfriend = typeof Unfriend.Type
 export type Greeting = typeof Greeting.Type
 export type Resume = typeof Resume.Type
 /** The kinds that wait in the outbox and have a number. */
-export type Durable = Log | Inject | Cancel | Done | GrantChanged | Unfriend
+export type Durable = Log | Inject | Cancel | Done | Held | GrantChanged | Unfriend
 /** A durable message of a kind that this version does not know: it is answered, never guessed at. */
 export interface Unknown {
   readonly kind: "Unknown"

@@ -59,6 +59,7 @@ export const byKind: Kinds = {
     fc.record({ stream: id, number: positive, retryAfterMs: natural }, optional)
   ),
   Cancel: fc.record({ kind: kind("Cancel"), ...numbered, id }),
+  Held: fc.record({ kind: kind("Held"), ...numbered, id, reason: code, expiresAtMs: natural }),
   GrantChanged: joined(
     fc.record({ kind: kind("GrantChanged"), ...numbered, capabilities: fc.subarray(["message", "inject", "sing"]) }),
     fc.record({ expiresAtMs: natural }, optional)

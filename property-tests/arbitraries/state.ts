@@ -220,6 +220,16 @@ export const message: fc.Arbitrary<Message.Message> = fc
     {
       weight: 1,
       arbitrary: fc.record({
+        kind: fc.constant("Held"),
+        ...numbered,
+        id,
+        reason: fc.constantFrom("always", "later"),
+        expiresAtMs: natural
+      })
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
         kind: fc.constant("GrantChanged"),
         ...numbered,
         capabilities: fc.subarray(["message", "inject", "sing"]),

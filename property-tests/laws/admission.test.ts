@@ -177,6 +177,13 @@ const questions = {
     jobs: around(Limits.jobsMax),
     answersWaiting: around(Limits.answersWaitingMax),
     affordable: [false, true]
+  }),
+  hold: product("hold", {
+    unready: [null, "sandbox-unavailable", "no-model"],
+    unreadyReason: ["", "no engine runs here"],
+    heldOfPeer: around(Limits.heldPerPeerMax),
+    held: around(Limits.heldMax),
+    answersWaiting: around(Limits.answersWaitingMax)
   })
 }
 
@@ -209,6 +216,12 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.jobsOfPeer < Limits.jobsPerPeerMax,
     (facts) => facts.jobs < Limits.jobsMax,
     (facts) => facts.answersWaiting < Limits.answersWaitingMax
+  ],
+  hold: [
+    (facts) => facts.unready === null,
+    (facts) => facts.heldOfPeer < 8,
+    (facts) => facts.held < 64,
+    (facts) => facts.answersWaiting < 16
   ]
 }
 
@@ -253,11 +266,15 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
         ? ["too-many-jobs", "", 0]
         : answersWaiting >= 16
           ? ["too-many-jobs", "answers wait to be taken", 0]
-          : ["budget-spent", "", 0]
+          : ["budget-spent", "", 0],
+  hold: ({ held, heldOfPeer, unready, unreadyReason }) =>
+    unready !== null
+      ? [unready, unreadyReason, 0]
+      : ["too-many-jobs", heldOfPeer >= 8 || held >= 64 ? "too many wait for the owner" : "answers wait to be taken", 0]
 }
 
 describe("Verdict", () => {
-  const kinds = ["line", "session", "message", "run"] as const
+  const kinds = ["line", "session", "message", "run", "hold"] as const
   it.each(kinds)("%s: yes exactly when every necessary fact holds", (kind) => {
     const asked = questions[kind] as ReadonlyArray<never>
     const conditions = necessary[kind] as ReadonlyArray<(facts: never) => boolean>

@@ -480,8 +480,13 @@ describe("Jobs", () => {
   const table = (all: ReadonlyArray<Jobs.Job>): Jobs.Jobs =>
     Table.loaded(all.map((one) => [Jobs.keyOf(peer, one.id), one] as const))
 
-  it("go forward only: running, finished, settled", () => {
-    expect(Jobs.transitions).toEqual({ running: ["finished"], finished: ["settled"], settled: [] })
+  it("go forward only: held, running, finished, settled", () => {
+    expect(Jobs.transitions).toEqual({
+      held: ["running", "finished"],
+      running: ["finished"],
+      finished: ["settled"],
+      settled: []
+    })
     const all = table([job("r", "running"), job("f", "finished"), job("s", "settled")])
     for (const id of ["r", "s", "none"]) expect(Jobs.settle(all, peer, id)).toBe(all)
     const settled = Table.get(Jobs.settle(all, peer, "f"), Jobs.keyOf(peer, "f"))

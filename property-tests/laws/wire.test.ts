@@ -331,6 +331,7 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Receipt: ["stream", "mark", "also"],
   Reject: ["code"],
   Cancel: ["stream", "number", "id"],
+  Held: ["stream", "number", "id", "reason", "expiresAtMs"],
   GrantChanged: ["stream", "number", "capabilities"],
   Unfriend: ["stream", "number", "of"],
   Greeting: ["streams", "run"],

@@ -103,6 +103,7 @@ describe("a friend from whom everything was withdrawn", () => {
     Inject: { kind: "Inject", ...place, id: ids[2]!, text: "run", timeLimitMs: 1_000 },
     Cancel: { kind: "Cancel", ...place, id: ids[2]! },
     Done: { kind: "Done", ...place, id: ids[2]!, outcome: "failed", length: 0, sha256: "A".repeat(43) },
+    Held: { kind: "Held", ...place, id: ids[2]!, reason: "always", expiresAtMs: 1 },
     GrantChanged: { kind: "GrantChanged", ...place, capabilities: [] },
     Unfriend: { kind: "Unfriend", ...place, of: [] }
   }

@@ -2,6 +2,7 @@
  * The operators: what people write and ask, what they change their minds about, and how they settle what they are asked.
  * They never lie: they compare fingerprints, accept the friends they meant, and confirm the keys that are right.
  */
+import * as Jobs from "../../core/delivery/Jobs.ts"
 import type { Event } from "../../core/index.ts"
 import type * as Chance from "./Chance.ts"
 import * as Endings from "./Endings.ts"
@@ -60,10 +61,14 @@ export class Operators {
       if (friends.length > 0 && this.#stage.options.troubles.length > 0) {
         const friend = chance.pick(friends)
         const about = { name: friend.name, keyPrefix: "" }
-        const what = chance.pick(["Grant", "Grant", "Revoke", "Revoke", "Unfriend"] as const)
+        const what = chance.pick(["Grant", "Grant", "Revoke", "Revoke", "Unfriend", "Hold"] as const)
         this.#stage.command(
           house,
-          what === "Unfriend" ? { _tag: what, ...about } : { _tag: what, ...about, capability: "inject" }
+          what === "Hold"
+            ? { _tag: what, ...about, when: chance.pick(["always", "first", "never"] as const) }
+            : what === "Unfriend"
+              ? { _tag: what, ...about }
+              : { _tag: what, ...about, capability: "inject" }
         )
         if (what === "Unfriend")
           this.#stage.clock.after(chance.whole(1, 90) * minute, () => this.#stage.ask(house, friend))
@@ -85,9 +90,23 @@ export class Operators {
     if (event._tag === "FriendshipMade" && chance.happens(0.7)) {
       soon(() => this.#stage.command(house, { _tag: "Grant", name: event.name, keyPrefix: "", capability: "inject" }))
     }
+    // Some questions are decided at once, some later, some only when the world has healed.
+    if (event._tag === "InjectHeld" && chance.happens(0.8)) {
+      soon(() => this.#stage.command(house, { _tag: chance.happens(0.7) ? "Approve" : "Refuse", id: event.id }))
+    }
     if (event._tag === "FriendshipMade") soon(() => this.#partFromDoubted(house, event.name))
     if (event._tag === "Alarm")
       soon(() => this.#stage.command(house, { _tag: "Confirm", name: event.name, keyPrefix: "" }))
+  }
+
+  /** Whatever still waits for the operator of a house is decided now. */
+  settle(house: House): void {
+    const held = house.process === undefined ? [] : Jobs.held(house.process.state.durable.jobs)
+    for (const { id } of held) {
+      this.#stage.command(house, { _tag: "Approve", id })
+      // What cannot run any more is refused.
+      this.#stage.command(house, { _tag: "Refuse", id })
+    }
   }
 
   /** A friend who came back under a key that we could not follow is there twice; a careful operator ends the old one. */

@@ -4,9 +4,11 @@
  * A checker that finds nothing in a planted run is a checker that cannot fail, which is a defect of its own.
  */
 import { HashMap } from "effect"
+import * as Jobs from "../../core/delivery/Jobs.ts"
 import * as Outbox from "../../core/delivery/Outbox.ts"
 import { type Event, type Input, Limits, type Output, type PeerId, type State } from "../../core/index.ts"
 import * as Connecting from "../../core/node/Connecting.ts"
+import * as Holding from "../../core/node/Holding.ts"
 import * as Table from "../../core/Table.ts"
 import type { Plant } from "./House.ts"
 
@@ -154,6 +156,43 @@ export const plants: ReadonlyArray<Planted> = [
         const goesOn = durably(state, { outbox, roster: { ...state.durable.roster, friends } })
         return [goesOn, without(outputs, (one) => one._tag === "HangUp" || one._tag === "Transmit")]
       })
+  },
+  {
+    name: "approves-by-time",
+    says: "a question that nobody has decided about for two minutes is taken for approved",
+    foundBy: "waits",
+    make: () =>
+      after(([state, outputs], input, _old, turn) => {
+        if (input._tag !== "Tick") return [state, outputs]
+        const late = Jobs.held(state.durable.jobs).find(({ startedAtMs }) => turn.nowMs - startedAtMs > 120_000)
+        const run = late === undefined ? undefined : Holding.approve(state, late.id, turn)
+        return run?._tag === "Success" ? [run.success[0], [...outputs, ...run.success[1]]] : [state, outputs]
+      })
+  },
+  {
+    name: "holds-nothing",
+    says: "the owner's rule about questions that wait is not looked at",
+    foundBy: "waits",
+    make: () => ({
+      step: (step) =>
+        ((state, input, turn) => {
+          if (!received(input, "Inject")) return step(state, input, turn)
+          const { holdRules } = state.durable
+          const [next, outputs] = step(durably(state, { holdRules: Table.empty() }), input, turn)
+          return [durably(next, { holdRules }), outputs]
+        }) as Step
+    })
+  },
+  {
+    name: "forgets-a-refusal",
+    says: "the owner's refusal of a question is answered, and nothing comes of it",
+    foundBy: "waits",
+    make: () =>
+      after(([state, outputs], input, old) =>
+        input._tag === "Operator" && input.command._tag === "Refuse"
+          ? [old, outputs.filter((one) => one._tag === "Reply")]
+          : [state, outputs]
+      )
   },
   {
     name: "runs-twice",

@@ -2,6 +2,7 @@
  * What must be true after every turn, whatever has happened: authority, memory, bounds and secrets.
  * It never waits for better weather; each of these holds in the middle of everything.
  */
+import * as Jobs from "../../core/delivery/Jobs.ts"
 import { Describe, type Event, Limits, type State } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import { durableOf, loadDisk } from "../models/Disk.ts"
@@ -72,6 +73,50 @@ const once: Checker = {
   }
 }
 
+/** The rule that holds for a peer before a turn, as its owner made it. */
+const ruled = (state: State.State, peerId: string): boolean => {
+  const rule = Table.get(state.durable.holdRules, peerId)
+  return rule?.when === "always" || (rule?.when === "first" && !rule.approved)
+}
+
+const waits: Checker = {
+  name: "waits",
+  says: "a question that waits for its owner runs by that owner's word alone, and ends in time",
+  turn: ({ house, taken }, { nowMs }) => {
+    const { after, before, inputs, outputs, stored } = taken
+    if (stored === "never") return []
+    const words = inputs.flatMap((input) =>
+      input._tag === "Operator" && input.command._tag === "Approve" ? [input.command.id] : []
+    )
+    const changed = inputs.some((input) => input._tag === "Operator" && input.command._tag === "Hold")
+    const ran = outputs.flatMap((output) => {
+      if (output._tag !== "Run") return []
+      const [peerId = "", id = ""] = output.job.split("/")
+      const isHeld = Table.get(before.durable.jobs, output.job)?.state === "held"
+      const mayRun = words.includes(id) || (!isHeld && (changed || !ruled(before, peerId)))
+      return mayRun ? [] : [`${house.name} ran "${output.text}" without its owner's word`]
+    })
+    // What the owner turned down in this turn, or could have, is over with it.
+    const kept = inputs.flatMap((input) => {
+      if (input._tag !== "Operator" || input.command._tag !== "Refuse") return []
+      const { id } = input.command
+      const isKept = Jobs.held(after.durable.jobs).some((job) => job.id === id)
+      return isKept ? [`${house.name} still holds ${id.slice(0, 8)}, which its owner refused`] : []
+    })
+    // A tick comes every minute where something is held; clocks that go wrong are given an hour.
+    const forgotten = Jobs.held(after.durable.jobs).filter(
+      ({ question }) => question === undefined || question.expiresAtMs + 3_600_000 < nowMs()
+    )
+    return [...ran, ...kept, ...forgotten.map(({ id }) => `${house.name} still holds ${id.slice(0, 8)}`)]
+  },
+  end: ({ houses }) =>
+    houses.flatMap((house) =>
+      Jobs.held(loadDisk(house.disk).jobs).map(
+        ({ id }) => `${house.name} holds ${id.slice(0, 8)} after everything was decided`
+      )
+    )
+}
+
 /** Text that does not depend on the order in which fields were added. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, one: unknown) =>
@@ -111,6 +156,9 @@ const bounds = ({ durable, passing }: State.State): ReadonlyArray<readonly [stri
     Table.size(durable.jobs),
     (Limits.jobsRememberedMax + Limits.answersWaitingMax) * (1 + Table.size(durable.roster.friends))
   ],
+  ["held", Jobs.held(durable.jobs).length, Limits.heldMax],
+  ["holdRules", Table.size(durable.holdRules), Table.size(durable.roster.friends)],
+  ["spents", Table.size(durable.spents), Table.size(durable.roster.friends)],
   ["announced", passing.announced.size, Limits.keysAnnouncedMax]
 ]
 
@@ -195,6 +243,7 @@ export const safety: ReadonlyArray<Checker> = [
   admitted,
   truly,
   once,
+  waits,
   stored,
   bounded,
   discreet,

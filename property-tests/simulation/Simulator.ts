@@ -227,7 +227,7 @@ export class Simulator implements Stage {
     this.#troubles.begin()
     for (const kind of this.options.liars) this.#unleash(kind)
     this.#runTo(this.#endMs)
-    while (!this.#hasEnough() && this.#violations.length < violationsMax) {
+    while (!this.#hasEnough() && this.#violations.length === 0) {
       this.#endMs += 30 * minute
       this.#runTo(this.#endMs)
     }
@@ -310,6 +310,7 @@ export class Simulator implements Stage {
     this.#runTo(this.clock.nowMs + 30 * minute)
     for (let round = 0; round < 3; round++) {
       for (const house of this.houses) {
+        this.#operators.settle(house)
         for (const friend of this.friendsOf(house)) if (!this.#areFriends(house, friend)) this.ask(house, friend)
       }
       this.#runTo(this.clock.nowMs + 10 * minute)
@@ -319,6 +320,8 @@ export class Simulator implements Stage {
       for (const friend of this.friendsOf(house))
         this.#operators.say(house, this.chance.stream("last words"), "message", friend)
     }
+    this.#runTo(this.clock.nowMs + 20 * minute)
+    for (const house of this.houses) this.#operators.settle(house)
     this.#runTo(this.#endMs + healMs)
   }
 

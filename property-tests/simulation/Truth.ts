@@ -3,7 +3,7 @@
  * It never judges; the checkers compare it with what the nodes did.
  * It follows committed turns only, and goes back with a disk that goes back: what was forgotten was never promised.
  */
-import type { Event, Input, Output } from "../../core/index.ts"
+import { type Event, type Input, Limits, type Output } from "../../core/index.ts"
 import type { House } from "./House.ts"
 import type { Taken } from "./Process.ts"
 
@@ -15,7 +15,8 @@ export interface Text {
   readonly kind: "message" | "inject"
   readonly order: number
   readonly atMs: number
-  readonly waitMs: number
+  /** How long the answer may be waited for; longer once the friend's owner has to decide. */
+  waitMs: number
   id: string | undefined
   refused: string | undefined
   readonly outcomes: Array<{
@@ -171,6 +172,11 @@ export class Truth {
       case "Answered":
         this.#ids.get(event.id)?.outcomes.push({ tag: "Answered", code: "", atMs })
         return
+      case "CallHeld": {
+        const held = this.#ids.get(event.id)
+        if (held !== undefined) held.waitMs = event.expiresAtMs + Limits.injectWaitMs - held.atMs
+        return
+      }
       case "Refused":
         this.#ids.get(event.id)?.outcomes.push({ tag: "Refused", code: event.rejection.code, atMs })
         return
