@@ -16,7 +16,7 @@ import { reasons, report, summarise, type ToolReport } from "./Report.ts"
 const tests: Readonly<Record<string, ReadonlyArray<string>>> = {
   admission: ["laws/admission", "laws/limits", "models/RateLimit", "models/ReplayWindow", "models/Grants"],
   session: ["laws/session", "laws/session-details", "laws/envelope", "vectors/*", "regressions/wire"],
-  delivery: ["laws/delivery", "models/Outbox", "models/Inbox"]
+  delivery: ["laws/delivery", "laws/delivery-details", "models/Outbox", "models/Inbox"]
 }
 
 const usage = `npm run mutation -- ROOM [options]
