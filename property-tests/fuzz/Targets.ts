@@ -2,8 +2,14 @@
  * Every reader that takes bytes or text from outside: a new one is fuzzed by being added here.
  */
 import { linkTargets } from "./LinkTargets.ts"
+import { sandboxTargets } from "./SandboxTargets.ts"
 import type { Target } from "./Target.ts"
 import { textTargets } from "./TextTargets.ts"
 
 /** All readers, in the order in which a peer or a disk meets them. */
-export const targets: ReadonlyArray<Target> = [...textTargets.slice(0, 2), ...linkTargets, ...textTargets.slice(2)]
+export const targets: ReadonlyArray<Target> = [
+  ...textTargets.slice(0, 2),
+  ...linkTargets,
+  ...textTargets.slice(2),
+  ...sandboxTargets
+]
