@@ -137,6 +137,7 @@ export const table = {
   "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),
   "already-friends": local("You are friends already."),
   "outbox-full": local("Too many messages wait for this friend; wait until some are delivered."),
+  "unknown-question": local("No question of that id waits for your word, or several ids begin so; see /held."),
   "unknown-message": local("No message of that id waits to be delivered or answered; see /queue."),
   "key-doubtful": local("The friend's key is in doubt, see /friends; /confirm @name or /unfriend @name settles it."),
   "nothing-to-confirm": local("Nothing about this friend's key is in doubt."),

@@ -76,7 +76,7 @@ const find = (state: State.State, id: string): Result.Result<Jobs.Job, Rejection
   const found = Jobs.held(state.durable.jobs).filter((job) => job.id.startsWith(id))
   return id !== "" && found.length === 1 && found[0] !== undefined
     ? Result.succeed(found[0])
-    : Result.fail(Rejection.make("unknown-message", id))
+    : Result.fail(Rejection.make("unknown-question", id))
 }
 
 /** The owner approves: it runs now, with a whole turn's allowance, if everything that a run needs still holds. */

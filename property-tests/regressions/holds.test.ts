@@ -64,7 +64,7 @@ describe("a question that waits for the owner", () => {
     expect((await bob.describe()).held).toEqual([])
     expect(await bob.command(decide("Approve", id))).toMatchObject({
       ok: false,
-      rejection: { code: "unknown-message" }
+      rejection: { code: "unknown-question" }
     })
   })
   it("is refused by the owner, by withdrawing, by the end of the friendship, and by its asker, each with a code", async () => {
