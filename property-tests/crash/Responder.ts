@@ -51,5 +51,8 @@ export const layer = (_options: unknown): Layer.Layer<Sandbox> => Layer.succeed(
 /** As `Image.assemble`: there is nothing to make. */
 export const assemble = (_recipe: unknown): Effect.Effect<void> => Effect.void
 
+/** As `Image.defaultCommands`: what an image would take along. */
+export const defaultCommands: ReadonlyArray<string> = []
+
 /** As `Watch.watch`, which only the demo asks. */
 export const watch = (_owner: string): Effect.Effect<ReadonlyArray<never>> => Effect.succeed([])
