@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Data, Effect, Result, Schema } from "effect"
 import * as Agent from "../adapters/docker/Agent.ts"
+import * as Build from "../adapters/docker/Build.ts"
 import * as Image from "../adapters/docker/Image.ts"
 
 /** Why there is no image to run in; the sentence names what to do. */
@@ -55,6 +56,21 @@ export const make = (
       const value = { imageId, runner: Agent.runnerHash() }
       write(dataFolder, value)
       return { ...value, imported }
+    })
+  )
+
+/** Builds the image of today's program on one that the owner names, and approves it. */
+export const buildOn = (
+  dataFolder: string,
+  base: string,
+  { socketPath }: Pick<Image.Recipe, "socketPath">
+): Effect.Effect<Approved, SandboxImageError> =>
+  Build.build(base, socketPath).pipe(
+    Effect.mapError(({ message }) => new SandboxImageError({ message })),
+    Effect.map((imageId) => {
+      const value = { imageId, runner: Agent.runnerHash() }
+      write(dataFolder, value)
+      return value
     })
   )
 

@@ -42,6 +42,7 @@ Options of identity
 
 Options of sandbox
   --data DIR             the data folder that the image is approved for, as for run
+  --from IMAGE           image: build on this one, such as node:24-slim, instead of this machine's own files
   --json                 facts as one JSON object
 
 Options of demo
@@ -84,6 +85,7 @@ const demoOptions = {
 
 const sandboxOptions = {
   data: { type: "string" },
+  from: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies ParseArgsOptionsConfig

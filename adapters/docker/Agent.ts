@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { defaultCommands, type Recipe } from "./Image.ts"
+import { user } from "./isolation.ts"
 
 const nodePath = "/usr/bin/node"
 const runnerPath = "/runner.js"
@@ -32,14 +33,27 @@ const textOf = (name: string): string => readFileSync(new URL(`./${name}.js`, im
 export const runnerHash = (): string =>
   createHash("sha256").update(textOf("runner")).update("\0").update(textOf("canary")).digest("hex")
 
+/** The texts of the image. */
+export const files = () => [
+  { path: runnerPath, text: textOf("runner") },
+  { path: canaryPath, text: textOf("canary") }
+]
+
+/** How to build the same on an image that brings Node and a shell, wherever its Node is. */
+export const dockerfile = (base: string): string => `FROM ${base}
+USER 0:0
+RUN [ -e ${nodePath} ] || ln -s "$(command -v node)" ${nodePath}
+COPY ${runnerPath.slice(1)} ${canaryPath.slice(1)} /
+LABEL ${runnerLabel}=${runnerHash()}
+USER ${user}
+ENTRYPOINT ["/bin/sh"]
+`
+
 /** What to assemble; the tag names the program's version, so that images of several versions stand side by side. */
 export const recipe = (engine: Pick<Recipe, "socketPath">): Recipe => ({
   ...engine,
   tag: `wopr-p2p-agent:${runnerHash().slice(0, 12)}`,
-  files: [
-    { path: runnerPath, text: textOf("runner") },
-    { path: canaryPath, text: textOf("canary") }
-  ],
+  files: files(),
   commands: [...defaultCommands, ...moreCommands],
   programs: { [nodePath]: process.execPath },
   labels: { [runnerLabel]: runnerHash() }

@@ -14,16 +14,25 @@ export interface Options {
   readonly verb: "image" | "show"
   readonly dataFolder: string
   readonly json: boolean
+  /** The image to build on; absent: this machine's own files. */
+  readonly from?: string
 }
 
 /** Checks what was given on the command line. */
 export const readOptions = (
   [verb, ...more]: ReadonlyArray<string>,
-  given: { readonly data?: string | undefined; readonly json?: boolean | undefined }
+  given: {
+    readonly data?: string | undefined
+    readonly json?: boolean | undefined
+    readonly from?: string | undefined
+  }
 ): Options | { readonly mistake: string } => {
   if ((verb !== "image" && verb !== "show") || more.length > 0) return { mistake: "sandbox needs one of: image, show" }
+  if (verb === "show" && given.from !== undefined) return { mistake: "--from goes with sandbox image" }
   const chosen = DataFolder.choose(DataFolder.machine(), given.data)
-  return chosen.ok ? { verb, dataFolder: chosen.folder, json: given.json ?? false } : { mistake: chosen.message }
+  if (!chosen.ok) return { mistake: chosen.message }
+  const from = given.from === undefined ? {} : { from: given.from }
+  return { verb, dataFolder: chosen.folder, json: given.json ?? false, ...from }
 }
 
 interface Told {
@@ -45,17 +54,23 @@ const shown = (dataFolder: string, before: SandboxImage.Approved | undefined): T
   }
 }
 
-const work = ({ dataFolder, verb }: Options): Effect.Effect<Told, SandboxImage.SandboxImageError> => {
+const laterOn = (dataFolder: string): string =>
+  `for ${dataFolder}; a node that runs there uses it from its next start on`
+
+const work = ({ dataFolder, from, verb }: Options): Effect.Effect<Told, SandboxImage.SandboxImageError> => {
   if (verb === "show") return Effect.map(SandboxImage.approved(dataFolder), (before) => shown(dataFolder, before))
   const { engineRefused, engineSocket } = Layers.engineSocket(process.env)
   if (engineRefused !== undefined) return Effect.fail(new SandboxImage.SandboxImageError({ message: engineRefused }))
   const engine = engineSocket === undefined ? {} : { socketPath: engineSocket }
+  if (from !== undefined) {
+    return Effect.map(SandboxImage.buildOn(dataFolder, from, engine), ({ imageId }) => ({
+      facts: { data: dataFolder, imageId, current: true, from },
+      lines: [`built on ${from} and approved: ${imageId}`, laterOn(dataFolder)]
+    }))
+  }
   return Effect.map(SandboxImage.make(dataFolder, engine), ({ imageId, imported }) => ({
     facts: { data: dataFolder, imageId, current: true, imported },
-    lines: [
-      `${imported ? "made and approved" : "there already, and approved"}: ${imageId}`,
-      `for ${dataFolder}; a node that runs there uses it from its next start on`
-    ]
+    lines: [`${imported ? "made and approved" : "there already, and approved"}: ${imageId}`, laterOn(dataFolder)]
   }))
 }
 

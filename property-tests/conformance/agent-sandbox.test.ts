@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { Effect, Result } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
 import * as Agent from "../../adapters/docker/Agent.ts"
+import { layer as dockerLayer } from "../../adapters/docker/Sandbox.ts"
 import * as AgentSandbox from "../../plugin/AgentSandbox.ts"
 import * as SandboxImage from "../../plugin/SandboxImage.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
@@ -64,6 +65,23 @@ withEngine("the agent's sandbox", () => {
     expect(await run(SandboxImage.forRuns(folder, {}))).toEqual(Result.succeed(first.imageId))
     expect((await docker.getImage(first.imageId).inspect()).Id).toBe(first.imageId)
   }, 30_000)
+  it("can be built on another image, runs there, and says what to do where that one cannot be had", async () => {
+    const folder = makeFolder()
+    const base = Agent.recipe({}).tag
+    const { imageId } = Result.getOrThrow(await run(SandboxImage.buildOn(folder, base, {})))
+    expect(await run(SandboxImage.forRuns(folder, {}))).toEqual(Result.succeed(imageId))
+    const { Config } = await docker.getImage(imageId).inspect()
+    expect([Config.User, Config.Labels[Agent.runnerLabel]]).toEqual(["65534:65534", Agent.runnerHash()])
+    const status = Effect.flatMap(Sandbox, (sandbox) => Effect.andThen(sandbox.run(job("built")), sandbox.status))
+    const options = { image: imageId, program: ["/bin/true"], canary: Agent.canary, ownerId: `built-${process.pid}` }
+    expect(await Effect.runPromise(status.pipe(Effect.provide(dockerLayer(options))))).toMatchObject({ ready: true })
+    const missing = messageOf(await run(SandboxImage.buildOn(makeFolder(), "no-such-image.invalid/x:1", {})))
+    expect(missing).toMatch(/cannot build on no-such-image.*without --from/)
+    for (const bad of ["", "a b", "x\nRUN y", "-x", "$(id)"]) {
+      expect(messageOf(await run(SandboxImage.buildOn(folder, bad, {})))).toContain("is no name of an image")
+    }
+    await docker.getImage(imageId).remove({ force: true })
+  }, 60_000)
   it("refuses while there is no engine, with the reason, and opens by itself when there is one", async () => {
     const folder = makeFolder()
     const later = join(folder, "engine.sock")
