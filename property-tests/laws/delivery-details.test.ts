@@ -73,7 +73,7 @@ describe("the inbox", () => {
   it("knows each peer's streams apart, and how far it reaches in each", () => {
     expect(Inbox.marks(both, peer)).toEqual([{ stream: one, mark: 1, top: 4 }])
     expect(Inbox.marks(both, other)).toEqual([{ stream: one, mark: 0, top: 2 }])
-    expect(Inbox.marks(record(Inbox.empty, peer, one, 1), peer)).toEqual([{ stream: one, mark: 1 }])
+    expect(Inbox.marks(record(Inbox.empty, peer, one, 1), peer)).toStrictEqual([{ stream: one, mark: 1 }])
     expect([Inbox.knows(both, peer, one), Inbox.knows(both, peer, two), Inbox.knows(Inbox.empty, peer, one)]).toEqual([
       true,
       false,
@@ -98,6 +98,11 @@ describe("the inbox", () => {
     ).toEqual([two, three].sort())
     expect(Inbox.marks(inbox, other)).toHaveLength(1)
     expect(Table.size(inbox.outcomes)).toBe(2 + 2)
+    // Another peer's newer streams take no place.
+    let crowded = record(record(Inbox.empty, other, ids[3]!, 1, "h", noonMs + 9), other, ids[4]!, 1, "h", noonMs + 10)
+    for (const [index, stream] of [one, two, three].entries())
+      crowded = record(crowded, peer, stream, 1, "h", noonMs + index)
+    expect([Inbox.marks(crowded, peer).length, Inbox.marks(crowded, other).length]).toEqual([2, 2])
     // Another peer's newest stream says nothing about when one of this peer's began.
     const later = record(Inbox.empty, other, one, 1, "h", noonMs + 1_000)
     const mine = record(later, peer, one, 1, "h", noonMs)
@@ -112,6 +117,14 @@ describe("the inbox", () => {
     expect(Inbox.look(skipped, peer, one, 1, "anything")).toEqual(Result.succeed({ kind: "known", code: undefined }))
     const seen = record(Inbox.empty, peer, one, 1, "h")
     expect(Result.isFailure(Inbox.look(seen, peer, one, 1, "anything"))).toBe(true)
+  })
+  it("says of a number beyond its reach that it may come again, and nothing more", () => {
+    const far = Inbox.look(Inbox.empty, peer, one, Limits.inboxAheadMax + 1, "h")
+    expect(Result.isFailure(far) && [far.failure.code, far.failure.detail, far.failure.retryAfterMs]).toEqual([
+      "too-far-ahead",
+      "",
+      Limits.retryPauseMs
+    ])
   })
   it("drops what a jump of the mark leaves just too far below, and not what lies above", () => {
     const far = 5 + Limits.inboxOutcomesMax
@@ -159,6 +172,8 @@ describe("what a peer has forgotten", () => {
     const reopened = Outbox.open(Outbox.settle(first, peer, one, 1, []).outbox, peer, two).outbox
     expect(Table.get(reopened.lanes, peer)).toMatchObject({ stream: two, previous: one, next: 1 })
     expect(Forgotten.by(reopened, peer, nothing)).toEqual([])
+    const further = Outbox.settle(send(queue(reopened, "b", "c")), peer, two, 2, []).outbox
+    expect(Forgotten.by(further, peer, nothing)).toEqual([{ stream: two, from: 1, to: 2, settled: true }])
   })
 
   describe("the outbox", () => {
