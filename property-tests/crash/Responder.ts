@@ -54,5 +54,8 @@ export const assemble = (_recipe: unknown): Effect.Effect<void> => Effect.void
 /** As `Image.defaultCommands`: what an image would take along. */
 export const defaultCommands: ReadonlyArray<string> = []
 
+/** As `Image.ImageError`: nothing is made, so nothing fails. */
+export class ImageError extends Error {}
+
 /** As `Watch.watch`, which only the demo asks. */
 export const watch = (_owner: string): Effect.Effect<ReadonlyArray<never>> => Effect.succeed([])

@@ -61,6 +61,11 @@ describe("records of the room", () => {
     for (const place of [{}, { stream: one }, { number: 1 }])
       expect(Schema.is(Outbox.Entry)({ ...entry, place })).toBe(false)
     holds(Jobs.Job as never, { peerId: peer, id: one, state: "held", startedAtMs: 1 })
+    for (const withdrawn of ["expired", "cancelled"])
+      expect(Schema.is(Outbox.Entry)({ ...entry, withdrawn })).toBe(true)
+    const held = { peerId: peer, id: one, state: "held", startedAtMs: 1 }
+    expect(Schema.is(Jobs.Job)({ ...held, question: { text: "t", stream: one, number: 1, expiresAtMs: 1 } })).toBe(true)
+    expect(Schema.is(Jobs.Job)({ ...held, question: {} })).toBe(false)
     for (const state of ["held", "running", "finished", "settled"])
       expect(Schema.is(Jobs.Job)({ peerId: peer, id: one, state, startedAtMs: 1 })).toBe(true)
   })
@@ -287,7 +292,9 @@ describe("jobs", () => {
   })
   it("are counted and forgotten for each peer apart", () => {
     const many = Array.from({ length: Limits.jobsRememberedMax }, (_, index) => job(other, `s${index}`, "settled"))
-    const jobs = Table.loaded([...many, job(peer, one, "finished", "YQ"), job(other, one, "finished", "YQ")])
+    const [key, mine] = job(peer, one, "finished", "YQ")
+    const oldest = [key, { ...mine, startedAtMs: noonMs - 1 }] as const
+    const jobs = Table.loaded([...many, oldest, job(other, one, "finished", "YQ")])
     expect([Jobs.answersWaiting(jobs, peer), Jobs.answersWaiting(jobs, other)]).toEqual([1, 1])
     const settled = Jobs.settle(jobs, peer, one)
     expect(Table.size(settled)).toBe(Limits.jobsRememberedMax + 2)
