@@ -1,7 +1,7 @@
 /**
  * Which image the agent runs in: the one that was approved for a data folder, by its id, and no other.
  * It never runs in an image that only has the right name, and never approves one by itself where one was approved before.
- * The first image is approved by making it: nobody but this program and this machine's own files had a hand in it.
+ * The first image is approved by making it, of this machine's own files; one built on another image, only when a person asks.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

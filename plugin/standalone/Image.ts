@@ -1,6 +1,7 @@
 /**
  * `wopr-p2p sandbox`: makes and approves the image that agents run in, or shows what is approved and what is there.
- * It never runs anything in it, and pulls nothing: the image is made of this machine's own files.
+ * It makes the image of this machine's own files and fetches nothing, except with --from: then the engine builds on that image,
+ * may fetch it where it is missing, and runs one step in it, without a network.
  * A running node goes on in the image it started with; the new one is used from its next start on.
  */
 import { Effect, Exit } from "effect"
