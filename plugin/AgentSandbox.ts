@@ -5,15 +5,15 @@
  */
 import { Cause, Effect, Fiber, Layer, Result, type Scope, Semaphore } from "effect"
 import * as Agent from "../adapters/docker/Agent.ts"
+import type { Engine } from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
 import { Sandbox, SandboxError, type SandboxShape } from "../ports/Sandbox.ts"
 import * as SandboxImage from "./SandboxImage.ts"
 
-export interface Options {
+export interface Options extends Engine {
   readonly dataFolder: string
   /** Marks the folder's containers. */
   readonly ownerId: string
-  readonly socketPath?: string
   /** Containers kept started ahead. */
   readonly warm?: number
 }
@@ -58,8 +58,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
 })
 
 /** The Docker sandbox in the approved image, for as long as the scope is open. */
-const open = ({ dataFolder, ownerId, socketPath, warm = 0 }: Options, scope: Scope.Scope) => {
-  const engine = socketPath === undefined ? {} : { socketPath }
+const open = ({ dataFolder, ownerId, warm = 0, ...engine }: Options, scope: Scope.Scope) => {
   const { canary, program } = Agent
   return Effect.gen(function* () {
     const image = yield* SandboxImage.forRuns(dataFolder, engine)

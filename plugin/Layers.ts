@@ -89,7 +89,8 @@ const sandbox = (settings: Settings): Layer.Layer<Sandbox> => {
   return settings.sandbox === "agent" ? agent(settings) : scripted(settings)
 }
 
-const engineOf = ({ engineSocket }: Settings): Pick<Image.Recipe, "socketPath"> =>
+/** The engine of these settings, as its adapter takes it. */
+export const engineOf = ({ engineSocket }: Pick<Settings, "engineSocket">): Image.Engine =>
   engineSocket === undefined ? {} : { socketPath: engineSocket }
 
 /** The agent's sandbox. Without a model there is nobody to run. */

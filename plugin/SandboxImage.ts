@@ -45,40 +45,33 @@ const write = (dataFolder: string, value: Approved): void => {
   renameSync(`${file}.new`, file)
 }
 
-/** Makes the image of today's program out of this machine's files, and approves it. Two seconds, or nothing to do. */
-export const make = (
+/** Approves an image of today's program, however it was made. */
+const approving = <Made extends { readonly imageId: string }>(
   dataFolder: string,
-  engine: Pick<Image.Recipe, "socketPath">
-): Effect.Effect<Approved & { readonly imported: boolean }, SandboxImageError> =>
-  Image.assemble(Agent.recipe(engine)).pipe(
+  making: Effect.Effect<Made, Image.ImageError>
+): Effect.Effect<Made, SandboxImageError> =>
+  making.pipe(
     Effect.mapError(({ message }) => new SandboxImageError({ message })),
-    Effect.map(({ imageId, imported }) => {
-      const value = { imageId, runner: Agent.runnerHash() }
-      write(dataFolder, value)
-      return { ...value, imported }
-    })
+    Effect.tap(({ imageId }) => Effect.sync(() => write(dataFolder, { imageId, runner: Agent.runnerHash() })))
   )
+
+/** Makes the image of today's program out of this machine's files, and approves it. Two seconds, or nothing to do. */
+export const make = (dataFolder: string, engine: Image.Engine): Effect.Effect<Image.Assembled, SandboxImageError> =>
+  approving(dataFolder, Image.assemble(Agent.recipe(engine)))
 
 /** Builds the image of today's program on one that the owner names, and approves it. */
 export const buildOn = (
   dataFolder: string,
   base: string,
-  { socketPath }: Pick<Image.Recipe, "socketPath">
-): Effect.Effect<Approved, SandboxImageError> =>
-  Build.build(base, socketPath).pipe(
-    Effect.mapError(({ message }) => new SandboxImageError({ message })),
-    Effect.map((imageId) => {
-      const value = { imageId, runner: Agent.runnerHash() }
-      write(dataFolder, value)
-      return value
-    })
+  { socketPath }: Image.Engine
+): Effect.Effect<{ readonly imageId: string }, SandboxImageError> =>
+  approving(
+    dataFolder,
+    Effect.map(Build.build(base, socketPath), (imageId) => ({ imageId }))
   )
 
 /** The image to run in: the approved one, if it holds today's program; made and approved where none was. */
-export const forRuns = (
-  dataFolder: string,
-  engine: Pick<Image.Recipe, "socketPath">
-): Effect.Effect<string, SandboxImageError> =>
+export const forRuns = (dataFolder: string, engine: Image.Engine): Effect.Effect<string, SandboxImageError> =>
   Effect.flatMap(approved(dataFolder), (before) => {
     if (before === undefined) return Effect.map(make(dataFolder, engine), ({ imageId }) => imageId)
     return before.runner === Agent.runnerHash()

@@ -65,9 +65,17 @@ export class SandboxError extends Data.TaggedError("SandboxError")<{
   readonly message: string
 }> {}
 
+export interface Status {
+  readonly ready: boolean
+  readonly engine: string
+  readonly reason: string
+  /** Not ready, and nothing is wrong: the sandbox is still finding out. Absent: it has found out. */
+  readonly pending?: boolean
+}
+
 export interface SandboxShape {
   /** What is in force now, or why nothing can run. Bounded in time. */
-  readonly status: Effect.Effect<{ readonly ready: boolean; readonly engine: string; readonly reason: string }>
+  readonly status: Effect.Effect<Status>
   /** Runs one job to its end. Interrupting it kills and removes the container. */
   run(job: Job): Effect.Effect<Answer, SandboxError>
   /**

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { defaultCommands, type Recipe } from "./Image.ts"
+import { defaultCommands, type Engine, type Recipe } from "./Image.ts"
 import { user } from "./isolation.ts"
 
 const nodePath = "/usr/bin/node"
@@ -50,7 +50,7 @@ ENTRYPOINT ["/bin/sh"]
 `
 
 /** What to assemble; the tag names the program's version, so that images of several versions stand side by side. */
-export const recipe = (engine: Pick<Recipe, "socketPath">): Recipe => ({
+export const recipe = (engine: Engine): Recipe => ({
   ...engine,
   tag: `wopr-p2p-agent:${runnerHash().slice(0, 12)}`,
   files: files(),

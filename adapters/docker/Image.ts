@@ -23,7 +23,12 @@ export interface TextFile {
   readonly executable?: boolean
 }
 
-export interface Recipe {
+/** Which engine: absent, the one at Docker's usual socket. */
+export interface Engine {
+  readonly socketPath?: string
+}
+
+export interface Recipe extends Engine {
   /** `name:tag` under which the engine will hold it. */
   readonly tag: string
   readonly files?: ReadonlyArray<TextFile>
@@ -33,7 +38,6 @@ export interface Recipe {
   readonly programs?: Readonly<Record<string, string>>
   /** More labels for the image. */
   readonly labels?: Readonly<Record<string, string>>
-  readonly socketPath?: string
 }
 
 export interface Assembled {

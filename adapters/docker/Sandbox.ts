@@ -138,16 +138,20 @@ const refusal = (code: SandboxError["code"], message: string): SandboxError => n
 const loose = (differences: ReadonlyArray<string>): SandboxError =>
   refusal("flags-not-applied", `the engine does not confine as asked, so nothing was run: ${differences.join("; ")}`)
 
+const beingLookedAt = "the sandbox is being looked at from inside; a moment"
+
 const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape["status"] =>
   Effect.gen(function* () {
     const { engine, info } = yield* facts(docker, socketPath, statusLimitMs)
     const lacking = notEnforceable(info)
     if (lacking.length > 0) return { ready: false, engine, reason: loose(lacking).message }
     yield* imagePresent(docker, socketPath, options.image, statusLimitMs)
-    const { atMs } = yield* Effect.timeoutOrElse(proven, {
+    const proof = yield* Effect.timeoutOrElse(proven, {
       duration: statusLimitMs / 2,
-      orElse: () => Effect.fail(refusal("engine-failed", "the sandbox is being looked at from inside; a moment"))
+      orElse: () => Effect.succeed(undefined)
     })
+    if (proof === undefined) return { ready: false, pending: true, engine, reason: beingLookedAt }
+    const { atMs } = proof
     const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
     return { ready: true, engine, reason: `runs ${options.image}, confined${looked}` }
   }).pipe(

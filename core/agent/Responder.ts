@@ -6,7 +6,7 @@
 import { Data, Effect, Result } from "effect"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { ModelShape } from "../../ports/Model.ts"
-import type { Confinement, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Answer, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
 import type * as Rejection from "../Rejection.ts"
@@ -17,7 +17,10 @@ import * as Turn from "./Turn.ts"
 /** Whether a question could be answered now, and if not, the code for the friend and the reason for the owner. */
 export interface Readiness {
   readonly ready: boolean
-  readonly code: "sandbox-unavailable" | "no-model"
+  /** Absent: `sandbox-unavailable`. */
+  readonly code?: "sandbox-unavailable" | "no-model"
+  /** It cannot be told yet: whoever asks again soon is told. */
+  readonly pending?: boolean
   readonly reason: string
 }
 
@@ -35,11 +38,6 @@ export interface Asked {
   readonly text: string
   readonly timeLimitMs: number
   readonly allowance: Allowance
-}
-
-export interface Answer {
-  readonly output: Uint8Array
-  readonly confinement: Confinement
 }
 
 export class NoAnswer extends Data.TaggedError("NoAnswer")<{
@@ -72,7 +70,12 @@ const refused = (error: SandboxError | Turn.TurnError): NoAnswer =>
     : new NoAnswer({ code: error.code, message: error.message })
 
 const sandboxStatus = ({ status }: SandboxShape): Effect.Effect<Readiness> =>
-  Effect.map(status, ({ ready, reason }) => ({ ready, code: "sandbox-unavailable", reason }))
+  Effect.map(status, ({ pending = false, ready, reason }) => ({
+    ready,
+    code: "sandbox-unavailable",
+    reason,
+    ...(pending ? { pending } : {})
+  }))
 
 /** The sandbox's own program answers: the question is its input, what it prints is the answer. No model is asked. */
 export const program = (sandbox: SandboxShape): Responder => ({

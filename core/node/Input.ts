@@ -7,6 +7,7 @@ import type { Answer } from "../../ports/Sandbox.ts"
 import type { Capability } from "../admission/Capability.ts"
 import type { Allowance } from "../agent/Allowance.ts"
 import type { When } from "../agent/HoldRule.ts"
+import type { Readiness } from "../agent/Responder.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Authentic } from "../identity/Authentic.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -103,13 +104,6 @@ export type Input =
   /** A run has ended, or was cut off; `unspent` is what is left of what was taken for it. */
   | { readonly _tag: "Ran"; readonly job: string; readonly result: JobResult; readonly unspent?: Unspent }
   | ({ readonly _tag: "SandboxStatus" } & Readiness)
-
-/** Whether a question could be answered now; if not, the code for a friend, and the reason for the owner. */
-export interface Readiness {
-  readonly ready: boolean
-  readonly code?: "sandbox-unavailable" | "no-model"
-  readonly reason: string
-}
 
 /** What a turn did not spend, of the allowance of which day. */
 export interface Unspent {

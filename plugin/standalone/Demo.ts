@@ -10,6 +10,7 @@ import { Effect, Exit, Scope } from "effect"
 import * as Watch from "../../adapters/docker/Watch.ts"
 import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
 import * as ScriptedServer from "../../adapters/openai/ScriptedServer.ts"
+import type { Describe } from "../../core/index.ts"
 import * as Layers from "../Layers.ts"
 import * as Present from "../Present.ts"
 import * as Child from "./Child.ts"
@@ -186,8 +187,8 @@ const injectOff = async ({ bob, tell }: Stage): Promise<string> => {
       5_000,
       after
     )
-    const last = (status["lines"] as ReadonlyArray<string> | undefined)?.at(-1) ?? ""
-    if (!last.includes("looked at from inside") || performance.now() > giveUpMs) return last
+    const { pending = false, ready, reason } = status["sandbox"] as Describe.Description["sandbox"]
+    if (!pending || performance.now() > giveUpMs) return ready ? "" : reason
     if (!isTold && performance.now() - startedMs > 500) {
       isTold = true
       tell(

@@ -60,9 +60,10 @@ const laterOn = (dataFolder: string): string =>
 
 const work = ({ dataFolder, from, verb }: Options): Effect.Effect<Told, SandboxImage.SandboxImageError> => {
   if (verb === "show") return Effect.map(SandboxImage.approved(dataFolder), (before) => shown(dataFolder, before))
-  const { engineRefused, engineSocket } = Layers.engineSocket(process.env)
+  const settings = Layers.engineSocket(process.env)
+  const { engineRefused } = settings
   if (engineRefused !== undefined) return Effect.fail(new SandboxImage.SandboxImageError({ message: engineRefused }))
-  const engine = engineSocket === undefined ? {} : { socketPath: engineSocket }
+  const engine = Layers.engineOf(settings)
   if (from !== undefined) {
     return Effect.map(SandboxImage.buildOn(dataFolder, from, engine), ({ imageId }) => ({
       facts: { data: dataFolder, imageId, current: true, from },

@@ -192,8 +192,10 @@ const onLine = Effect.fnUntraced(function* (
       screen.line({ tone: "bad", text: Present.harmless(parsed.message, true) })
       return undefined
     case "question": {
-      const lines = Present.answer(yield* node.describe, parsed.question, parsed.name)
-      screen.json({ event: "reply", line: typed, ok: true, lines })
+      const described = yield* node.describe
+      const lines = Present.answer(described, parsed.question, parsed.name)
+      const facts = parsed.question === "status" ? { sandbox: described.sandbox } : {}
+      screen.json({ event: "reply", line: typed, ok: true, lines, ...facts })
       for (const text of lines) screen.line({ tone: "plain", text })
       return undefined
     }

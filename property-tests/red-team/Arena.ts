@@ -37,8 +37,6 @@ export interface Arena {
   readonly docker: Docker
   readonly image: string
   readonly ownerId: string
-  /** Marks the containers of the sandbox under attack. */
-  readonly sandboxOwnerId: string
   close(): Promise<void>
 }
 
@@ -186,5 +184,5 @@ export const open = async (): Promise<Arena> => {
     engine.close()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { confined, control, folder, docker, image, ownerId, sandboxOwnerId, close }
+  return { confined, control, folder, docker, image, ownerId, close }
 }

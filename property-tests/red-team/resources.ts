@@ -5,6 +5,7 @@
  */
 import type { HostConfig } from "dockerode"
 import { hostConfig } from "../../adapters/docker/isolation.ts"
+import { jobLabel } from "../../adapters/docker/Lifetime.ts"
 import type { Arena } from "./Arena.ts"
 import { type Attempt, inside, type Seen } from "./Attempt.ts"
 
@@ -40,6 +41,16 @@ const logOf = async ({ docker, image, ownerId }: Arena, host: Partial<HostConfig
   } finally {
     await container.remove({ force: true })
   }
+}
+
+/** Whether a job's container is there yet when a busy engine has had time to remove it. */
+const outlives = async ({ docker }: Arena, id: string): Promise<boolean> => {
+  for (let look = 0; look < 40; look++) {
+    const left = await docker.listContainers({ all: true, filters: { label: [`${jobLabel}=${id}`] } })
+    if (left.length === 0) return false
+    await new Promise((resolve) => setTimeout(resolve, 250))
+  }
+  return true
 }
 
 const bomb =
@@ -97,19 +108,16 @@ export const resources: ReadonlyArray<Attempt> = [
     name: "a process that stays",
     means: "a foothold after the turn",
     make: async (arena) => {
-      const { docker, sandboxOwnerId } = arena
-      const script = "(perl -e 'sleep 600' >/dev/null 2>&1 &) ; echo left"
-      const alive = async () =>
-        (await docker.listContainers({ filters: { label: [`wopr-p2p.owner=${sandboxOwnerId}`] } })).length
-      const before = await alive()
-      await arena.confined(script)
-      const after = await alive()
+      // By its own id: another attempt of this kit may have a container at the same moment.
+      const id = `stays-${crypto.randomUUID()}`
+      const printed = await arena.confined("(perl -e 'sleep 600' >/dev/null 2>&1 &) ; echo ended", { id })
+      const stays = await outlives(arena, id)
       const control = await arena.control(
         "perl -e 'if (fork == 0) { sleep 1; exit } sleep 1'; echo GOT it lives as long as its container",
         {}
       )
       return {
-        confined: { through: after > before, seen: `${after - before} containers more` },
+        confined: { through: stays, seen: `${printed.trim()}; its container ${stays ? "is still there" : "is gone"}` },
         control: { through: control.includes("GOT"), seen: control }
       }
     },
