@@ -16,6 +16,8 @@ export interface Entry {
   readonly atMs: number
   /** Display name of who speaks. */
   readonly from: string
+  /** The words are our own agent's. Absent: they are the friend's, whatever name the friend goes by. */
+  readonly ours?: true
   readonly text: string
 }
 

@@ -105,8 +105,8 @@ const remember = async (memory: Memory, conversation: string, known: Known): Pro
   }
 }
 
-const lineOf = ({ id, conversation, label, atMs, from, text }: Entry): Uint8Array =>
-  Buffer.from(`${JSON.stringify({ id, conversation, label, atMs, from, text })}\n`, "utf8")
+const lineOf = ({ id, conversation, label, atMs, from, ours, text }: Entry): Uint8Array =>
+  Buffer.from(`${JSON.stringify({ id, conversation, label, atMs, from, ours, text })}\n`, "utf8")
 
 /** Writes lines and flushes them. A failure takes them back; if even that fails, the next use cuts what is not whole. */
 const writeLines = async ({ end, handle }: Known, lines: Uint8Array): Promise<void> => {

@@ -13,10 +13,10 @@ const newline = 0x0a
 export const entryIn = (line: string): Entry | undefined => {
   try {
     const read: Partial<Record<keyof Entry, unknown>> | null = JSON.parse(line)
-    const { id, conversation, label, atMs, from, text } = read ?? {}
+    const { id, conversation, label, atMs, from, ours, text } = read ?? {}
     if (typeof id !== "string" || typeof conversation !== "string" || typeof label !== "string") return undefined
     if (typeof atMs !== "number" || typeof from !== "string" || typeof text !== "string") return undefined
-    return { id, conversation, label, atMs, from, text }
+    return { id, conversation, label, atMs, from, ...(ours === true ? { ours } : {}), text }
   } catch {
     return undefined
   }

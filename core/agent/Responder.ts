@@ -28,9 +28,8 @@ export interface Readiness {
 export interface Asked {
   /** Names the run in the sandbox. */
   readonly id: string
-  /** The friend's conversation in the log, and how we are called in it. */
+  /** The friend's conversation in the log. */
   readonly conversation: string
-  readonly self: string
   /** The entry that is the question itself. */
   readonly entryId: string
   /** Entries of the conversation that the log may not have yet, in order. */
@@ -113,17 +112,17 @@ export const agent = (sandbox: SandboxShape, { instructions, log, model }: Agent
 
 /** The end of the friend's own conversation before the question: nothing else of this node goes into a turn. */
 const earlier = Effect.fnUntraced(function* (log: ConversationLogShape, asked: Asked) {
-  const { conversation, entryId, self, unshown } = asked
+  const { conversation, entryId, unshown } = asked
   const read = yield* Effect.result(log.read(conversation, Limits.agentEntriesMax + 1))
   // Without a memory an answer is still an answer.
   if (Result.isFailure(read)) {
     yield* Effect.logWarning("the agent answers without the earlier conversation", read.failure.message)
-    return []
   }
-  const shown = new Set(read.success.map(({ id }) => id))
-  const all = [...read.success, ...unshown.filter(({ id }) => !shown.has(id))]
+  const logged = Result.getOrElse(read, (): ReadonlyArray<Entry> => [])
+  const shown = new Set(logged.map(({ id }) => id))
+  const all = [...logged, ...unshown.filter(({ id }) => !shown.has(id))]
   return fitting(all.filter(({ id }) => id !== entryId)).map(
-    (entry): Before => ({ by: entry.from === self ? "self" : "friend", text: entry.text })
+    (entry): Before => ({ by: entry.ours === true ? "self" : "friend", text: entry.text })
   )
 })
 

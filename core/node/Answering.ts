@@ -233,6 +233,7 @@ const showOwn = (state: State.State, { id, peerId }: Jobs.Job, answer: Uint8Arra
     label: label(friend),
     atMs: turn.nowMs,
     from: state.self.name,
+    ours: true as const,
     text: words
   }
   return [

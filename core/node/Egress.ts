@@ -196,11 +196,11 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
       })
     )
   const allowance = taken?.allowance ?? { calls: 0, tokens: 0, ms: timeLimitMs }
-  const { durable, self } = state()
+  const { durable } = state()
   const unshown = Table.values(durable.unshown)
     .filter((entry) => entry.conversation === conversation)
     .sort((a, b) => a.atMs - b.atMs)
-  const place = { id: runName(outside, job), conversation, self: self.name, entryId, unshown }
+  const place = { id: runName(outside, job), conversation, entryId, unshown }
   const asked = { ...place, text, timeLimitMs, allowance }
   const result: JobResult = yield* outside.responder.answer(asked, meter).pipe(
     Effect.map(

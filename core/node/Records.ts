@@ -24,6 +24,7 @@ const Entry = Schema.Struct({
   label: Schema.String,
   atMs: Schema.Int,
   from: Schema.String,
+  ours: Schema.optionalKey(Schema.Literal(true)),
   text: Schema.String
 })
 

@@ -42,14 +42,15 @@ const hostile = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }),
   fc.constantFrom("\n", "\r\n", "\u2028", "__proto__", "\ud800")
 )
-const entries = fc.record({
+const parts = {
   id: fc.oneof(fc.nat({ max: 6 }).map(String), hostile),
   conversation: fc.constantFrom("a", "A-2", "c"),
   label: hostile,
   atMs: fc.nat(),
   from: hostile,
   text: fc.oneof(hostile, fc.string({ maxLength: 200 }))
-})
+}
+const entries = fc.oneof(fc.record(parts), fc.record({ ...parts, ours: fc.constant(true as const) }))
 const operations = fc.array(
   fc.oneof({ weight: 5, arbitrary: entries }, { weight: 1, arbitrary: fc.constant("restart" as const) }),
   { maxLength: 25 }

@@ -61,7 +61,7 @@ const question = async (
       const { timeLimitMs = 20_000, calls = 16 } = limits
       const allowance = { calls, tokens: 1_000_000, ms: timeLimitMs }
       const id = `q-${crypto.randomUUID()}`
-      const place = { id, conversation: "c", self: "bob", entryId: "e", unshown: [] }
+      const place = { id, conversation: "c", entryId: "e", unshown: [] }
       return yield* Effect.result(responder.answer({ ...place, text: "well?", timeLimitMs, allowance }, meter))
     }).pipe(Effect.provide(dockerLayer({ image, program: Agent.program, ownerId })), Effect.provide(model))
   })
