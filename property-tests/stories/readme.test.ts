@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, it } from "vitest"
+import * as Limits from "../../core/Limits.ts"
 import * as Commands from "../../plugin/Commands.ts"
 import { projectRoot } from "../tidy/Tree.ts"
 
@@ -26,4 +27,15 @@ it("names only npm scripts that are there, and every one that people run", () =>
   const internal = ["prepack", "postpack", "build", "fix", "start", "test", "test:watch"]
   for (const name of Object.keys(scripts).filter((one) => !internal.includes(one)))
     expect([...named], name).toContain(name)
+})
+
+it("says of a turn and a day of an agent what the limits say", () => {
+  const told = readme.replaceAll("\n", " ")
+  const thousands = (value: number) => value.toLocaleString("en")
+  expect(told).toContain(
+    `A turn may take ${Limits.injectTimeMs / 1_000} seconds, ask the model ${Limits.agentTurnCallsMax} times and cost ` +
+      `${thousands(Limits.agentTurnTokensMax)} tokens; all turns of a friend ${thousands(Limits.agentDayTokensMax)} tokens, ` +
+      `${Limits.agentDayCallsMax} requests and an hour a day (UTC)`
+  )
+  expect(Limits.agentDayMs).toBe(3_600_000)
 })
