@@ -180,6 +180,8 @@ export const agentDayMs = 3_600_000
 export const modelAnswerTokensMax = 4_096
 /** Tokens by which our guess may be above what a model was allowed before it is cut off. */
 export const tokensOverMax = 4_096
+/** A program in the sandbox that neither answers nor asks for so long is stopped; its commands end after 30 seconds. */
+export const programSilenceMs = 45_000
 /** Entries of the friend's conversation that go into a turn, and their characters together. */
 export const agentEntriesMax = 20
 export const agentCharactersMax = 16_384
@@ -238,6 +240,7 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   },
   { holds: answerCreditBytes % chunkBytes === 0, why: "credit is whole chunks" },
   { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
+  { holds: programSilenceMs < injectTimeMs, why: "silence is noticed before the turn's time is over" },
   { holds: injectTimeMs < injectWaitMs, why: "the caller outwaits the run" },
   { holds: recordsPerEpoch < 2 ** 32, why: "AES-GCM with counter nonces stays far from its limit" },
   {

@@ -118,7 +118,19 @@ export const table = {
   "hold-expired": toPeer(
     "The friend's owner did not decide about this request in time; ask again when they are there."
   ),
-  "sandbox-failed": toPeer("The friend's sandbox could not run the request."),
+  "sandbox-no-image": toPeer("The friend's sandbox has no image to run in; they make one with wopr-p2p sandbox image."),
+  "sandbox-image-changed": toPeer(
+    "The image of the friend's sandbox is not the one they approved; they approve today's with wopr-p2p sandbox image."
+  ),
+  "sandbox-not-confined": toPeer("The friend's container engine does not confine as it must, so nothing may run."),
+  "sandbox-refused": toPeer("The friend's container engine refused to make a container."),
+  "sandbox-start": toPeer("The friend's container engine did not start the container."),
+  "sandbox-disk": toPeer("The disk of the friend's container engine is full."),
+  "sandbox-engine": toPeer("The friend's container engine failed while the request ran."),
+  "sandbox-killed": toPeer("The container was killed from outside while the request ran."),
+  "sandbox-idle": toPeer("The program in the sandbox said nothing for too long and was stopped."),
+  "sandbox-processes": toPeer("The program in the sandbox used up all the processes it may have."),
+  "sandbox-failed": toPeer("The program in the sandbox broke the rules of its bridge to the node and was stopped."),
   "sandbox-timeout": toPeer("The request ran longer than its time limit and was stopped."),
   "sandbox-output": toPeer("The answer was longer than the limit and was dropped."),
   "sandbox-memory": toPeer("The request needed more memory than the sandbox allows."),

@@ -7,7 +7,7 @@ import { Cause, Effect, Fiber, Layer, Result, type Scope, Semaphore } from "effe
 import * as Agent from "../adapters/docker/Agent.ts"
 import type { Engine } from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
-import { Sandbox, SandboxError, type SandboxShape } from "../ports/Sandbox.ts"
+import { Sandbox, SandboxError, type SandboxShape, type Status } from "../ports/Sandbox.ts"
 import * as SandboxImage from "./SandboxImage.ts"
 
 export interface Options extends Engine {
@@ -28,14 +28,15 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const scope = yield* Effect.scope
   const gate = yield* Semaphore.make(1)
   let inner: SandboxShape | undefined
-  let reason = "the image of the sandbox is being made"
+  let why = new SandboxError({ code: "no-image", message: "the image of the sandbox is being made" })
   const look = Effect.gen(function* () {
     if (inner !== undefined) return
     const opened = yield* Effect.result(open(options, scope))
     if (Result.isSuccess(opened)) inner = opened.success
-    else if (reason !== opened.failure.message) {
-      reason = opened.failure.message
-      yield* Effect.logInfo(`inject is off: ${reason}`)
+    else if (why.message !== opened.failure.message) {
+      const { code, message } = opened.failure
+      why = new SandboxError({ code, message })
+      yield* Effect.logInfo(`inject is off: ${message}`)
     }
   }).pipe(
     Effect.catchCause((cause) =>
@@ -46,16 +47,22 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const lookSoon = Effect.asVoid(Effect.forkIn(gate.withPermitsIfAvailable(1)(look), scope))
   const first = yield* Effect.forkIn(gate.withPermits(1)(look), scope)
   yield* Effect.timeoutOption(Fiber.await(first), startWaitMs)
-  const absent = Effect.suspend(() => Effect.fail(new SandboxError({ code: "no-engine", message: reason })))
+  const absent = Effect.suspend(() => Effect.fail(why))
+  const notYet = Effect.suspend(() => {
+    const { code, message } = why
+    return Effect.as(lookSoon, { ready: false, engine: "none", code, reason: message })
+  })
   const shape: SandboxShape = {
-    status: Effect.suspend(() =>
-      inner === undefined ? Effect.as(lookSoon, { ready: false, engine: "none", reason }) : inner.status
-    ),
+    status: Effect.suspend(() => (inner === undefined ? notYet : Effect.map(inner.status, withNextStep))),
     run: (job) => Effect.suspend(() => (inner === undefined ? absent : inner.run(job))),
     converse: (job, talk) => Effect.suspend(() => (inner === undefined ? absent : inner.converse(job, talk)))
   }
   return shape
 })
+
+/** An approved image that is gone from the engine is made again by a command of ours, which the adapter cannot know. */
+const withNextStep = (status: Status): Status =>
+  status.code === "no-image" ? { ...status, reason: `${status.reason}; make it with: wopr-p2p sandbox image` } : status
 
 /** The Docker sandbox in the approved image, for as long as the scope is open. */
 const open = ({ dataFolder, ownerId, warm = 0, ...engine }: Options, scope: Scope.Scope) => {

@@ -9,9 +9,13 @@ import { Data, Effect, Result, Schema } from "effect"
 import * as Agent from "../adapters/docker/Agent.ts"
 import * as Build from "../adapters/docker/Build.ts"
 import * as Image from "../adapters/docker/Image.ts"
+import type { SandboxCode } from "../ports/Sandbox.ts"
 
 /** Why there is no image to run in; the sentence names what to do. */
-export class SandboxImageError extends Data.TaggedError("SandboxImageError")<{ readonly message: string }> {}
+export class SandboxImageError extends Data.TaggedError("SandboxImageError")<{
+  readonly code: SandboxCode
+  readonly message: string
+}> {}
 
 /** What was approved: the image's id, and which program is in it. */
 const Approved = Schema.Struct({ imageId: Schema.String, runner: Schema.String })
@@ -30,12 +34,14 @@ export const approved = (dataFolder: string): Effect.Effect<Approved | undefined
       text = readFileSync(file, "utf8")
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return Effect.succeed(undefined)
-      return Effect.fail(new SandboxImageError({ message: `${file} cannot be read; ${approve}` }))
+      return Effect.fail(
+        new SandboxImageError({ code: "image-changed", message: `${file} cannot be read; ${approve}` })
+      )
     }
     const read = decode(text)
     return Result.isSuccess(read)
       ? Effect.succeed(read.success)
-      : Effect.fail(new SandboxImageError({ message: `${file} is damaged; ${approve}` }))
+      : Effect.fail(new SandboxImageError({ code: "image-changed", message: `${file} is damaged; ${approve}` }))
   })
 
 const write = (dataFolder: string, value: Approved): void => {
@@ -51,7 +57,7 @@ const approving = <Made extends { readonly imageId: string }>(
   making: Effect.Effect<Made, Image.ImageError>
 ): Effect.Effect<Made, SandboxImageError> =>
   making.pipe(
-    Effect.mapError(({ message }) => new SandboxImageError({ message })),
+    Effect.mapError(({ code, message }) => new SandboxImageError({ code, message })),
     Effect.tap(({ imageId }) => Effect.sync(() => write(dataFolder, { imageId, runner: Agent.runnerHash() })))
   )
 
@@ -78,6 +84,7 @@ export const forRuns = (dataFolder: string, engine: Image.Engine): Effect.Effect
       ? Effect.succeed(before.imageId)
       : Effect.fail(
           new SandboxImageError({
+            code: "image-changed",
             message: `the sandbox's image was approved for another version of this program; ${approve}`
           })
         )

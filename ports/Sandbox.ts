@@ -50,6 +50,10 @@ export interface Answer {
 export type SandboxCode =
   | "no-engine"
   | "no-image"
+  /** There is an image, but not the one that was approved. */
+  | "image-changed"
+  /** The engine has no disk space left. */
+  | "disk-full"
   | "create-refused"
   | "flags-not-applied"
   | "start-failed"
@@ -69,6 +73,8 @@ export interface Status {
   readonly ready: boolean
   readonly engine: string
   readonly reason: string
+  /** Why not, as a run would be refused now. Absent where it is ready. */
+  readonly code?: SandboxCode
   /** Not ready, and nothing is wrong: the sandbox is still finding out. Absent: it has found out. */
   readonly pending?: boolean
 }
@@ -98,7 +104,7 @@ export class Sandbox extends Context.Service<Sandbox, SandboxShape>()("ports/San
   /** The null object: refuses everything, for a reason. */
   static readonly refuse = (reason: string): Layer.Layer<Sandbox> =>
     Layer.succeed(Sandbox, {
-      status: Effect.succeed({ ready: false, engine: "none", reason }),
+      status: Effect.succeed<Status>({ ready: false, engine: "none", code: "no-engine", reason }),
       run: () => Effect.fail(new SandboxError({ code: "no-engine", message: reason })),
       converse: () => Effect.fail(new SandboxError({ code: "no-engine", message: reason }))
     })

@@ -44,7 +44,8 @@ const built = async (docker: Docker, base: string): Promise<string> => {
 
 /** The id of the agent's image, built on `base`. Fails with the engine's reason, and what to do without a registry. */
 export const build = (base: string, socketPath = defaultSocketPath): Effect.Effect<string, ImageError> => {
-  if (!reference.test(base)) return Effect.fail(new ImageError({ message: `"${base}" is no name of an image` }))
+  if (!reference.test(base))
+    return Effect.fail(new ImageError({ code: "no-image", message: `"${base}" is no name of an image` }))
   return Effect.flatMap(connect(socketPath), (docker) =>
     Effect.tryPromise({
       try: () => built(docker, base),
@@ -52,6 +53,7 @@ export const build = (base: string, socketPath = defaultSocketPath): Effect.Effe
         const { code, message } = refusedBy(socketPath, "no-image")(faultOf(cause))
         const instead = "without --from the image is made of this machine's own files, and no registry is needed"
         return new ImageError({
+          code,
           message: code === "no-engine" ? message : `cannot build on ${base}: ${message}; ${instead}`
         })
       }

@@ -49,13 +49,17 @@ const nextStep: Readonly<Record<string, string>> = {
   EPERM: "let this user talk to Docker, or use a rootless Docker of its own"
 }
 
+/** An engine that answers nothing has failed; one whose disk is full says so in words only, whatever was asked of it. */
+const codeOf = (fault: Fault, code: SandboxCode): SandboxCode =>
+  fault.status === undefined ? "engine-failed" : /no space left on device/i.test(fault.text) ? "disk-full" : code
+
 /** A refusal for a question that was asked before any container exists: no engine is told from a failing one. */
 export const refusedBy =
   (socketPath: string, code: SandboxCode) =>
   (fault: Fault): SandboxError => {
     const step = nextStep[fault.errno ?? ""]
     return step === undefined
-      ? new SandboxError({ code: fault.status === undefined ? "engine-failed" : code, message: fault.text })
+      ? new SandboxError({ code: codeOf(fault, code), message: fault.text })
       : new SandboxError({
           code: "no-engine",
           message: `no container engine answers at ${socketPath} (${fault.errno}): ${step}`
@@ -66,7 +70,7 @@ export const refusedBy =
 export const failedBy =
   (code: SandboxCode) =>
   (fault: Fault): SandboxError =>
-    new SandboxError({ code: fault.status === undefined ? "engine-failed" : code, message: fault.text })
+    new SandboxError({ code: codeOf(fault, code), message: fault.text })
 
 /**
  * One question, at most `limitMs` long; interruption and the limit abort the request.

@@ -13,6 +13,7 @@ import { promisify } from "node:util"
 import type Docker from "dockerode"
 import { Data, Effect, Predicate } from "effect"
 import { pack } from "tar-stream"
+import type { SandboxCode } from "../../ports/Sandbox.ts"
 import { connect, defaultSocketPath, faultOf, refusedBy } from "./Engine.ts"
 import { user } from "./isolation.ts"
 
@@ -46,7 +47,10 @@ export interface Assembled {
   readonly imported: boolean
 }
 
-export class ImageError extends Data.TaggedError("ImageError")<{ readonly message: string }> {}
+export class ImageError extends Data.TaggedError("ImageError")<{
+  readonly code: SandboxCode
+  readonly message: string
+}> {}
 
 type Entry =
   | { readonly type: "file"; readonly bytes: Uint8Array; readonly mode: number }
@@ -202,7 +206,7 @@ const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => 
 
 const unmade = ({ socketPath = defaultSocketPath, tag }: Recipe, cause: unknown): ImageError => {
   const { code, message } = refusedBy(socketPath, "no-image")(faultOf(cause))
-  return new ImageError({ message: code === "no-engine" ? message : `cannot assemble ${tag}: ${message}` })
+  return new ImageError({ code, message: code === "no-engine" ? message : `cannot assemble ${tag}: ${message}` })
 }
 
 /**

@@ -14,7 +14,8 @@ import {
   type Program,
   Sandbox,
   SandboxError,
-  type SandboxShape
+  type SandboxShape,
+  type Status
 } from "../../ports/Sandbox.ts"
 import * as Attestation from "./Attestation.ts"
 import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent, wasKilled } from "./Engine.ts"
@@ -141,16 +142,20 @@ const loose = (differences: ReadonlyArray<string>): SandboxError =>
 const beingLookedAt = "the sandbox is being looked at from inside; a moment"
 
 const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape["status"] =>
-  Effect.gen(function* () {
+  Effect.gen(function* (): Effect.fn.Return<Status, SandboxError> {
     const { engine, info } = yield* facts(docker, socketPath, statusLimitMs)
     const lacking = notEnforceable(info)
-    if (lacking.length > 0) return { ready: false, engine, reason: loose(lacking).message }
+    if (lacking.length > 0) {
+      const { code, message } = loose(lacking)
+      return { ready: false, engine, code, reason: message }
+    }
     yield* imagePresent(docker, socketPath, options.image, statusLimitMs)
     const proof = yield* Effect.timeoutOrElse(proven, {
       duration: statusLimitMs / 2,
       orElse: () => Effect.succeed(undefined)
     })
-    if (proof === undefined) return { ready: false, pending: true, engine, reason: beingLookedAt }
+    if (proof === undefined)
+      return { ready: false, pending: true, engine, code: "engine-failed", reason: beingLookedAt }
     const { atMs } = proof
     const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
     return { ready: true, engine, reason: `runs ${options.image}, confined${looked}` }
@@ -161,7 +166,7 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
         Effect.fail(refusal("engine-failed", `the engine did not answer within ${statusLimitMs} milliseconds`))
     }),
     Effect.catch(({ code, message }) =>
-      Effect.succeed({ ready: false, engine: code === "no-engine" ? "none" : "docker", reason: message })
+      Effect.succeed<Status>({ ready: false, engine: code === "no-engine" ? "none" : "docker", code, reason: message })
     )
   )
 

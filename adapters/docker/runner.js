@@ -60,9 +60,12 @@ const cut = (text, max) =>
     ? text
     : `${text.slice(0, max / 2)}\n… ${text.length - max} characters left out …\n${text.slice(-max / 2)}`
 
+/** No process can be started any more: what was started before holds all of them, and nothing of it is ours to end. */
+class NoProcess extends Error {}
+
 /** Runs a command in a process group of its own, which ends with it or with its time. @param {string} command */
 const shell = (command) =>
-  new Promise((resume) => {
+  new Promise((resume, refuse) => {
     const child = spawn("/bin/sh", ["-c", command], {
       cwd: workspace,
       env: { PATH: "/bin:/usr/bin", HOME: workspace, LC_ALL: "C" },
@@ -85,7 +88,11 @@ const shell = (command) =>
       }
     }
     const late = setTimeout(stop, commandMs)
-    child.on("error", (error) => resume(`cannot run: ${error.message}`))
+    child.on("error", (error) => {
+      clearTimeout(late)
+      if (/** @type {NodeJS.ErrnoException} */ (error).code === "EAGAIN") refuse(new NoProcess(error.message))
+      else resume(`cannot run: ${error.message}`)
+    })
     child.on("exit", (code, signal) => {
       clearTimeout(late)
       // What it printed last may still be on its way; what it left running must not hold us up.
@@ -151,6 +158,7 @@ const use = async ({ input, name }) => {
   try {
     return cut(String(await tool.use(JSON.parse(input === "" ? "{}" : input))), resultMax)
   } catch (error) {
+    if (error instanceof NoProcess) throw error
     return `failed: ${error instanceof Error ? error.message : error}`
   }
 }
@@ -200,6 +208,7 @@ const turn = async () => {
 try {
   await turn()
 } catch (error) {
-  await say({ kind: "failed", why: error instanceof Error ? error.message : String(error) })
+  const reason = error instanceof NoProcess ? { reason: "processes" } : {}
+  await say({ kind: "failed", why: error instanceof Error ? error.message : String(error), ...reason })
 }
 process.exit(0)

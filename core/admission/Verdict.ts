@@ -11,6 +11,16 @@ import type { Capability } from "./Capability.ts"
 /** How the account that posted a line relates to the name in it (PROTOCOL.md §4). */
 export type AuthorEvidence = "same" | "different" | "unproven"
 
+/** Why nobody could answer a question now; the code is what its sender is told. */
+export type Unready =
+  | "sandbox-unavailable"
+  | "sandbox-no-image"
+  | "sandbox-image-changed"
+  | "sandbox-not-confined"
+  | "sandbox-disk"
+  | "sandbox-engine"
+  | "no-model"
+
 export type Question =
   | {
       /** A friend line that is authentic and addressed to us. */
@@ -50,7 +60,7 @@ export type Question =
       /** An inject that passed as a message: may it run now? */
       readonly kind: "run"
       /** Why nobody could answer, or null; and the reason for the owner. */
-      readonly unready: "sandbox-unavailable" | "no-model" | null
+      readonly unready: Unready | null
       readonly unreadyReason: string
       readonly jobsOfPeer: number
       readonly jobs: number
@@ -62,7 +72,7 @@ export type Question =
   | {
       /** An inject that passed as a message and waits for the owner: may it wait? */
       readonly kind: "hold"
-      readonly unready: "sandbox-unavailable" | "no-model" | null
+      readonly unready: Unready | null
       readonly unreadyReason: string
       readonly heldOfPeer: number
       readonly held: number

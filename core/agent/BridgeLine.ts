@@ -39,7 +39,12 @@ const FromProgram = Schema.Union([
   /** The answer is complete. */
   Schema.Struct({ kind: Schema.Literal("end") }),
   /** There is no answer. */
-  Schema.Struct({ kind: Schema.Literal("failed"), why: Text })
+  Schema.Struct({
+    kind: Schema.Literal("failed"),
+    why: Text,
+    /** It cannot start a process any more. */
+    reason: Schema.optionalKey(Schema.Literal("processes"))
+  })
 ])
 export type FromProgram = typeof FromProgram.Type
 

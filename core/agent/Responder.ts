@@ -7,6 +7,7 @@ import { Data, Effect, Result } from "effect"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { ModelShape } from "../../ports/Model.ts"
 import type { Answer, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Unready } from "../admission/Verdict.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
 import type * as Rejection from "../Rejection.ts"
@@ -18,7 +19,7 @@ import * as Turn from "./Turn.ts"
 export interface Readiness {
   readonly ready: boolean
   /** Absent: `sandbox-unavailable`. */
-  readonly code?: "sandbox-unavailable" | "no-model"
+  readonly code?: Unready
   /** It cannot be told yet: whoever asks again soon is told. */
   readonly pending?: boolean
   readonly reason: string
@@ -49,18 +50,34 @@ export interface Responder {
   answer(asked: Asked, meter: Turn.Meter): Effect.Effect<Answer, NoAnswer>
 }
 
-const codes: Readonly<Record<SandboxCode, Rejection.Code>> = {
+/** Each way a sandbox fails has a code of its own at the caller. */
+const codes = {
   "no-engine": "sandbox-unavailable",
-  "no-image": "sandbox-unavailable",
-  "create-refused": "sandbox-failed",
-  "flags-not-applied": "sandbox-unavailable",
-  "start-failed": "sandbox-failed",
+  "no-image": "sandbox-no-image",
+  "image-changed": "sandbox-image-changed",
+  "disk-full": "sandbox-disk",
+  "create-refused": "sandbox-refused",
+  "flags-not-applied": "sandbox-not-confined",
+  "start-failed": "sandbox-start",
   "timed-out": "sandbox-timeout",
   "output-too-long": "sandbox-output",
   "out-of-memory": "sandbox-memory",
-  killed: "sandbox-failed",
+  killed: "sandbox-killed",
   "exit-code": "sandbox-exit",
-  "engine-failed": "sandbox-failed"
+  "engine-failed": "sandbox-engine"
+} satisfies Readonly<Record<SandboxCode, Rejection.Code>>
+
+const isUnready = (code: Rejection.Code): code is Unready => Object.hasOwn(unready, code)
+
+/** The refusals that a sandbox can foresee. */
+const unready: Readonly<Record<Unready, true>> = {
+  "sandbox-unavailable": true,
+  "sandbox-no-image": true,
+  "sandbox-image-changed": true,
+  "sandbox-not-confined": true,
+  "sandbox-disk": true,
+  "sandbox-engine": true,
+  "no-model": true
 }
 
 const refused = (error: SandboxError | Turn.TurnError): NoAnswer =>
@@ -69,12 +86,15 @@ const refused = (error: SandboxError | Turn.TurnError): NoAnswer =>
     : new NoAnswer({ code: error.code, message: error.message })
 
 const sandboxStatus = ({ status }: SandboxShape): Effect.Effect<Readiness> =>
-  Effect.map(status, ({ pending = false, ready, reason }) => ({
-    ready,
-    code: "sandbox-unavailable",
-    reason,
-    ...(pending ? { pending } : {})
-  }))
+  Effect.map(status, ({ code = "no-engine", pending = false, ready, reason }) => {
+    const told = codes[code]
+    return {
+      ready,
+      reason,
+      ...(ready ? {} : { code: isUnready(told) ? told : "sandbox-unavailable" }),
+      ...(pending ? { pending } : {})
+    }
+  })
 
 /** The sandbox's own program answers: the question is its input, what it prints is the answer. No model is asked. */
 export const program = (sandbox: SandboxShape): Responder => ({

@@ -74,7 +74,8 @@ export const take = (
     for (;;) {
       const line = yield* heard(program)
       if (line.kind === "end") return answer.join("")
-      if (line.kind === "failed") return yield* Effect.fail(failed("sandbox-exit", line.why))
+      if (line.kind === "failed")
+        return yield* Effect.fail(failed(line.reason === undefined ? "sandbox-exit" : "sandbox-processes", line.why))
       if (line.kind === "ready") return yield* Effect.fail(breach("it was ready twice"))
       if (line.kind === "ask") yield* asked(program, model, question, meter, line)
       else {
@@ -89,11 +90,18 @@ export const take = (
 const breach = (what: string): TurnError => failed("sandbox-failed", `the program broke the bridge's rules: ${what}`)
 
 const heard = (program: Program): Effect.Effect<BridgeLine.FromProgram, TurnError | SandboxError> =>
-  Effect.flatMap(program.hear, (line) => {
-    if (line === undefined) return Effect.fail(failed("sandbox-exit", "the program ended without an end of its answer"))
-    const read = BridgeLine.read(line)
-    return read === undefined ? Effect.fail(breach("a line that is none")) : Effect.succeed(read)
-  })
+  program.hear.pipe(
+    Effect.timeoutOrElse({
+      duration: Limits.programSilenceMs,
+      orElse: () => Effect.fail(failed("sandbox-idle", `the program said nothing for ${Limits.programSilenceMs} ms`))
+    }),
+    Effect.flatMap((line) => {
+      if (line === undefined)
+        return Effect.fail(failed("sandbox-exit", "the program ended without an end of its answer"))
+      const read = BridgeLine.read(line)
+      return read === undefined ? Effect.fail(breach("a line that is none")) : Effect.succeed(read)
+    })
+  )
 
 /** One request to the model, its answer given to the program as it comes. */
 const asked = Effect.fnUntraced(function* (

@@ -62,7 +62,8 @@ const work = ({ dataFolder, from, verb }: Options): Effect.Effect<Told, SandboxI
   if (verb === "show") return Effect.map(SandboxImage.approved(dataFolder), (before) => shown(dataFolder, before))
   const settings = Layers.engineSocket(process.env)
   const { engineRefused } = settings
-  if (engineRefused !== undefined) return Effect.fail(new SandboxImage.SandboxImageError({ message: engineRefused }))
+  if (engineRefused !== undefined)
+    return Effect.fail(new SandboxImage.SandboxImageError({ code: "no-engine", message: engineRefused }))
   const engine = Layers.engineOf(settings)
   if (from !== undefined) {
     return Effect.map(SandboxImage.buildOn(dataFolder, from, engine), ({ imageId }) => ({

@@ -3,79 +3,23 @@
  * It must not be told what to expect by the program itself: results are read from what reaches the model and the friend.
  * A shell in there belongs to the friend, so the hostile cases are commands, and what they must not get is looked for here.
  */
-import { Effect, Exit, Scope } from "effect"
+import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Agent from "../../adapters/docker/Agent.ts"
 import { assemble } from "../../adapters/docker/Image.ts"
 import { layer as dockerLayer } from "../../adapters/docker/Sandbox.ts"
-import { layer as openai } from "../../adapters/openai/Model.ts"
-import { type Answer, type Asked, serve } from "../../adapters/openai/ScriptedServer.ts"
-import * as Responder from "../../core/agent/Responder.ts"
-import type { Meter } from "../../core/agent/Turn.ts"
+import type { Answer } from "../../adapters/openai/ScriptedServer.ts"
 import { Limits } from "../../core/index.ts"
-import { Model } from "../../ports/Model.ts"
-import { Sandbox } from "../../ports/Sandbox.ts"
+import * as AgentTurn from "./AgentTurn.ts"
+import { callOf, text } from "./AgentTurn.ts"
 import { docker, jobsOf, withEngine } from "./docker-engine.ts"
 
 const ownerId = `agent-${process.pid}`
 let image = ""
 
-interface Message {
-  readonly role: string
-  readonly content: string
-}
-const messagesIn = ({ body }: Asked): ReadonlyArray<Message> =>
-  (body as { readonly messages: ReadonlyArray<Message> }).messages
-
-const callOf = (id: string, name: string, input: unknown): Answer => ({
-  pieces: [{ kind: "call", call: { id, name, input: typeof input === "string" ? input : JSON.stringify(input) } }],
-  end: "done"
-})
-const text = (words: string): Answer => ({ pieces: [{ kind: "text", text: words }], end: "done" })
-
-interface Told {
-  readonly outcome: string
-  /** What the model was asked, request by request. */
-  readonly asked: ReadonlyArray<ReadonlyArray<Message>>
-  readonly meter: Meter
-  readonly confinement: unknown
-}
-
-/** One question, with a model that answers so; `outcome` is the answer's text, or the code of its refusal. */
-const question = async (
-  answers: ReadonlyArray<Answer>,
-  limits: { readonly timeLimitMs?: number; readonly calls?: number } = {}
-): Promise<Told> => {
-  const asked: Array<ReadonlyArray<Message>> = []
-  const meter: Meter = { calls: 0, tokens: 0 }
-  const scope = Effect.runSync(Scope.make())
-  const program = Effect.gen(function* () {
-    const server = yield* serve((one) => {
-      asked.push(messagesIn(one))
-      return answers[asked.length - 1] ?? text("nothing more")
-    })
-    const model = openai({ baseUrl: server.baseUrl, model: "scripted" })
-    return yield* Effect.gen(function* () {
-      const log = { append: () => Effect.void, read: () => Effect.succeed([]) }
-      const responder = Responder.agent(yield* Sandbox, { model: yield* Model, log, instructions: "owner's words" })
-      const { timeLimitMs = 20_000, calls = 16 } = limits
-      const allowance = { calls, tokens: 1_000_000, ms: timeLimitMs }
-      const id = `q-${crypto.randomUUID()}`
-      const place = { id, conversation: "c", entryId: "e", unshown: [] }
-      return yield* Effect.result(responder.answer({ ...place, text: "well?", timeLimitMs, allowance }, meter))
-    }).pipe(Effect.provide(dockerLayer({ image, program: Agent.program, ownerId })), Effect.provide(model))
-  })
-  const result = await Effect.runPromise(Scope.provide(program, scope))
-  await Effect.runPromise(Scope.close(scope, Exit.void))
-  return result._tag === "Success"
-    ? {
-        outcome: new TextDecoder().decode(result.success.output),
-        asked,
-        meter,
-        confinement: result.success.confinement
-      }
-    : { outcome: result.failure.code, asked, meter, confinement: undefined }
-}
+/** One question in our sandbox. */
+const question = (answers: ReadonlyArray<Answer>, limits: Parameters<typeof AgentTurn.question>[2] = {}) =>
+  AgentTurn.question(dockerLayer({ image, program: Agent.program, ownerId }), answers, limits)
 
 /** What a command in the container printed, as the model was told. */
 const ran = async (command: string): Promise<string> => {
@@ -188,7 +132,7 @@ withEngine("an agent in a container", () => {
     }
     const startedMs = performance.now()
     const [killed] = await Promise.all([question([callOf("a", "shell", { command: "sleep 20" })]), killing()])
-    expect(killed.outcome).toBe("sandbox-failed")
+    expect(killed.outcome).toBe("sandbox-killed")
     expect((await question([callOf("a", "nothing", {}), { pieces: [], end: "unreachable" }])).outcome).toBe(
       "model-failed"
     )

@@ -46,6 +46,8 @@ export const jobsOf = (ownerId: string): Effect.Effect<ReadonlyArray<string>> =>
 export interface Lie {
   /** Changes the body of a container's creation, or drops from it. */
   readonly create?: (body: Record<string, unknown>) => void
+  /** Refuses to create a container, in these words of an engine in trouble. */
+  readonly refuseCreate?: string
   /** Takes a start and never answers it. */
   readonly hangStart?: boolean
   /** Takes every question and never answers any. */
@@ -68,6 +70,11 @@ const relay = (lie: Lie) => async (incoming: IncomingMessage, outgoing: ServerRe
   const { url = "", method, headers } = incoming
   let body = await bodyOf(incoming)
   if (lie.hangAll === true || (lie.hangStart === true && url.includes("/start"))) return
+  if (lie.refuseCreate !== undefined && url.includes("/containers/create")) {
+    outgoing.writeHead(500, { "content-type": "application/json" })
+    outgoing.end(JSON.stringify({ message: lie.refuseCreate }))
+    return
+  }
   if (lie.create !== undefined && url.includes("/containers/create")) {
     const asked = JSON.parse(body.toString()) as Record<string, unknown>
     lie.create(asked)

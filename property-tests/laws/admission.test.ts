@@ -171,7 +171,7 @@ const questions = {
     waitMs: [0, 1, 2_000]
   }),
   run: product("run", {
-    unready: [null, "sandbox-unavailable", "no-model"],
+    unready: [null, "sandbox-unavailable", "sandbox-image-changed", "no-model"],
     unreadyReason: ["", "no engine runs here"],
     jobsOfPeer: around(Limits.jobsPerPeerMax),
     jobs: around(Limits.jobsMax),
@@ -179,7 +179,7 @@ const questions = {
     affordable: [false, true]
   }),
   hold: product("hold", {
-    unready: [null, "sandbox-unavailable", "no-model"],
+    unready: [null, "sandbox-unavailable", "sandbox-image-changed", "no-model"],
     unreadyReason: ["", "no engine runs here"],
     heldOfPeer: around(Limits.heldPerPeerMax),
     held: around(Limits.heldMax),

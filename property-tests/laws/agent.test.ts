@@ -3,7 +3,8 @@
  * The program of these tests lies as it likes; the model is a script that counts what it was asked.
  * Both are in memory, so that thousands of turns can be tried; the real container and HTTP have suites of their own.
  */
-import { Effect, Result } from "effect"
+import { Effect, Fiber, Layer, Result } from "effect"
+import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as MemoryModel from "../../adapters/memory/Model.ts"
@@ -18,7 +19,7 @@ import * as Table from "../../core/Table.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import { LogError } from "../../ports/ConversationLog.ts"
 import { Model, type Piece } from "../../ports/Model.ts"
-import { Sandbox, SandboxError } from "../../ports/Sandbox.ts"
+import { type Program, Sandbox, type SandboxCode, SandboxError } from "../../ports/Sandbox.ts"
 import { noonMs } from "../arbitraries/state.ts"
 
 const bob = "bob" as PeerId
@@ -242,6 +243,7 @@ describe("a turn", () => {
       [turn([ready, "nonsense"]), "sandbox-failed"],
       [turn([ready, { kind: "grant", capability: "inject" }]), "sandbox-failed"],
       [turn([ready, { kind: "failed", why: "because" }]), "sandbox-exit"],
+      [turn([ready, { kind: "failed", why: "because", reason: "processes" }]), "sandbox-processes"],
       [turn([ready, long, long, end]), "sandbox-output"],
       [failing("no-model"), "no-model"],
       [failing("refused"), "model-failed"],
@@ -250,6 +252,28 @@ describe("a turn", () => {
       [failing("unreadable"), "model-failed"]
     ]
     for (const [tried, code] of cases) expect(codeOf(await tried)).toBe(code)
+  })
+  it("gives a program that says nothing a while, and no longer", async () => {
+    const talker: MemorySandbox.Talker = (_, { print }) => Effect.andThen(print(lineOf(ready)), Effect.never)
+    const job = { id: "t", input: new Uint8Array(0), timeLimitMs: Limits.injectTimeMs, outputBytesMax: 1_000 }
+    const question = { instructions: "", before: [], text: "?", allowance: small.turn }
+    const told = Effect.gen(function* () {
+      const [sandbox, model] = [yield* Sandbox, yield* Model]
+      const talk = (running: Program) => Turn.take(running, model, question, { calls: 0, tokens: 0 })
+      const fiber = yield* Effect.forkChild(Effect.result(sandbox.converse(job, talk)), { startImmediately: true })
+      yield* TestClock.adjust(Limits.programSilenceMs - 1)
+      const before = fiber.pollUnsafe()
+      yield* TestClock.adjust(1)
+      return { before, after: yield* Fiber.join(fiber) }
+    })
+    const layers = Layer.mergeAll(
+      MemorySandbox.layer(() => new Uint8Array(0), { talker }),
+      MemoryModel.layer(new MemoryModel.Script([])),
+      TestClock.layer()
+    )
+    const { after, before } = await Effect.runPromise(Effect.scoped(Effect.provide(told, layers)))
+    expect(before).toBe(undefined)
+    expect(Result.isFailure(after) && after.failure.code).toBe("sandbox-idle")
   })
   it("whatever the program prints, ends in an answer or a code, within what was allowed", async () => {
     const line = fc.oneof(
@@ -376,7 +400,11 @@ describe("Responder", () => {
     })
   })
   it("names the sandbox's failures as the friend may hear them", async () => {
-    const codes = ["no-engine", "timed-out", "output-too-long", "out-of-memory", "exit-code", "engine-failed"] as const
+    const codes: ReadonlyArray<SandboxCode> = [
+      ...(["no-engine", "no-image", "image-changed", "disk-full", "create-refused", "flags-not-applied"] as const),
+      ...(["start-failed", "timed-out", "output-too-long", "out-of-memory"] as const),
+      ...(["killed", "exit-code", "engine-failed"] as const)
+    ]
     const heard = codes.map((code) =>
       Effect.runSync(
         Effect.flip(
@@ -401,11 +429,18 @@ describe("Responder", () => {
     )
     expect(heard.map(({ code }) => code)).toEqual([
       "sandbox-unavailable",
+      "sandbox-no-image",
+      "sandbox-image-changed",
+      "sandbox-disk",
+      "sandbox-refused",
+      "sandbox-not-confined",
+      "sandbox-start",
       "sandbox-timeout",
       "sandbox-output",
       "sandbox-memory",
+      "sandbox-killed",
       "sandbox-exit",
-      "sandbox-failed"
+      "sandbox-engine"
     ])
   })
 })
