@@ -176,6 +176,10 @@ export const agentTurnTokensMax = 60_000
 export const agentDayCallsMax = 200
 export const agentDayTokensMax = 500_000
 export const agentDayMs = 3_600_000
+/** The same for all friends together: many friends may not cost what one may not. */
+export const agentEverybodyCallsMax = 800
+export const agentEverybodyTokensMax = 2_000_000
+export const agentEverybodyMs = 14_400_000
 /** Tokens that one answer of a model may have; servers refuse a wish for more than their model can write. */
 export const modelAnswerTokensMax = 4_096
 /** Tokens by which our guess may be above what a model was allowed before it is cut off. */
@@ -197,6 +201,8 @@ export const confinementWordMax = 40
 /** Injects of one peer that run at the same time, and of all peers together. */
 export const jobsPerPeerMax = 4
 export const jobsMax = 16
+/** Runs beyond those, for friends who have none: a few busy friends must not shut out all others. */
+export const jobsReserved = 16
 /** Answers that wait for one caller to take them; while there are as many, its further injects are refused. */
 export const answersWaitingMax = 16
 /** Finished injects of one peer whose ids are remembered. */

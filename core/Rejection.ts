@@ -114,6 +114,7 @@ export const table = {
   "budget-spent": toPeer(
     "What the friend allows your questions to cost is spent; a day's allowance begins at midnight UTC."
   ),
+  "approval-required": toPeer("The friend's owner has to allow this first, and you would not wait for that."),
   "approval-refused": toPeer("The friend's owner was asked, and refused this request."),
   "hold-expired": toPeer(
     "The friend's owner did not decide about this request in time; ask again when they are there."

@@ -113,11 +113,14 @@ const message: Row = {
 
 const inject: Row = {
   name: "inject",
-  usage: "/inject @name[#key] text",
-  help: "have a friend's agent answer a text, from inside its sandbox",
-  parse: withName("/inject @name text", ({ keyPrefix, name, rest }) =>
-    command({ _tag: "Inject", name, keyPrefix, text: rest, waitMs: Limits.injectWaitMs })
-  )
+  usage: "/inject @name[#key] [--now] text",
+  help: "have a friend's agent answer a text, from inside its sandbox; --now: not if its owner has to be asked",
+  parse: withName("/inject @name text", ({ keyPrefix, name, rest }) => {
+    const now = /^--now(\s+|$)/.exec(rest)
+    const text = rest.slice(now?.[0].length ?? 0)
+    const mayHold = now === null ? {} : { mayHold: false as const }
+    return command({ _tag: "Inject", name, keyPrefix, text, waitMs: Limits.injectWaitMs, ...mayHold })
+  })
 }
 
 const facts = ["key", "channel", "author"] as const

@@ -22,6 +22,7 @@ import { ChatChannel } from "../ports/ChatChannel.ts"
 import { Model } from "../ports/Model.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
 import * as AgentSandbox from "./AgentSandbox.ts"
+import type { Budgets } from "./Budgets.ts"
 import * as ModelSettings from "./ModelSettings.ts"
 
 export interface Settings {
@@ -39,6 +40,8 @@ export interface Settings {
    */
   readonly sandbox: "agent" | "scripted" | "off"
   readonly model?: ModelSettings.ModelSettings
+  /** What friends' questions may cost, where it is not what Limits says. */
+  readonly budgets?: Budgets
   /** Containers of the agent kept started ahead; none unless told. */
   readonly warm?: number
   /** The Docker engine's socket. Absent: the usual place. */
@@ -159,7 +162,7 @@ export const start = Effect.fnUntraced(function* (
   const keys = yield* Node.loadKeys
   if (settings.sandbox !== "agent") return yield* Node.make({ name, keys, rates })
   const instructions = yield* ModelSettings.instructions(settings.model ?? {})
-  return yield* Node.make({ name, keys, rates, agent: { instructions } })
+  return yield* Node.make({ name, keys, rates, agent: { instructions, allowances: settings.budgets ?? {} } })
 })
 
 /** Where a room's file lies unless it is named. */

@@ -224,6 +224,13 @@ const alarmInWords = {
 
 const at = (ms: number): string => new Date(ms).toISOString()
 
+/** What a friend's questions have cost today, if anything. */
+const costs = (spent: Describe.FriendView["spentToday"]): string =>
+  spent === null || spent.calls + spent.tokens + spent.ms === 0
+    ? ""
+    : `; today ${counted(spent.calls, "call")} of the model, ${spent.tokens.toLocaleString("en")} tokens, ` +
+      `${Math.ceil(spent.ms / 1_000)} s`
+
 const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.friends.length === 0
     ? ["no friends yet; ask somebody with /friend @name"]
@@ -233,6 +240,8 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; unverified` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
+          `${friend.hold === "never" ? "" : `; questions wait for you: ${friend.hold}`}` +
+          `${costs(friend.spentToday)}` +
           `${friend.twoMachinesMs === null ? "" : `; ALARM: on two machines, seen ${at(friend.twoMachinesMs)}`}` +
           `${friend.alarm === null ? "" : `; ALARM: ${alarmInWords[friend.alarm]}`}`
       )
@@ -262,7 +271,8 @@ const states = {
   waiting: "waits for them to appear",
   sent: "sent, not confirmed yet",
   givenUp: "given up after it was sent; they will be asked whether it arrived",
-  running: "arrived, not answered yet"
+  running: "arrived, not answered yet",
+  held: "waits for the word of their owner"
 } as const
 
 const queueLine = ({ bytes: size, id, kind, name, state }: Describe.QueueView): string =>
@@ -293,8 +303,9 @@ const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.held.length === 0
     ? ["no question waits for you"]
     : node.held.map(
-        ({ bytes: size, expiresAtMs, id, name }) =>
-          `${id.slice(0, 8)}  @${harmless(name)} asks (${bytes(size)}): /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
+        ({ beginning, bytes: size, expiresAtMs, id, name, reason }) =>
+          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}) ` +
+          `"${harmless(beginning)}": /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
       )
 
 /** A number of things, in words. */

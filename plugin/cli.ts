@@ -29,6 +29,8 @@ Options of run
   --model-url URL        its server, with the chat completions API: https, or http on this machine
   --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
   --warm N               containers kept started ahead, 0 to 4 (default 0): answers begin sooner, 45 MB each
+  --budget-turn, --budget, --budget-all calls=N,tokens=N,minutes=N
+                         what a turn may cost at most, a friend's turns in a day (UTC), and everybody's
   --instructions FILE    what the model is told before anything else, instead of our few words
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node and may be killed
@@ -72,6 +74,9 @@ const runOptions = {
   "model-key-file": { type: "string" },
   instructions: { type: "string" },
   warm: { type: "string" },
+  "budget-turn": { type: "string" },
+  budget: { type: "string" },
+  "budget-all": { type: "string" },
   json: { type: "boolean" },
   attached: { type: "boolean" },
   help: { type: "boolean", short: "h" }

@@ -121,7 +121,10 @@ export const decide = (question: Question): Verdict => {
       return admitted
     case "run":
       if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
-      if (question.jobsOfPeer >= Limits.jobsPerPeerMax || question.jobs >= Limits.jobsMax)
+      if (
+        question.jobsOfPeer >= Limits.jobsPerPeerMax ||
+        question.jobs >= Limits.jobsMax + (question.jobsOfPeer === 0 ? Limits.jobsReserved : 0)
+      )
         return refuse("too-many-jobs")
       if (question.answersWaiting >= Limits.answersWaitingMax)
         return refuse("too-many-jobs", "answers wait to be taken")

@@ -15,7 +15,12 @@ export type Allowance = typeof Allowance.Type
 export interface Allowances {
   readonly turn: Allowance
   readonly day: Allowance
+  /** What the turns of all friends together may cost in one day; absent: only each friend's own day is counted. */
+  readonly everybody?: Allowance
 }
+
+/** Under which the day of all friends together is counted; no friend's id, which is a hash. */
+const everybodyId = "everybody" as PeerId
 
 /** What a friend has spent on a day, counted in days since the epoch, UTC. */
 export const Spent = Schema.Struct({ day: Schema.Int, ...Allowance.fields })
@@ -35,16 +40,29 @@ const combined = (a: Allowance, b: Allowance, with_: (a: number, b: number) => n
 
 const nothing: Allowance = { calls: 0, tokens: 0, ms: 0 }
 
+/** What a peer has spent today, calls, tokens and milliseconds; what runs counts in full. */
+export const today = (spents: Spents, peerId: PeerId, nowMs: number): Allowance => {
+  const { calls, ms, tokens } = spentToday(spents, peerId, nowMs)
+  return { calls, tokens, ms }
+}
+
 /** What a peer has spent today. A day that a clock went back to counts as today: nothing is forgotten by turning clocks. */
 const spentToday = (spents: Spents, peerId: PeerId, nowMs: number): Spent => {
   const spent = Table.get(spents, peerId)
   return spent !== undefined && spent.day >= dayOf(nowMs) ? spent : { day: dayOf(nowMs), ...nothing }
 }
 
-/** What the next turn of a peer may cost: a turn's allowance, or what is left of the day's. */
-export const left = (spents: Spents, peerId: PeerId, { day, turn }: Allowances, nowMs: number): Allowance => {
-  const rest = combined(day, spentToday(spents, peerId, nowMs), (a, b) => Math.max(0, a - b))
-  return combined(turn, rest, Math.min)
+/** What the next turn of a peer may cost: a turn's allowance, or what is left of its day, or of everybody's. */
+export const left = (
+  spents: Spents,
+  peerId: PeerId,
+  { day, everybody, turn }: Allowances,
+  nowMs: number
+): Allowance => {
+  const restOf = (whose: PeerId, allowance: Allowance) =>
+    combined(allowance, spentToday(spents, whose, nowMs), (a, b) => Math.max(0, a - b))
+  const own = combined(turn, restOf(peerId, day), Math.min)
+  return everybody === undefined ? own : combined(own, restOf(everybodyId, everybody), Math.min)
 }
 
 /** Whether there is enough of each for a turn to begin at all. */
@@ -57,9 +75,11 @@ export const take = (
   allowance: Allowance,
   nowMs: number
 ): { readonly spents: Spents; readonly day: number } => {
-  const before = spentToday(spents, peerId, nowMs)
-  const { day } = before
-  return { day, spents: Table.set(spents, peerId, { day, ...combined(before, allowance, (a, b) => a + b) }) }
+  const taken = (from: Spents, whose: PeerId): Spents => {
+    const before = spentToday(from, whose, nowMs)
+    return Table.set(from, whose, { day: before.day, ...combined(before, allowance, (a, b) => a + b) })
+  }
+  return { day: spentToday(spents, peerId, nowMs).day, spents: taken(taken(spents, peerId), everybodyId) }
 }
 
 /**
@@ -67,7 +87,11 @@ export const take = (
  * beyond what was taken, a negative number, is counted too.
  */
 export const giveBack = (spents: Spents, peerId: PeerId, day: number, unspent: Allowance): Spents => {
-  const before = Table.get(spents, peerId)
-  if (before === undefined || before.day !== day) return spents
-  return Table.set(spents, peerId, { day, ...combined(before, unspent, (a, b) => Math.max(0, a - b)) })
+  // Whoever is forgotten meanwhile gets nothing back, and neither does the day of all.
+  if (Table.get(spents, peerId)?.day !== day) return spents
+  return [peerId, everybodyId].reduce((left, whose) => {
+    const before = Table.get(left, whose)
+    if (before === undefined || before.day !== day) return left
+    return Table.set(left, whose, { day, ...combined(before, unspent, (a, b) => Math.max(0, a - b)) })
+  }, spents)
 }

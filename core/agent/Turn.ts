@@ -3,7 +3,7 @@
  * It never runs a tool, and never gives the program more than was allowed: calls, tokens, bytes of answer, one request at a time.
  * What the owner says to the model is put first here, outside the sandbox, so that nothing inside can take its place.
  */
-import { Data, Effect, Stream } from "effect"
+import { Clock, Data, Effect, Stream } from "effect"
 import type { ModelError, ModelShape, Piece, Said, Tool } from "../../ports/Model.ts"
 import type { Program, SandboxError } from "../../ports/Sandbox.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
@@ -30,6 +30,8 @@ export interface Question {
 export interface Meter {
   calls: number
   tokens: number
+  /** When the program began, milliseconds since the epoch: what a turn waits before that costs nobody anything. */
+  startedMs?: number
 }
 
 const failed = (code: Rejection.Code, message: string): TurnError => new TurnError({ code, message })
@@ -65,6 +67,7 @@ export const take = (
 ): Effect.Effect<string, TurnError | SandboxError> =>
   Effect.gen(function* () {
     const { before, text } = question
+    meter.startedMs = yield* Clock.currentTimeMillis
     yield* program.say(BridgeLine.print({ kind: "turn", version: BridgeLine.version, before, text }))
     const first = yield* heard(program)
     if (first.kind !== "ready" || first.version !== BridgeLine.version)

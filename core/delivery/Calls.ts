@@ -13,7 +13,9 @@ export const Call = Schema.Struct({
   id: Schema.String,
   peerId: Schema.String,
   askedAtMs: Schema.Int,
-  deadlineMs: Schema.Int
+  deadlineMs: Schema.Int,
+  /** The friend's owner was asked; what became of that is told by the answer. */
+  held: Schema.optionalKey(Schema.Literal(true))
 })
 export type Call = typeof Call.Type
 export type Calls = Table.Table<Call>

@@ -17,7 +17,14 @@ export const Job = Schema.Struct({
   startedAtMs: Schema.Int,
   /** For a held job: what was asked, where, and until when it waits for our owner. */
   question: Schema.optionalKey(
-    Schema.Struct({ text: Schema.String, stream: Schema.String, number: Schema.Int, expiresAtMs: Schema.Int })
+    Schema.Struct({
+      text: Schema.String,
+      stream: Schema.String,
+      number: Schema.Int,
+      expiresAtMs: Schema.Int,
+      /** Why it waits; absent in records that an earlier version made. */
+      reason: Schema.optionalKey(Schema.String)
+    })
   ),
   /** For a finished job: its code if it failed, its answer (base64url) until the caller has it. */
   code: Schema.optionalKey(Schema.String),

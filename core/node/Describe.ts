@@ -7,6 +7,7 @@ import { HashMap } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
+import * as Allowance from "../agent/Allowance.ts"
 import type * as HoldRule from "../agent/HoldRule.ts"
 import type { Readiness } from "../agent/Responder.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
@@ -40,6 +41,8 @@ export interface FriendView {
   readonly capabilities: ReadonlyArray<Capability>
   /** Which of the friend's questions wait for our owner. */
   readonly hold: HoldRule.When | "never"
+  /** What the friend's questions have cost today (UTC); null where nothing is counted. */
+  readonly spentToday: Allowance.Allowance | null
   /** What the friend has told us we may do. */
   readonly allowsUs: ReadonlyArray<string>
   readonly connected: boolean
@@ -65,8 +68,8 @@ export interface QueueView {
   readonly id: string
   readonly name: string
   readonly kind: "Log" | "Inject"
-  /** `running`: an inject that arrived and is not answered. */
-  readonly state: Standing.Standing | "running"
+  /** `running`: an inject that arrived and is not answered; `held`: one whose receiver's owner was asked. */
+  readonly state: Standing.Standing | "running" | "held"
   readonly bytes: number
 }
 
@@ -75,6 +78,9 @@ export interface HeldView {
   readonly id: string
   readonly name: string
   readonly bytes: number
+  /** Why it waits, and how it begins. */
+  readonly reason: string
+  readonly beginning: string
   readonly heldAtMs: number
   readonly expiresAtMs: number
 }
@@ -103,11 +109,15 @@ const queueOf = (state: State): ReadonlyArray<QueueView> => {
   const ids = new Set(waiting.map((one) => one.id))
   const running = Table.values(durable.calls)
     .filter((call) => !ids.has(call.id))
-    .map(
-      (call) => ({ id: call.id, name: nameOf(state, call.peerId), kind: "Inject", state: "running", bytes: 0 }) as const
-    )
+    .map(({ held, id, peerId }): QueueView => {
+      const standing = held === true ? "held" : "running"
+      return { id, name: nameOf(state, peerId), kind: "Inject", state: standing, bytes: 0 }
+    })
   return [...waiting, ...running].slice(0, queueViewsMax)
 }
+
+/** As much of a held question as a line of a screen shows; the whole is in the conversation. */
+const beginningCharacters = 80
 
 const heldOf = (state: State): ReadonlyArray<HeldView> =>
   Jobs.held(state.durable.jobs)
@@ -118,6 +128,8 @@ const heldOf = (state: State): ReadonlyArray<HeldView> =>
             id,
             name: nameOf(state, peerId),
             bytes: utf8Length(question.text),
+            reason: question.reason ?? "",
+            beginning: [...question.text.slice(0, 2 * beginningCharacters)].slice(0, beginningCharacters).join(""),
             heldAtMs: startedAtMs,
             expiresAtMs: question.expiresAtMs
           }
@@ -177,6 +189,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         knowsOurKey: friend.knowsKey === self.identityKey,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
         hold: Table.get(durable.holdRules, friend.peerId)?.when ?? "never",
+        spentToday: passing.allowances === undefined ? null : Allowance.today(durable.spents, friend.peerId, nowMs),
         allowsUs: friend.allowsUs ?? ["message"],
         connected: HashMap.has(passing.sessions, friend.peerId),
         waiting: Outbox.waitingFor(durable.outbox, friend.peerId).entries.length,

@@ -184,7 +184,6 @@ const bounded = (confinement: Confinement): Confinement => {
 const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
   const { offer, state } = outside.world
   const { allowance: taken, conversation, entryId, job, text, timeLimitMs } = output
-  const startedMs = yield* Clock.currentTimeMillis
   const meter: Meter = { calls: 0, tokens: 0 }
   const ran = (result: JobResult): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
@@ -192,7 +191,7 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
         _tag: "Ran",
         job,
         result,
-        ...(taken && { unspent: { day: taken.day, allowance: unspent(taken.allowance, meter, nowMs - startedMs) } })
+        ...(taken && { unspent: { day: taken.day, allowance: unspent(taken.allowance, meter, nowMs) } })
       })
     )
   const allowance = taken?.allowance ?? { calls: 0, tokens: 0, ms: timeLimitMs }
@@ -227,10 +226,10 @@ const runName = ({ world }: Outside, job: string): string =>
     .slice(0, 24)
 
 /** Negative where a model cost more than it was allowed: that is paid for as well. */
-const unspent = (allowance: Allowance, { calls, tokens }: Meter, ms: number): Allowance => ({
+const unspent = (allowance: Allowance, { calls, startedMs, tokens }: Meter, nowMs: number): Allowance => ({
   calls: allowance.calls - calls,
   tokens: allowance.tokens - tokens,
-  ms: allowance.ms - Math.max(0, Math.round(ms))
+  ms: allowance.ms - (startedMs === undefined ? 0 : Math.max(0, Math.round(nowMs - startedMs)))
 })
 
 const reply = (outside: Outside, ref: string, answer: Reply): undefined => {

@@ -53,7 +53,7 @@ export const hold = (
     id,
     state: "held",
     startedAtMs: turn.nowMs,
-    question: { text, stream, number, expiresAtMs }
+    question: { text, stream, number, expiresAtMs, reason: why }
   }
   const make = (place: { readonly stream: string; readonly number: number }): Held => ({
     kind: "Held",
@@ -133,7 +133,7 @@ export const onHeld = (state: State.State, friend: Roster.Friend, held: Held, tu
     expiresAtMs
   }
   return [
-    State.withDurable(state, { calls: Table.set(state.durable.calls, call.id, { ...call, deadlineMs }) }),
+    State.withDurable(state, { calls: Table.set(state.durable.calls, call.id, { ...call, deadlineMs, held: true }) }),
     [{ _tag: "Tell", event }]
   ]
 }

@@ -37,6 +37,8 @@ export type Command =
       readonly keyPrefix: string
       readonly text: string
       readonly waitMs: number
+      /** False: refused at once if the friend's owner would have to allow it first. Absent: it waits. */
+      readonly mayHold?: false
     }
   /** Which questions of a friend wait for our word. */
   | { readonly _tag: "Hold"; readonly name: string; readonly keyPrefix: string; readonly when: When | "never" }

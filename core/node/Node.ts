@@ -92,12 +92,17 @@ export interface Options {
 /** What the owner says to the model before anything else, and what questions may cost: Limits' allowances unless told. */
 export interface AgentOptions {
   readonly instructions: string
-  readonly allowances?: Allowances
+  readonly allowances?: Partial<Allowances>
 }
 
 const allowances: Allowances = {
   turn: { calls: Limits.agentTurnCallsMax, tokens: Limits.agentTurnTokensMax, ms: Limits.injectTimeMs },
-  day: { calls: Limits.agentDayCallsMax, tokens: Limits.agentDayTokensMax, ms: Limits.agentDayMs }
+  day: { calls: Limits.agentDayCallsMax, tokens: Limits.agentDayTokensMax, ms: Limits.agentDayMs },
+  everybody: {
+    calls: Limits.agentEverybodyCallsMax,
+    tokens: Limits.agentEverybodyTokensMax,
+    ms: Limits.agentEverybodyMs
+  }
 }
 
 /** The keys of a vault's document, with a history that friends will believe. */
@@ -165,7 +170,7 @@ const loadState = Effect.fnUntraced(function* (self: State.Self, options: Option
     Effect.catch((error) => Effect.fail(new StartError({ code: "store", message: error.message })))
   )
   const durable = yield* Effect.fromResult(durableIn(self, records))
-  const counted = options.agent && (options.agent.allowances ?? allowances)
+  const counted = options.agent && { ...allowances, ...options.agent.allowances }
   return State.start(self, durable, { ...RateLimit.rates, ...options.rates }, counted)
 })
 

@@ -173,11 +173,12 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   const askedMs = Number.isNaN(command.waitMs) ? Limits.injectWaitMs : command.waitMs
   const waitMs = Math.ceil(Math.min(Math.max(1, askedMs), Limits.injectWaitMs))
   const deadlineMs = turn.nowMs + waitMs
+  const mayHold = command.mayHold === undefined ? {} : { mayHold: command.mayHold }
   const draft: Outbox.Draft = {
     id,
     textBytes: utf8Length(text),
     expiresAtMs: deadlineMs,
-    make: (place) => ({ kind: "Inject", ...place, id, text, timeLimitMs: waitMs })
+    make: (place) => ({ kind: "Inject", ...place, id, text, timeLimitMs: waitMs, ...mayHold })
   }
   const call = { id, peerId, askedAtMs: turn.nowMs, deadlineMs }
   const waiting = State.withDurable(state, { calls: Table.set(state.durable.calls, id, call) })

@@ -27,7 +27,9 @@ export const Inject = Schema.Struct({
   ...conversation,
   id: Id,
   text: Schema.String,
-  timeLimitMs: positive
+  timeLimitMs: positive,
+  /** False: the sender does not wait for an owner; what would be held is refused. */
+  mayHold: Schema.optionalKey(Schema.Boolean)
 })
 /** What the sandbox was confined by, as its engine confirmed it. */
 export const Confinement = Schema.Struct({

@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
 import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
 import { type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
+import * as Budgets from "../Budgets.ts"
 import * as Commands from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
@@ -36,6 +37,9 @@ interface Given {
   readonly "model-key-file"?: string | undefined
   readonly instructions?: string | undefined
   readonly warm?: string | undefined
+  readonly "budget-turn"?: string | undefined
+  readonly budget?: string | undefined
+  readonly "budget-all"?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
 }
@@ -68,6 +72,23 @@ const modelIn = (given: Given): ModelSettings.ModelSettings => ({
   ...(given.instructions === undefined ? {} : { instructionsFile: given.instructions })
 })
 
+/** The budgets that options name. */
+const budgetsIn = (given: Given): Budgets.Budgets | { readonly mistake: string } => {
+  const budgets: { -readonly [Whose in keyof Budgets.Budgets]: Budgets.Budgets[Whose] } = {}
+  for (const [option, whose] of [
+    ["budget-turn", "turn"],
+    ["budget", "day"],
+    ["budget-all", "everybody"]
+  ] as const) {
+    const text = given[option]
+    if (text === undefined) continue
+    const budget = Budgets.parse(whose, text)
+    if (budget === undefined) return { mistake: `--${option} "${text}": ${Budgets.expected} is expected` }
+    budgets[whose] = budget
+  }
+  return budgets
+}
+
 /** Checks what was given on the command line; a mistake names the option, the value and what is allowed. */
 export const readOptions = (given: Given): Options | { readonly mistake: string } => {
   if (given.name === undefined) return { mistake: "--name is needed: how others address you in the room" }
@@ -99,8 +120,11 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   const { warm: ahead = "0" } = given
   if (!/^[0-4]$/.test(ahead)) return { mistake: `--warm "${ahead}": a number from 0 to 4 is expected` }
   const warm = Number(ahead)
+  const budgets = budgetsIn(given)
+  if ("mistake" in budgets) return budgets
   const model = modelIn(given)
-  const settings = { dataFolder, rooms, network, sandbox, model, warm, ...Layers.engineSocket(process.env) } as const
+  const engine = Layers.engineSocket(process.env)
+  const settings = { dataFolder, rooms, network, sandbox, model, warm, budgets, ...engine } as const
   return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings }
 }
 

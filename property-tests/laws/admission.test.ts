@@ -174,7 +174,7 @@ const questions = {
     unready: [null, "sandbox-unavailable", "sandbox-image-changed", "no-model"],
     unreadyReason: ["", "no engine runs here"],
     jobsOfPeer: around(Limits.jobsPerPeerMax),
-    jobs: around(Limits.jobsMax),
+    jobs: [...around(Limits.jobsMax), ...around(Limits.jobsMax + Limits.jobsReserved)],
     answersWaiting: around(Limits.answersWaitingMax),
     affordable: [false, true]
   }),
@@ -214,7 +214,7 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.unready === null,
     (facts) => facts.affordable,
     (facts) => facts.jobsOfPeer < Limits.jobsPerPeerMax,
-    (facts) => facts.jobs < Limits.jobsMax,
+    ({ jobs, jobsOfPeer }) => jobs < (jobsOfPeer === 0 ? Limits.jobsMax + Limits.jobsReserved : Limits.jobsMax),
     (facts) => facts.answersWaiting < Limits.answersWaitingMax
   ],
   hold: [
@@ -262,7 +262,7 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
   run: ({ answersWaiting, jobs, jobsOfPeer, unready, unreadyReason }) =>
     unready !== null
       ? [unready, unreadyReason, 0]
-      : jobsOfPeer >= 4 || jobs >= 16
+      : jobsOfPeer >= 4 || jobs >= (jobsOfPeer === 0 ? 32 : 16)
         ? ["too-many-jobs", "", 0]
         : answersWaiting >= 16
           ? ["too-many-jobs", "answers wait to be taken", 0]

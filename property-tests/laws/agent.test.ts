@@ -16,6 +16,7 @@ import * as Turn from "../../core/agent/Turn.ts"
 import type { PeerId } from "../../core/identity/PeerId.ts"
 import { Limits } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
+import * as Budgets from "../../plugin/Budgets.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import { LogError } from "../../ports/ConversationLog.ts"
 import { Model, type Piece } from "../../ports/Model.ts"
@@ -195,6 +196,35 @@ const says = (...pieces: ReadonlyArray<Piece | string>): MemoryModel.Answer => (
 })
 const codeOf = ({ result }: Tried): string => (Result.isFailure(result) ? result.failure.code : "answered")
 
+describe("everybody's day", () => {
+  const bobs = "b".repeat(64) as PeerId
+  const annes = "a".repeat(64) as PeerId
+  it("bounds what all friends together cost, is given back, and ends with the day", () => {
+    const { turn } = small
+    const many = { calls: 1_000, tokens: 1_000_000, ms: 10_000_000 }
+    const limits = { turn, day: many, everybody: { ...many, calls: turn.calls + 1 } }
+    const one = Allowance.take(Table.empty(), bobs, turn, noonMs)
+    expect(Allowance.left(one.spents, annes, limits, noonMs).calls).toBe(1)
+    expect(Allowance.left(one.spents, annes, { turn, day: many }, noonMs)).toEqual(turn)
+    const two = Allowance.take(one.spents, annes, { ...turn, calls: 1 }, noonMs)
+    expect(Allowance.isEnough(Allowance.left(two.spents, bobs, limits, noonMs))).toBe(false)
+    expect(Allowance.today(two.spents, annes, noonMs).calls).toBe(1)
+    const back = Allowance.giveBack(two.spents, annes, two.day, { calls: 1, tokens: 0, ms: 0 })
+    expect(Allowance.left(back, bobs, limits, noonMs).calls).toBe(1)
+    expect(Allowance.left(two.spents, bobs, limits, noonMs + 86_400_000)).toEqual(turn)
+  })
+  it("is written by an owner in one spelling, and nothing else is understood", () => {
+    expect(Budgets.parse("day", "calls=3,minutes=2")).toEqual({
+      calls: 3,
+      tokens: Limits.agentDayTokensMax,
+      ms: 120_000
+    })
+    expect(Budgets.parse("turn", "minutes=9")?.ms).toBe(Limits.injectTimeMs)
+    for (const bad of ["", "calls", "calls=-1", "calls=1,calls=2", "hours=1", "calls=1e9", "calls=1;tokens=2"])
+      expect(Budgets.parse("everybody", bad), bad).toBe(undefined)
+  })
+})
+
 describe("a turn", () => {
   it("gives the program the question, the model the owner's words first, and the friend what the program says", async () => {
     const call: Piece = { kind: "call", call: { id: "c", name: "shell", input: "{}" } }
@@ -212,7 +242,7 @@ describe("a turn", () => {
       call,
       { kind: "over" }
     ])
-    expect(tried.meter).toEqual({ calls: 1, tokens: 42 })
+    expect(tried.meter).toMatchObject({ calls: 1, tokens: 42 })
   })
   it("asks the model no more often than was allowed, and for no more tokens", async () => {
     const often = await turn([ready, ask, ask, ask, ask, end], [says("a"), says("b"), says("c"), says("d")])

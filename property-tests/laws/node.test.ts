@@ -108,7 +108,7 @@ const sizes = ({ durable, passing }: State.State): ReadonlyArray<readonly [strin
     ],
     ["streams of one", ofOne(inbox.streams), Limits.streamsPerPeer],
     ["outcomes", Table.size(inbox.outcomes), streams * (Limits.inboxOutcomesMax + Limits.inboxAheadMax)],
-    ["running", jobStates.filter((one) => one === "running").length, Limits.jobsMax],
+    ["running", jobStates.filter((one) => one === "running").length, Limits.jobsMax + Limits.jobsReserved],
     ["jobs of one", ofOne(jobs), Limits.jobsPerPeerMax + Limits.answersWaitingMax + Limits.jobsRememberedMax],
     ["sessions", HashMap.size(passing.sessions), friends],
     // Only peers are dialled; the two of these stories may be told of as if they had been.

@@ -5,6 +5,7 @@
  * A disk holds the records as text, so that every restart goes through `Records.load` like a real one.
  */
 import { Option, Result } from "effect"
+import type { Allowances } from "../../core/agent/Allowance.ts"
 import { Codec, type Event, FriendLine, type Input, type Output, State, Step } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
@@ -55,16 +56,23 @@ export class Town {
   readonly watch: (house: House, input: Input.Input, outputs: ReadonlyArray<Output.Output>) => void
   /** The account under which somebody posts in a channel. */
   readonly accountOf: (person: Person, channel: string) => string | null
+  private readonly allowances: Allowances | undefined
 
   constructor(
     people: ReadonlyArray<Person>,
-    options: { readonly watch?: Town["watch"]; readonly accountOf?: Town["accountOf"] } = {}
+    options: {
+      readonly watch?: Town["watch"]
+      readonly accountOf?: Town["accountOf"]
+      /** What everybody's questions may cost; absent: nothing is counted. */
+      readonly allowances?: Allowances
+    } = {}
   ) {
+    this.allowances = options.allowances
     this.watch = options.watch ?? (() => undefined)
     this.accountOf = options.accountOf ?? (() => null)
     this.houses = people.map((person) => ({
       person,
-      state: State.start(person.self, State.emptyDurable),
+      state: State.start(person.self, State.emptyDurable, undefined, options.allowances),
       disk: new Map(),
       events: [],
       shown: new Map(),
@@ -255,7 +263,7 @@ export class Town {
     house.dials.splice(0)
     house.blocked.clear()
     const mine = this.links.filter((link) => link.initiator === house || link.responder === house)
-    house.state = State.start(house.person.self, loadDisk(house.disk))
+    house.state = State.start(house.person.self, loadDisk(house.disk), undefined, this.allowances)
     for (const link of mine) this.cut(link, house)
     this.begin(house)
   }

@@ -14,9 +14,15 @@ const alice = person("alice")
 const bob = person("bob")
 type When = "always" | "first" | "over-budget" | "never"
 
+/** Two questions a day; the third waits for the owner, or is refused. */
+const allowances = {
+  turn: { calls: 1, tokens: 1_000, ms: 60_000 },
+  day: { calls: 2, tokens: 1_000_000, ms: 3_600_000 }
+}
+
 /** Two friends, bob's agent granted to alice, as they are before anything was asked. */
 const befriended = (): Town => {
-  const town = new Town([alice, bob])
+  const town = new Town([alice, bob], { allowances })
   const [a, b] = town.houses as [House, House]
   town.command(a, { _tag: "Friend", channel: "open", to: "bob" })
   town.hear(b, town.room.at(-1)!)
@@ -43,10 +49,12 @@ export class Desk {
   private approving: string | undefined
   private rule: { when: When; approved: boolean } = { when: "never", approved: false }
   private granted = true
+  /** Runs that began on a day, days since the epoch: each takes one call of that day's allowance, which none gives back. */
+  private readonly begun = new Map<number, number>()
   private asked = 0
 
   constructor() {
-    this.town = new Town([alice, bob], { watch: (house, _, outputs) => this.watch(house, outputs) })
+    this.town = new Town([alice, bob], { watch: (house, _, outputs) => this.watch(house, outputs), allowances })
     this.town.houses.forEach((house, index) => {
       const from = before.houses[index]!
       house.state = from.state
@@ -81,19 +89,33 @@ export class Desk {
       const id = output.job.split("/")[1]!
       const note = this.note(id)
       note.runs++
+      const isSpent = this.isSpent()
+      this.begun.set(this.day(), (this.begun.get(this.day()) ?? 0) + 1)
       expect(note.runs, "run twice").toBe(1)
       expect(this.granted, "run without a grant").toBe(true)
       if (note.heldUntilMs !== undefined) {
         expect(this.approving, "run without the owner's word").toBe(id)
         expect(note.over, "run after its end").toBe(false)
         expect(this.town.nowMs).toBeLessThan(note.heldUntilMs)
-      } else expect(this.holds(), "run though it was to be held").toBe(false)
+      } else {
+        const ruled = this.rule.when === "always" || (this.rule.when === "first" && !this.rule.approved)
+        expect(ruled, "run though it was to be held").toBe(false)
+        expect(isSpent, "run though the day's allowance is spent").toBe(false)
+      }
     }
   }
 
   private holds(): boolean {
     const { approved, when } = this.rule
-    return when === "always" || (when === "first" && !approved)
+    return when === "always" || (when === "first" && !approved) || (when === "over-budget" && this.isSpent())
+  }
+
+  private day(): number {
+    return Math.floor(this.town.nowMs / 86_400_000)
+  }
+
+  private isSpent(): boolean {
+    return (this.begun.get(this.day()) ?? 0) >= allowances.day.calls
   }
 
   private held(): ReadonlyArray<string> {

@@ -67,6 +67,30 @@ describe("a question that waits for the owner", () => {
       rejection: { code: "unknown-question" }
     })
   })
+  it("is named to the owner with its reason and beginning, and is in the asker's queue as one that waits", async () => {
+    const { alice, bob } = await meet()
+    const id = await ask(alice, `tell me ${"x".repeat(200)}`)
+    await alice.wait("CallHeld", about(id))
+    const bobs = await bob.describe()
+    expect(bobs.held).toMatchObject([{ reason: "always", beginning: `tell me ${"x".repeat(72)}` }])
+    expect(Present.answer(bobs, "held", "").join()).toMatch(/asks \(always, .*\) "tell me x+": \/approve or/)
+    expect(Present.answer(bobs, "friends", "").join()).toContain("questions wait for you: always")
+    expect(Present.answer(await alice.describe(), "queue", "").join()).toContain("waits for the word of their owner")
+  })
+  it("does not wait if its asker will not: refused at once, and nothing is held", async () => {
+    const { alice, bob } = await meet()
+    const typed = Commands.parse("/inject @bob --now what is it?", { channel: undefined })
+    if (typed.kind !== "command") return expect.fail("no command")
+    const reply = await alice.command(typed.command)
+    if (!reply.ok) return expect.fail(reply.rejection.code)
+    expect((await alice.wait("Refused", about(reply.id))).rejection.code).toBe("approval-required")
+    expect((await bob.describe()).held).toEqual([])
+    expect(bob.remains.ledger.runs).toEqual([])
+    await bob.command(hold("never"))
+    const again = await alice.command(typed.command)
+    if (!again.ok) return expect.fail(again.rejection.code)
+    expect((await alice.wait("Answered", about(again.id))).text).toBe("you asked: what is it?")
+  })
   it("is refused by the owner, by withdrawing, by the end of the friendship, and by its asker, each with a code", async () => {
     const { alice, bob } = await meet()
     const refused = async (id: string) => (await alice.wait("Refused", about(id))).rejection.code

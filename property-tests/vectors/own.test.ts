@@ -72,7 +72,7 @@ describe("PROTOCOL.md", () => {
       `${english(Limits.answerCreditBytes)} bytes ahead of what has arrived`,
       `at most ${english(Limits.answerCreditBytes)} bytes for one \`Resume\``,
       `\`Chunk\` (up to ${english(Limits.chunkBytes)} bytes from offset 0`,
-      `${Limits.jobsPerPeerMax} runs of the peer, ${Limits.jobsMax} in all, or ${Limits.answersWaitingMax} answers`,
+      `${Limits.jobsPerPeerMax} runs of the peer, ${Limits.jobsMax} in all (${Limits.jobsMax + Limits.jobsReserved} for a peer that has none), or ${Limits.answersWaitingMax} answers`,
       `newest ${Limits.jobsRememberedMax} settled ids`
     ])
       expect(prose.replace(/\s+/g, " ")).toContain(sentence)
