@@ -74,6 +74,8 @@ export type Question =
       readonly kind: "hold"
       readonly unready: Unready | null
       readonly unreadyReason: string
+      /** Whether its sender would wait for the owner. */
+      readonly mayHold: boolean
       readonly heldOfPeer: number
       readonly held: number
       readonly answersWaiting: number
@@ -131,6 +133,7 @@ export const decide = (question: Question): Verdict => {
       if (!question.affordable) return refuse("budget-spent")
       return admitted
     case "hold":
+      if (!question.mayHold) return refuse("approval-required")
       if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
       if (question.heldOfPeer >= Limits.heldPerPeerMax || question.held >= Limits.heldMax)
         return refuse("too-many-jobs", "too many wait for the owner")

@@ -26,10 +26,11 @@ export const reason = (state: State.State, peerId: PeerId, id: string, turn: Tur
 }
 
 /** Whether one more question may be held: somebody must be able to answer it, and no friend may fill the owner's desk. */
-export const mayHold = (state: State.State, peerId: PeerId): Verdict.Verdict => {
+export const mayHold = (state: State.State, peerId: PeerId, inject: Inject): Verdict.Verdict => {
   const held = Jobs.held(state.durable.jobs)
   return Verdict.decide({
     kind: "hold",
+    mayHold: inject.mayHold !== false,
     ...Answering.readiness(state),
     heldOfPeer: held.filter((job) => job.peerId === peerId).length,
     held: held.length,

@@ -343,10 +343,9 @@ const onLog = (state: State.State, numbered: Numbered, log: Message.Log, turn: T
 const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject, turn: Turn): State.Stepped => {
   const { friend, peerId } = numbered
   const held = Holding.reason(state, peerId, inject.id, turn)
-  const may = held === undefined ? Answering.mayRun(state, peerId, inject.id, turn) : Holding.mayHold(state, peerId)
+  const may =
+    held === undefined ? Answering.mayRun(state, peerId, inject.id, turn) : Holding.mayHold(state, peerId, inject)
   if (!may.admitted) return refuse(state, numbered, may.rejection, turn)
-  if (held !== undefined && inject.mayHold === false)
-    return refuse(state, numbered, Rejection.make("approval-required"), turn)
   const effect = (current: State.State) =>
     held === undefined
       ? Answering.begin(current, friend, inject, turn)

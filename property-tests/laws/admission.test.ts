@@ -181,6 +181,7 @@ const questions = {
   hold: product("hold", {
     unready: [null, "sandbox-unavailable", "sandbox-image-changed", "no-model"],
     unreadyReason: ["", "no engine runs here"],
+    mayHold: [true, false],
     heldOfPeer: around(Limits.heldPerPeerMax),
     held: around(Limits.heldMax),
     answersWaiting: around(Limits.answersWaitingMax)
@@ -218,6 +219,7 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.answersWaiting < Limits.answersWaitingMax
   ],
   hold: [
+    (facts) => facts.mayHold,
     (facts) => facts.unready === null,
     (facts) => facts.heldOfPeer < 8,
     (facts) => facts.held < 64,
@@ -267,10 +269,16 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
         : answersWaiting >= 16
           ? ["too-many-jobs", "answers wait to be taken", 0]
           : ["budget-spent", "", 0],
-  hold: ({ held, heldOfPeer, unready, unreadyReason }) =>
-    unready !== null
-      ? [unready, unreadyReason, 0]
-      : ["too-many-jobs", heldOfPeer >= 8 || held >= 64 ? "too many wait for the owner" : "answers wait to be taken", 0]
+  hold: ({ held, heldOfPeer, mayHold, unready, unreadyReason }) =>
+    !mayHold
+      ? ["approval-required", "", 0]
+      : unready !== null
+        ? [unready, unreadyReason, 0]
+        : [
+            "too-many-jobs",
+            heldOfPeer >= 8 || held >= 64 ? "too many wait for the owner" : "answers wait to be taken",
+            0
+          ]
 }
 
 describe("Verdict", () => {
