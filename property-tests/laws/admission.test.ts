@@ -69,16 +69,18 @@ describe("RateLimit", () => {
     }
   })
   it("is bounded for everything else that a peer can cause, too", () => {
-    const { control, line, older, opening, reopening, stream, violation } = RateLimit.rates
+    const { control, line, older, opening, reopening, sas, sasOffer, stream, violation } = RateLimit.rates
     const minute = 60_000
     const hour = 60 * minute
     const day = 24 * hour
-    expect({ control, line, older, opening, reopening, stream, violation }).toEqual({
+    expect({ control, line, older, opening, reopening, sas, sasOffer, stream, violation }).toEqual({
       control: [{ capacity: 2_000, windowMs: 1_000 }],
       line: [{ capacity: 60, windowMs: minute }],
       older: [{ capacity: 2, windowMs: day }],
       opening: [{ capacity: 120, windowMs: minute }],
       reopening: [{ capacity: 16, windowMs: 32_000 }],
+      sas: [{ capacity: 4, windowMs: hour }],
+      sasOffer: [{ capacity: 12, windowMs: hour }],
       stream: [{ capacity: 64, windowMs: hour }],
       violation: [{ capacity: 10, windowMs: hour }]
     })
@@ -164,6 +166,7 @@ const questions = {
   message: product("message", {
     needs: ["none", "message", "inject"],
     granted: [false, true],
+    trusted: [false, true],
     conversationKnown: [false, true],
     bytes: around(Limits.bodyBytesMax),
     unshown: around(Limits.unshownMax),
@@ -171,6 +174,7 @@ const questions = {
     waitMs: [0, 1, 2_000]
   }),
   run: product("run", {
+    trusted: [false, true],
     unready: [null, "sandbox-unavailable", "no-model"],
     unreadyReason: ["", "no engine runs here"],
     jobsOfPeer: around(Limits.jobsPerPeerMax),
@@ -206,11 +210,13 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.bytes <= 2 ** 20,
     (facts) => facts.conversationKnown,
     (facts) => facts.granted || facts.needs === "none",
+    (facts) => facts.trusted || facts.needs === "none",
     (facts) => facts.unshown < 10_000,
     (facts) => facts.unshownCharacters < 2 ** 25,
     (facts) => facts.waitMs === 0
   ],
   run: [
+    (facts) => facts.trusted,
     (facts) => facts.unready === null,
     (facts) => facts.affordable,
     (facts) => facts.jobsOfPeer < Limits.jobsPerPeerMax,
@@ -249,24 +255,28 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
               awaitingAcceptance
               ? ["friendship-pending", "", 2_000]
               : ["not-a-friend", "", 0],
-  message: ({ bytes, conversationKnown, granted, needs, unshown, unshownCharacters, waitMs }) =>
+  message: ({ bytes, conversationKnown, granted, needs, trusted, unshown, unshownCharacters, waitMs }) =>
     bytes > 2 ** 20
       ? ["body-too-large", "", 0]
       : !conversationKnown
         ? ["unknown-conversation", "", 0]
         : needs !== "none" && !granted
           ? ["no-capability", needs, 0]
-          : unshown >= 10_000 || unshownCharacters >= 2 ** 25
-            ? ["storage-failed", "", 2_000]
-            : ["rate-limited", "", waitMs],
-  run: ({ answersWaiting, jobs, jobsOfPeer, unready, unreadyReason }) =>
-    unready !== null
-      ? [unready, unreadyReason, 0]
-      : jobsOfPeer >= 4 || jobs >= 16
-        ? ["too-many-jobs", "", 0]
-        : answersWaiting >= 16
-          ? ["too-many-jobs", "answers wait to be taken", 0]
-          : ["budget-spent", "", 0],
+          : needs !== "none" && !trusted
+            ? ["not-verified", needs, 0]
+            : unshown >= 10_000 || unshownCharacters >= 2 ** 25
+              ? ["storage-failed", "", 2_000]
+              : ["rate-limited", "", waitMs],
+  run: ({ answersWaiting, jobs, jobsOfPeer, trusted, unready, unreadyReason }) =>
+    !trusted
+      ? ["not-verified", "inject", 0]
+      : unready !== null
+        ? [unready, unreadyReason, 0]
+        : jobsOfPeer >= 4 || jobs >= 16
+          ? ["too-many-jobs", "", 0]
+          : answersWaiting >= 16
+            ? ["too-many-jobs", "answers wait to be taken", 0]
+            : ["budget-spent", "", 0],
   hold: ({ held, heldOfPeer, unready, unreadyReason }) =>
     unready !== null
       ? [unready, unreadyReason, 0]
