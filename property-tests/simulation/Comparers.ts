@@ -72,6 +72,16 @@ export class Comparers {
     } else this.#stage.command(house, { _tag: what, ...about })
   }
 
+  /** Alarms that came while nobody could answer are settled now: the keys that are right are confirmed. */
+  settle(house: House): void {
+    const friends = [...(house.process?.state.durable.roster.friends.entries ?? [])].map(([, one]) => one)
+    for (const { doubt, identityKey, name, standing } of friends) {
+      const isRight = this.#stage.truth.keys.get(name)?.has(identityKey) === true
+      if (doubt === undefined || standing !== "Friend" || !isRight) continue
+      this.#stage.command(house, { _tag: "Confirm", name, keyPrefix: identityKey.slice(0, 12) })
+    }
+  }
+
   /** What a node told its operator about a comparison, and what that one does about it after a while. */
   hear(house: House, event: Event.Event, chance: Chance.Chance): void {
     if (event._tag !== "SasOffered" && event._tag !== "SasShown") return

@@ -316,6 +316,7 @@ export class Simulator implements Stage {
     for (let round = 0; round < 3; round++) {
       for (const house of this.houses) {
         this.#operators.settle(house)
+        if (this.options.verifies) this.#comparers.settle(house)
         for (const friend of this.friendsOf(house)) if (!this.#areFriends(house, friend)) this.ask(house, friend)
       }
       this.#runTo(this.clock.nowMs + 10 * minute)
