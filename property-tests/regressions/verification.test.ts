@@ -242,3 +242,25 @@ describe("what is for verified friends only", () => {
     expect(heard(inject())).toBe("runs")
   })
 })
+
+describe("the nonce of a comparison", () => {
+  it("is in nothing that a node shows of itself before it is sent", () => {
+    alice().operator({ _tag: "Compare", ...about })
+    const shown = JSON.stringify([
+      Describe.describe(crypto, alice().state, alice().nowMs),
+      [...alice().state.passing.checks],
+      alice().outputs,
+      alice().events
+    ])
+    pair.carry()
+    pair.other.operator({ _tag: "Compare", name: "alice", keyPrefix: "" })
+    const reveals = [pair.other.said.find(({ kind }) => kind === "SasReveal")]
+    pair.deliver(pair.other)
+    reveals.push(pair.one.said.find(({ kind }) => kind === "SasReveal"))
+    for (const reveal of reveals) {
+      const { nonce } = JSON.parse(new TextDecoder().decode(reveal!.body))
+      expect(nonce).toMatch(/^[A-Za-z0-9_-]{43}$/)
+      expect(shown).not.toContain(nonce)
+    }
+  })
+})
