@@ -228,13 +228,17 @@ const differed = (state: State.State, friend: Roster.Friend, turn: Turn): State.
     (current) => [current, [told(friend, { _tag: "SasEnded", code: "sas-mismatch" })]]
   )
 
-/** The key we hold was compared and is right, which also settles any doubt about it. */
+/**
+ * The key we hold was compared and is right, which also settles any doubt about it: the mark first, so that nobody is told
+ * of a state in between.
+ */
 const verify = (state: State.State, friend: Roster.Friend, why: "compares" | "matches", turn: Turn): State.Stepped => {
-  const settled = Rotating.confirm(state, friend, turn)
+  const [marked, outputs] = Trusting.change(state, friend.peerId, why, turn)
+  const settled = Rotating.confirm(marked, Roster.friend(marked.durable.roster, friend.peerId) ?? friend, turn)
   return State.chain(
-    state,
-    (current) => (Result.isSuccess(settled) ? settled.success : [current, []]),
-    (current) => Trusting.change(current, friend.peerId, why, turn)
+    marked,
+    (current) => [current, outputs],
+    (current) => (Result.isSuccess(settled) ? settled.success : [current, []])
   )
 }
 

@@ -11,6 +11,7 @@ import * as Grants from "../../core/admission/Grants.ts"
 import * as Openings from "../../core/admission/Openings.ts"
 import * as RateLimit from "../../core/admission/RateLimit.ts"
 import * as ReplayWindow from "../../core/admission/ReplayWindow.ts"
+import * as Requirement from "../../core/admission/Requirement.ts"
 import { Limits, Rejection, Verdict } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import { noonMs, person, signedLine } from "../arbitraries/state.ts"
@@ -132,6 +133,28 @@ describe("Grants", () => {
     expect(Grants.own).toBe("own")
     expect(read(grant)._tag).toBe("Success")
     for (const field of Object.keys(grant)) expect(read({ ...grant, [field]: undefined })._tag).toBe("Failure")
+  })
+})
+
+describe("Requirement", () => {
+  it("of a text are demands of a question too, and none is none", () => {
+    const none: Requirement.Requirements = Table.empty()
+    const both = ["message", "inject"] as const
+    const demanded = (one: Requirement.Requirements) => both.map((wanted) => Requirement.isDemanded(one, wanted))
+    expect(demanded(none)).toEqual([false, false])
+    const inject = Requirement.set(none, "inject", "verified")
+    expect(demanded(inject)).toEqual([false, true])
+    expect(demanded(Requirement.set(none, "message", "verified"))).toEqual([true, true])
+    expect(demanded(Requirement.set(inject, "inject", "nothing"))).toEqual([false, false])
+    expect(demanded(Requirement.set(inject, "message", "nothing"))).toEqual([false, true])
+  })
+  it("is a record of a capability and the one trust there is", () => {
+    const read = Schema.decodeUnknownExit(Requirement.Requirement)
+    expect(read({ capability: "inject", trust: "verified" })._tag).toBe("Success")
+    for (const wrong of [{ capability: "inject" }, { trust: "verified" }, { capability: "inject", trust: "changed" }])
+      expect(read(wrong)._tag).toBe("Failure")
+    const set = Requirement.set(Table.empty(), "inject", "verified")
+    expect(Table.pairs(set)).toEqual([["inject", { capability: "inject", trust: "verified" }]])
   })
 })
 

@@ -6,11 +6,9 @@
 import { HashMap, Redacted } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import * as Requirement from "../../core/admission/Requirement.ts"
 import * as Sas from "../../core/friend/Sas.ts"
 import * as Trust from "../../core/friend/Trust.ts"
 import { Base64url, Describe, Fingerprint, type Keys, Limits } from "../../core/index.ts"
-import * as Table from "../../core/Table.ts"
 import { crypto, person } from "../arbitraries/state.ts"
 import { Pair } from "../models/pair.ts"
 
@@ -112,20 +110,6 @@ describe("the table of marks", () => {
         expect(Trust.isVerified({ ...friend, identityKey: "other" as Keys.RemoteIdentityKey, earlier: [] })).toBe(false)
       })
     )
-  })
-})
-
-describe("demands", () => {
-  it("of a text are demands of a question too, and none is none", () => {
-    const none: Requirement.Requirements = Table.empty()
-    const both = ["message", "inject"] as const
-    const demanded = (one: Requirement.Requirements) => both.map((wanted) => Requirement.isDemanded(one, wanted))
-    expect(demanded(none)).toEqual([false, false])
-    const inject = Requirement.set(none, "inject", "verified")
-    expect(demanded(inject)).toEqual([false, true])
-    expect(demanded(Requirement.set(none, "message", "verified"))).toEqual([true, true])
-    expect(demanded(Requirement.set(inject, "inject", "nothing"))).toEqual([false, false])
-    expect(demanded(Requirement.set(inject, "message", "nothing"))).toEqual([false, true])
   })
 })
 

@@ -84,6 +84,9 @@ describe("a friend whose fingerprint was compared", () => {
     expect(failedWith(alice().operator(verify()))).toBe("ok")
     expect([trust(), view().alarm]).toEqual(["verified", null])
     expect(alice().last("AlarmEnded")?.by).toBe("operator")
+    // Nobody is told of a state in between.
+    const told = alice().events.filter((event) => event._tag === "TrustChanged")
+    expect(told.map(({ to }) => to)).toEqual(["verified", "changed", "verified"])
   })
   it("is revoked by the operator, once, and when the friendship ends, whoever ends it", () => {
     expect(failedWith(alice().operator({ _tag: "Unverify", ...about }))).toBe("ok")
