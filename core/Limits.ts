@@ -127,6 +127,14 @@ export const inboxAheadMax = 1_024
 export const inboxOutcomesMax = 1_024
 /** Streams remembered per peer (PROTOCOL.md §10). */
 export const streamsPerPeer = 2
+/** How long an interactive comparison may take in all: two people who are called to their keyboards, and a phone call. */
+export const sasMs = 600_000
+/** Digits of the string that people compare; its words hold more. */
+export const sasDigitsMax = 8
+/** Comparisons that our operator takes part in, with one friend, per hour: each is one guess for whoever sits between. */
+export const sasPerHour = 4
+/** Comparisons that one friend may offer, per hour: each is told to the operator and costs nothing else. */
+export const sasOffersPerHour = 12
 /** First and longest pause between two dials of a peer, milliseconds; doubled each time, with jitter. */
 export const dialPauseFirstMs = 250
 export const dialPauseMaxMs = 60_000
@@ -257,5 +265,13 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
     holds: 10 * (newsPerMinute + alarmsPerMinute + messagesPerMinute + 3 * injectsPerMinute + 2) <= eventsWaitingMax,
     why: "ten minutes of all that one friend can cause fit what waits for a listener"
   },
-  { holds: outboxBytesMax >= bodyBytesMax, why: "the largest message can be queued" }
+  { holds: outboxBytesMax >= bodyBytesMax, why: "the largest message can be queued" },
+  {
+    holds: 10 ** sasDigitsMax >= 2 * sasPerHour * 2 ** 20,
+    why: "with all comparisons of an hour at both ends, whoever sits between succeeds in one of 2^20 at most"
+  },
+  {
+    holds: sasOffersPerHour >= 2 * sasPerHour,
+    why: "two honest operators who try as often as they may are not cut off"
+  }
 ]

@@ -89,6 +89,18 @@ export const table = {
     "Somebody uses this friend's name with another key. Messages wait and inject stops until /confirm @name (keeps the " +
       "key we hold) or /unfriend @name; compare fingerprints first."
   ),
+  "sas-mismatch": local(
+    "What was compared differs: somebody may sit between you. Messages wait and inject stops until /confirm @name (keeps " +
+      "the key we hold, after a comparison that holds) or /unfriend @name."
+  ),
+  "sas-broken": breach(
+    "A comparison was answered with something else than had been committed to; the link was dropped."
+  ),
+  "sas-unanswered": local(
+    "The comparison was not finished in time: nobody was there, or their program is too old for it; compare what /verify " +
+      "@name shows instead."
+  ),
+  "sas-ended": local("The comparison was broken off before it came to anything; /verify @name sas begins a new one."),
   "self-contradiction": local(
     "The friend says again and again that it knows other messages under our numbers; its program contradicts itself. " +
       "Messages to it wait, and are tried again every hour."
@@ -99,6 +111,9 @@ export const table = {
   banned: local("The peer is banned after repeated protocol violations; the ban ends by itself."),
   // messages
   "no-capability": toPeer("The friend has not granted this capability; they can with /grant."),
+  "not-verified": toPeer(
+    "The friend's owner allows this to verified friends only, and has not made sure of your key; compare with /verify."
+  ),
   "rate-limited": later("The friend's limit for messages is reached; the rest follows by itself."),
   "too-far-ahead": later("A message number is too far ahead of what arrived; it is tried again."),
   flooding: breach("More messages arrived in a second than any honest peer sends; the link was dropped."),
@@ -154,6 +169,14 @@ export const table = {
   "unknown-message": local("No message of that id waits to be delivered or answered; see /queue."),
   "key-doubtful": local("The friend's key is in doubt, see /friends; /confirm @name or /unfriend @name settles it."),
   "nothing-to-confirm": local("Nothing about this friend's key is in doubt."),
+  "nothing-to-take-back": local("This friend is not verified; there is nothing to take back."),
+  "not-connected": local(
+    "There is no open session with this friend now; a /message opens one when the friend is there."
+  ),
+  "sas-unknown": local("No comparison with this friend waits for your word; /verify @name sas begins one."),
+  "sas-rate": local(
+    "Too many comparisons with this friend within an hour; wait, or compare what /verify @name shows over another channel."
+  ),
   "recovery-unknown": local("That is not the recovery key of this identity."),
   "recovery-exists": local("There is a recovery key already; /rotate compromise RECOVERY-KEY replaces it."),
   "text-empty": local("There is no text to send."),

@@ -7,7 +7,17 @@
 import { type Redacted, Result } from "effect"
 import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
 
-export type Question = "friends" | "requests" | "queue" | "held" | "status" | "fingerprint" | "rules" | "help"
+export type Question =
+  | "friends"
+  | "requests"
+  | "queue"
+  | "held"
+  | "status"
+  | "fingerprint"
+  | "verify"
+  | "demands"
+  | "rules"
+  | "help"
 
 /** A change of our own identity: it ends the node, is made on the keys at rest, and starts the node on the new ones. */
 export type Change =
@@ -62,7 +72,7 @@ const withName = (usage: string, make: (who: Addressed, here: Here) => Parsed) =
 }
 
 /** A row whose command needs nothing but a name. */
-const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend" | "Confirm", help: string): Row => {
+const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend" | "Confirm" | "Unverify", help: string): Row => {
   const usage = `/${name} @name[#key]`
   return {
     name,
@@ -177,13 +187,61 @@ const aboutHeld = (name: "approve" | "refuse", tag: "Approve" | "Refuse", help: 
   }
 })
 
-const holdUsage = "/hold @name[#key] always | first | over-budget | never"
+const verifyUsage = "/verify @name[#key] [yes | no | sas [yes | no]]"
+/** What is typed after the name → what the operator says or wants. */
+const verify: Row = {
+  name: "verify",
+  usage: verifyUsage,
+  help: "what to compare with a friend, what you say of it, or a short string to read to each other",
+  parse: withName(verifyUsage, ({ keyPrefix, name, rest }) => {
+    const about = { name, keyPrefix }
+    switch (rest.trim().toLowerCase().replace(/\s+/g, " ")) {
+      case "":
+        return { kind: "question", question: "verify", name }
+      case "yes":
+      case "matches":
+        return command({ _tag: "Verify", ...about, same: true })
+      case "no":
+        return command({ _tag: "Verify", ...about, same: false })
+      case "sas":
+        return command({ _tag: "Compare", ...about })
+      case "sas yes":
+        return command({ _tag: "Compared", ...about, same: true })
+      case "sas no":
+        return command({ _tag: "Compared", ...about, same: false })
+      default:
+        return mistake(`usage: ${verifyUsage}`)
+    }
+  })
+}
+
+const requireUsage = "/require list | verified for message|inject | nothing for message|inject"
+const require: Row = {
+  name: "require",
+  usage: requireUsage,
+  help: "what only verified friends may do, whatever they are granted",
+  parse: (rest) => {
+    const [trust, word, wanted = "", ...more] = rest.trim().split(/\s+/)
+    if ((trust === "" || trust === "list") && word === undefined) {
+      return { kind: "question", question: "demands", name: "" }
+    }
+    const capability = Capability.parse(wanted)
+    const isKnown = (trust === "verified" || trust === "nothing") && word === "for" && more.length === 0
+    return isKnown && capability !== undefined
+      ? command({ _tag: "Require", capability, trust })
+      : mistake(`usage: ${requireUsage}`)
+  }
+}
+
+const holdUsage = "/hold @name[#key] always | first | over-budget | unverified | never"
 const hold: Row = {
   name: "hold",
   usage: holdUsage,
   help: "which questions of a friend wait for your word before your agent answers",
   parse: withName(holdUsage, ({ keyPrefix, name, rest }) => {
-    const when = (["always", "first", "over-budget", "never"] as const).find((word) => word === rest.trim())
+    const when = (["always", "first", "over-budget", "unverified", "never"] as const).find(
+      (word) => word === rest.trim()
+    )
     return when === undefined ? mistake(`usage: ${holdUsage}`) : command({ _tag: "Hold", name, keyPrefix, when })
   })
 }
@@ -240,6 +298,9 @@ export const table: ReadonlyArray<Row> = [
   aboutHeld("refuse", "Refuse", "turn a question that waits down; the friend is told"),
   aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),
   aboutPeer("confirm", "Confirm", "settle an alarm about a friend's key: the one we hold is right"),
+  verify,
+  aboutPeer("unverify", "Unverify", "take a verification back"),
+  require,
   { name: "friends", usage: "/friends", help: "who your friends are", parse: question("friends") },
   { name: "requests", usage: "/requests", help: "who has asked, and whom you asked", parse: question("requests") },
   {

@@ -6,6 +6,7 @@
 import { styleText } from "node:util"
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import * as Commands from "./Commands.ts"
+import * as PresentTrust from "./PresentTrust.ts"
 
 /** How strongly a line is marked on a terminal. */
 export type Tone = "good" | "bad" | "quiet" | "plain" | "alarm"
@@ -124,6 +125,11 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
           ? `${harmless(event.name)}: settled by the recovery key; the key it vouches for is the friend's`
           : `${harmless(event.name)}: settled, the other key is the friend's next one`
   }),
+  TrustChanged: (event) => PresentTrust.words.TrustChanged(event, harmless(event.name)),
+  SasOffered: (event) => PresentTrust.words.SasOffered(event, harmless(event.name)),
+  SasShown: (event) => PresentTrust.words.SasShown(event, harmless(event.name)),
+  SasAwaited: (event) => PresentTrust.words.SasAwaited(event, harmless(event.name)),
+  SasEnded: (event) => PresentTrust.words.SasEnded(event, harmless(event.name)),
   KeyRotated: (event) => ({
     tone: event.reason === "compromise" ? "alarm" : "good",
     text:
@@ -219,7 +225,8 @@ const settle = "compare fingerprints, then /confirm or /unfriend"
 const alarmInWords = {
   "second-accept": `two keys answered one request, inject stops; ${settle}`,
   "key-fork": `two successors of one key, messages wait; ${settle}`,
-  "key-change": `another key uses this name, messages wait; ${settle}`
+  "key-change": `another key uses this name, messages wait; ${settle}`,
+  "sas-mismatch": "what you compared differs, messages wait; /unfriend, or /confirm after a comparison that holds"
 } as const
 
 const at = (ms: number): string => new Date(ms).toISOString()
@@ -238,7 +245,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
         (friend) =>
           `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
-          `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; unverified` +
+          `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
           `${friend.hold === "never" ? "" : `; questions wait for you: ${friend.hold}`}` +
           `${costs(friend.spentToday)}` +
@@ -250,7 +257,7 @@ const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
   const open = node.requests.map(
     (request) =>
       `@${harmless(request.name)}#${request.identityKey.slice(0, 8)} asked in ${harmless(request.channel)}, ` +
-      `posted by ${request.author === null ? "unknown" : `@${harmless(request.author)}`}: ${request.fingerprint.words}`
+      `posted by ${request.author === null ? "unknown" : `@${harmless(request.author)}`}, ${request.trust}: ${request.fingerprint.words}`
   )
   const asked = node.asked.map(({ channel, to }) => `you asked @${harmless(to)} in ${harmless(channel)}`)
   return open.length + asked.length === 0 ? ["no open requests"] : [...open, ...asked]
@@ -311,6 +318,17 @@ const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
 /** A number of things, in words. */
 export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`
 
+/** How many friends are verified, and what is demanded of them; nothing while the operator has made no use of it. */
+const trustLines = ({ friends, verifiedFor }: Describe.Description): ReadonlyArray<string> => {
+  const verified = friends.filter(({ trust }) => trust === "verified").length
+  const changed = friends.filter(({ trust }) => trust === "changed").map(({ name }) => `@${harmless(name)}`)
+  return [
+    ...(verified === 0 ? [] : [`${verified} of ${counted(friends.length, "friend")} verified`]),
+    ...(changed.length === 0 ? [] : [`compare again with ${changed.join(", ")}: /verify`]),
+    ...verifiedFor.map((capability) => `${capability} is for verified friends only`)
+  ]
+}
+
 const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   `@${node.name}, key ${node.identityKey}`,
   `${counted(node.friends.length, "friend")}, ${counted(node.requests.length, "open request")}`,
@@ -326,6 +344,7 @@ const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   ...(node.keysAnnounced.length < 2
     ? []
     : [`found under ${node.keysAnnounced.length} keys until every friend has seen the newest`]),
+  ...trustLines(node),
   ...(node.held.length === 0 ? [] : [`${counted(node.held.length, "question")} waiting for your word: /held`]),
   node.sandbox.ready
     ? `the sandbox is ready: ${harmless(node.sandbox.reason)}`
@@ -341,6 +360,10 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
       return requestLines(node)
     case "fingerprint":
       return fingerprintLines(node, name)
+    case "verify":
+      return PresentTrust.verifyLines(node, name, harmless)
+    case "demands":
+      return PresentTrust.demandLines(node)
     case "queue":
       return queueLines(node)
     case "held":

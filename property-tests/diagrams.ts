@@ -12,6 +12,8 @@ import * as Jobs from "../core/delivery/Jobs.ts"
 import * as Standing from "../core/delivery/Standing.ts"
 import * as Friendship from "../core/friend/Friendship.ts"
 import * as PeerKey from "../core/friend/PeerKey.ts"
+import * as Sas from "../core/friend/Sas.ts"
+import * as Trust from "../core/friend/Trust.ts"
 import { Handshake, Keys, Opening, Rejection } from "../core/index.ts"
 import { Crypto, type CryptoShape } from "../ports/Crypto.ts"
 
@@ -86,6 +88,8 @@ const opening = (): string => {
 export const diagrams = (): Readonly<Record<string, string>> => ({
   friendship: Friendship.diagram(),
   peerkey: PeerKey.diagram(),
+  trust: Trust.diagram(),
+  sas: Sas.diagram(),
   opening: opening(),
   jobs: machine("running", Jobs.transitions),
   outbox: machine("waiting", Standing.transitions)

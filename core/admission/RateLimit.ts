@@ -32,6 +32,8 @@ export const rates = {
   control: [{ capacity: Limits.controlPerSecond, windowMs: 1_000 }],
   stream: [{ capacity: Limits.streamsPerHour, windowMs: 3_600_000 }],
   older: [{ capacity: Limits.olderDisksMax, windowMs: Limits.olderDiskWindowMs }],
+  sas: [{ capacity: Limits.sasPerHour, windowMs: 3_600_000 }],
+  sasOffer: [{ capacity: Limits.sasOffersPerHour, windowMs: 3_600_000 }],
   line: [{ capacity: Limits.linesPerMinute, windowMs: 60_000 }],
   opening: [{ capacity: Limits.strangerOpeningsPerMinute, windowMs: 60_000 }],
   reopening: [{ capacity: Limits.friendOpeningsMax, windowMs: Limits.friendOpeningsWindowMs }],

@@ -48,6 +48,8 @@ export type Question =
       readonly kind: "message"
       readonly needs: Capability | "none"
       readonly granted: boolean
+      /** Whether the friend is verified, or need not be for this. */
+      readonly trusted: boolean
       readonly conversationKnown: boolean
       readonly bytes: number
       /** Entries that the conversation log has not taken yet, of all peers. */
@@ -59,6 +61,8 @@ export type Question =
   | {
       /** An inject that passed as a message: may it run now? */
       readonly kind: "run"
+      /** Asked again here: one that was held, or approved, was admitted at another time. */
+      readonly trusted: boolean
       /** Why nobody could answer, or null; and the reason for the owner. */
       readonly unready: Unready | null
       readonly unreadyReason: string
@@ -117,11 +121,13 @@ export const decide = (question: Question): Verdict => {
       if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
       if (!question.conversationKnown) return refuse("unknown-conversation")
       if (question.needs !== "none" && !question.granted) return refuse("no-capability", question.needs)
+      if (question.needs !== "none" && !question.trusted) return refuse("not-verified", question.needs)
       if (question.unshown >= Limits.unshownMax || question.unshownCharacters >= Limits.unshownCharactersMax)
         return refuse("storage-failed", "", Limits.retryPauseMs)
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
       return admitted
     case "run":
+      if (!question.trusted) return refuse("not-verified", "inject")
       if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
       if (
         question.jobsOfPeer >= Limits.jobsPerPeerMax ||

@@ -1,5 +1,6 @@
 /**
- * Which questions of a friend wait for the owner's word: every one, until the first was approved, or those beyond the allowance.
+ * Which questions of a friend wait for the owner's word: every one, until the first was approved, those beyond the
+ * allowance, or all until the friend is verified.
  * It never approves anything, and time approves nothing: what is held ends by a word of the owner, of the friend, or expires.
  * A rule is the owner's; a friend has none unless the owner made one.
  */
@@ -7,8 +8,8 @@ import { Schema } from "effect"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 
-/** `always`: every question. `first`: until one was approved. `over-budget`: those that the allowance does not cover. */
-export const When = Schema.Literals(["always", "first", "over-budget"])
+/** `always`: every question. `first`: until one was approved. `over-budget`: those that the allowance does not cover. `unverified`: while nobody has compared. */
+export const When = Schema.Literals(["always", "first", "over-budget", "unverified"])
 export type When = typeof When.Type
 
 export const HoldRule = Schema.Struct({
@@ -24,10 +25,11 @@ export const set = (rules: HoldRules, peerId: PeerId, when: When | "never"): Hol
   when === "never" ? Table.remove(rules, peerId) : Table.set(rules, peerId, { when, approved: false })
 
 /** Why a question of a friend is held now, or undefined. */
-export const reason = (rules: HoldRules, peerId: PeerId, affordable: boolean): When | undefined => {
+export const reason = (rules: HoldRules, peerId: PeerId, affordable: boolean, verified: boolean): When | undefined => {
   const rule = Table.get(rules, peerId)
   if (rule === undefined) return undefined
   if (rule.when === "over-budget") return affordable ? undefined : "over-budget"
+  if (rule.when === "unverified") return verified ? undefined : "unverified"
   return rule.when === "first" && rule.approved ? undefined : rule.when
 }
 

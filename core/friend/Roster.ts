@@ -13,6 +13,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Rule } from "./AutoAccept.ts"
 import type * as PeerKey from "./PeerKey.ts"
+import { Mark } from "./Trust.ts"
 
 const text = Schema.String
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
@@ -48,7 +49,9 @@ export const Friend = Schema.Struct({
   /** The commitment to the friend's recovery key as the first session brought it, null if it brought none. */
   recovery: optional(Schema.NullOr(text)),
   /** What makes the key doubtful, and the key that does. */
-  doubt: optional(Schema.Struct({ state: Schema.Literals(["Forked", "Changed"]), key: text })),
+  doubt: optional(Schema.Struct({ state: Schema.Literals(["Forked", "Changed", "Mismatched"]), key: text })),
+  /** What our operator has made sure of; absent = nobody has compared. */
+  trust: optional(Mark),
   /** The key of ours that the friend is known to have accepted. */
   knowsKey: optional(text),
   /** Runs of its program that have greeted us, newest last; see `Runs`. */
@@ -86,13 +89,18 @@ export const withAccepted = (friend: Friend, { current, earlier, lost, recovery 
 export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
 
 /**
- * What stays of a peer's keys when it is befriended again: those it has left are left for ever. A recovery key and a
- * doubt stay with a friend; with a former one a new friendship begins, and its first session brings the commitment anew.
+ * What stays of a peer's keys when it is befriended again: those it has left are left for ever, and so is what was made
+ * sure of. A recovery key and a doubt stay with a friend; with a former one a new friendship begins, and its first
+ * session brings the commitment anew.
  */
 export const keysKept = (before: Friend | undefined): Partial<Friend> => {
   if (before === undefined) return {}
-  const { doubt, earlier, lost, recovery } = before
-  const left = { ...(earlier === undefined ? {} : { earlier }), ...(lost === undefined ? {} : { lost }) }
+  const { doubt, earlier, lost, recovery, trust } = before
+  const left = {
+    ...(earlier === undefined ? {} : { earlier }),
+    ...(lost === undefined ? {} : { lost }),
+    ...(trust === undefined ? {} : { trust })
+  }
   if (before.standing !== "Friend") return left
   return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
 }

@@ -20,7 +20,7 @@ const consonants = "bdfghjklmnprstvz"
 const vowels = "aiou"
 
 /** Sixteen bits as consonant, vowel, consonant, vowel, consonant. */
-const proquint = (high: number, low: number): string => {
+export const proquint = (high: number, low: number): string => {
   const bits = (high << 8) | low
   return (
     consonants[(bits >> 12) & 15]! +

@@ -22,6 +22,7 @@ import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Trusting from "./Trusting.ts"
 
 /** How a friend's conversation is called on the owner's screen. */
 export const label = (friend: Roster.Friend): string => `friend:p2p:${friend.name}(${friend.peerId.slice(0, 6)})`
@@ -110,6 +111,7 @@ const runQuestion = (state: State.State, peerId: PeerId, affordable: boolean): V
   const running = Jobs.running(state.durable.jobs)
   return Verdict.decide({
     kind: "run",
+    trusted: Trusting.suffices(state, peerId, "inject"),
     ...readiness(state),
     affordable,
     jobsOfPeer: running.filter((job) => job.peerId === peerId).length,
@@ -288,13 +290,8 @@ export const resume = (
   { id, offset, upTo }: Resume
 ): ReadonlyArray<Output> => {
   if (isStopped(friend)) return []
-  const messages = Jobs.chunks(
-    state.durable.jobs,
-    friend.peerId,
-    id,
-    offset,
-    Math.min(upTo, offset + Limits.answerCreditBytes)
-  )
+  const end = Math.min(upTo, offset + Limits.answerCreditBytes)
+  const messages = Jobs.chunks(state.durable.jobs, friend.peerId, id, offset, end)
   return messages.length === 0 ? [] : [{ _tag: "Transmit", connection, messages }]
 }
 

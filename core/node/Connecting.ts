@@ -9,6 +9,7 @@ import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type * as Roster from "../friend/Roster.ts"
+import * as Sas from "../friend/Sas.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -85,6 +86,7 @@ const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: T
     connection: input.connection,
     initiator: input.initiator,
     swarmKey: input.peer.value.swarmKey,
+    handshakeHash: input.handshakeHash,
     openedMs: turn.nowMs,
     greeted: false,
     underWay: new Set(),
@@ -293,6 +295,7 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
     state.durable.outbox.soonestMs,
     Farewell.nextMs(state),
     Telling.nextMs(state),
+    Sas.soonestMs(state.passing.checks),
     state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY,
     state.self.earlier.length === 0 ? Number.POSITIVE_INFINITY : state.passing.newsDueMs
   )

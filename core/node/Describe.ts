@@ -16,11 +16,14 @@ import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import * as Roster from "../friend/Roster.ts"
+import type * as Sas from "../friend/Sas.ts"
+import * as Trust from "../friend/Trust.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Comparing from "./Comparing.ts"
 import * as Doubling from "./Doubling.ts"
 import type { State } from "./State.ts"
 
@@ -35,7 +38,12 @@ export interface FriendView {
   readonly evidence: string
   readonly alarmed: boolean
   /** Why the friend's key is in doubt, or null; `alarmed` is whether it is. */
-  readonly alarm: "key-fork" | "key-change" | "second-accept" | null
+  readonly alarm: "key-fork" | "key-change" | "sas-mismatch" | "second-accept" | null
+  /** What our operator has made sure of, and since when; null if never. */
+  readonly trust: Trust.State
+  readonly trustSinceMs: number | null
+  /** The interactive comparison under way. */
+  readonly comparison: ComparisonView | null
   /** Whether the friend has accepted the key we have now. */
   readonly knowsOurKey: boolean
   readonly capabilities: ReadonlyArray<Capability>
@@ -54,6 +62,14 @@ export interface FriendView {
   readonly saysTwoMachinesMs: number | null
 }
 
+/** A comparison as far as it is; the string is there once both sides have given their part. */
+export interface ComparisonView {
+  readonly stage: Sas.Check["stage"]
+  readonly words: string | null
+  readonly number: string | null
+  readonly expiresAtMs: number
+}
+
 export interface RequestView {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
@@ -62,6 +78,8 @@ export interface RequestView {
   readonly author: string | null
   readonly evidence: string
   readonly receivedAtMs: number
+  /** Never verified: who asks is compared as a friend; what was made sure of an earlier friendship shows. */
+  readonly trust: Trust.State
 }
 
 export interface QueueView {
@@ -145,6 +163,8 @@ export interface Description {
   readonly requests: ReadonlyArray<RequestView>
   readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
   readonly rules: ReadonlyArray<Rule>
+  /** The capabilities that only verified friends may use. */
+  readonly verifiedFor: ReadonlyArray<Capability>
   readonly sandbox: Readiness
   /** Messages and injects of ours that have no outcome yet, in order, at most a thousand. */
   readonly queue: ReadonlyArray<QueueView>
@@ -156,8 +176,31 @@ export interface Description {
   readonly callsWaiting: number
 }
 
-const alarmOf = ({ alarmed, doubt }: Roster.Friend): FriendView["alarm"] =>
-  doubt?.state === "Forked" ? "key-fork" : doubt?.state === "Changed" ? "key-change" : alarmed ? "second-accept" : null
+const alarmOf = ({ alarmed, doubt }: Roster.Friend): FriendView["alarm"] => {
+  if (doubt?.state === "Mismatched") return "sas-mismatch"
+  return doubt?.state === "Forked"
+    ? "key-fork"
+    : doubt?.state === "Changed"
+      ? "key-change"
+      : alarmed
+        ? "second-accept"
+        : null
+}
+
+const comparisonOf = (check: Sas.Check | undefined): ComparisonView | null =>
+  check === undefined
+    ? null
+    : {
+        stage: check.stage,
+        words: check.short?.words ?? null,
+        number: check.short?.number ?? null,
+        expiresAtMs: check.expiresAtMs
+      }
+
+const trustOfRequest = ({ durable }: State, { peerId }: Roster.AskedBy): Trust.State => {
+  const former = Table.get(durable.roster.friends, peerId)
+  return former === undefined ? "unverified" : Trust.of(former)
+}
 
 /** The fingerprint of a pair of keys as both sides read it. */
 export const fingerprint = (crypto: CryptoShape, state: State, key: RemoteIdentityKey): Fingerprint.Fingerprint =>
@@ -186,6 +229,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         evidence: friend.evidence,
         alarmed: alarmOf(friend) !== null,
         alarm: alarmOf(friend),
+        trust: Trust.of(friend),
+        trustSinceMs: friend.trust?.atMs ?? null,
+        comparison: comparisonOf(Comparing.checkOf(state, friend.peerId)),
         knowsOurKey: friend.knowsKey === self.identityKey,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
         hold: Table.get(durable.holdRules, friend.peerId)?.when ?? "never",
@@ -207,10 +253,12 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         channel: request.channel,
         author: request.author,
         evidence: request.evidence,
-        receivedAtMs: request.receivedAtMs
+        receivedAtMs: request.receivedAtMs,
+        trust: trustOfRequest(state, request)
       })),
     asked: Table.values(roster.asked).map(({ channel, posted, to }) => ({ to, channel, posted })),
     rules: Table.values(roster.rules),
+    verifiedFor: Table.values(durable.requirements).map(({ capability }) => capability),
     queue: queueOf(state),
     refusals: Table.values(durable.refusals).map(({ peerId, ...refusal }) => ({
       ...refusal,

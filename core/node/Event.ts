@@ -6,6 +6,8 @@
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Confinement } from "../../ports/Sandbox.ts"
 import type { AuthorEvidence } from "../admission/Verdict.ts"
+import type { Short } from "../friend/Sas.ts"
+import type * as Trust from "../friend/Trust.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -65,6 +67,21 @@ export type Event =
   | (Peer & { readonly _tag: "Alarm"; readonly rejection: Rejection })
   /** There is no doubt about a friend any more. `history`: the key that was claimed follows from the one we knew. */
   | (Peer & { readonly _tag: "AlarmEnded"; readonly by: "operator" | "recovery-key" | "history" })
+  /** What our operator has made sure of about a friend's key, or has not any more, and why. */
+  | (Peer & {
+      readonly _tag: "TrustChanged"
+      readonly from: Trust.State
+      readonly to: Trust.State
+      readonly why: Trust.Event
+    })
+  /** The friend's operator wants to compare with ours, and waits until then. */
+  | (Peer & { readonly _tag: "SasOffered"; readonly expiresAtMs: number })
+  /** What both operators are to read to each other. */
+  | (Peer & Short & { readonly _tag: "SasShown"; readonly expiresAtMs: number })
+  /** The friend's operator has said that the strings are the same; ours has not yet. */
+  | (Peer & { readonly _tag: "SasAwaited"; readonly expiresAtMs: number })
+  /** A comparison has come to its end; `code` is null if both operators have said that the strings are the same. */
+  | (Peer & { readonly _tag: "SasEnded"; readonly code: Code | null })
   | {
       readonly _tag: "KeyRotated"
       readonly whose: "ours" | "theirs"

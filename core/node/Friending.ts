@@ -27,6 +27,7 @@ import * as Posting from "./Posting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Trusting from "./Trusting.ts"
 
 type Line = Extract<Input, { _tag: "Line" }>
 interface Seen<L> extends Rotating.Claim {
@@ -230,7 +231,8 @@ const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Ste
   return State.chain(
     State.withRoster(state, { friends }),
     (current) => [current, [{ _tag: "Tell", event }]],
-    (current) => Answering.stopAll(current, friend.peerId, "revoked", turn)
+    (current) => Answering.stopAll(current, friend.peerId, "revoked", turn),
+    (current) => Trusting.change(current, friend.peerId, "doubts", turn)
   )
 }
 

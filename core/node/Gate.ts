@@ -15,6 +15,7 @@ import type { Durable } from "../wire/Message.ts"
 import type { Turn } from "./Input.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Trusting from "./Trusting.ts"
 
 /**
  * What each durable kind needs of what its sender was granted. Null: it begins nothing here; it ends, answers or tells of
@@ -59,7 +60,8 @@ export const ask = (state: State.State, asking: Asking, message: Durable, turn: 
   const conversationKnown = where === Grants.own || Table.has(grants, Grants.keyOf(peerId, where))
   const unshown = Table.size(state.durable.unshown)
   const unshownCharacters = Table.values(state.durable.unshown).reduce((sum, { text }) => sum + text.length, 0)
-  const facts = { needs: needed, granted, conversationKnown, bytes, unshown, unshownCharacters }
+  const trusted = Trusting.suffices(state, peerId, needed)
+  const facts = { needs: needed, granted, trusted, conversationKnown, bytes, unshown, unshownCharacters }
   const question = { kind: "message" as const, ...facts, waitMs: 0 }
   const free = Verdict.decide(question)
   if (!free.admitted) return { state, verdict: free }

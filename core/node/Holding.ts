@@ -9,6 +9,7 @@ import * as Verdict from "../admission/Verdict.ts"
 import * as HoldRule from "../agent/HoldRule.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Roster from "../friend/Roster.ts"
+import * as Trust from "../friend/Trust.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -22,7 +23,9 @@ import * as State from "./State.ts"
 /** Why this question is held, or undefined. One that is known already is not held again. */
 export const reason = (state: State.State, peerId: PeerId, id: string, turn: Turn): HoldRule.When | undefined => {
   if (Table.has(state.durable.jobs, Jobs.keyOf(peerId, id))) return undefined
-  return HoldRule.reason(state.durable.holdRules, peerId, Answering.isAffordable(state, peerId, turn))
+  const friend = Roster.friend(state.durable.roster, peerId)
+  const verified = friend !== undefined && Trust.isVerified(friend)
+  return HoldRule.reason(state.durable.holdRules, peerId, Answering.isAffordable(state, peerId, turn), verified)
 }
 
 /** Whether one more question may be held: somebody must be able to answer it, and no friend may fill the owner's desk. */

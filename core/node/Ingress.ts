@@ -186,6 +186,7 @@ const open = Effect.fnUntraced(function* (world: World, link: Link, session: Sea
     connection: link.id,
     initiator: session.role === "initiator",
     version: session.version,
+    handshakeHash: Base64url.encode(session.handshakeHash),
     peer: session.peer
   })
 })

@@ -42,6 +42,15 @@ export type Command =
     }
   /** Which questions of a friend wait for our word. */
   | { readonly _tag: "Hold"; readonly name: string; readonly keyPrefix: string; readonly when: When | "never" }
+  /** What the operator says of the fingerprints it has compared. */
+  | { readonly _tag: "Verify"; readonly name: string; readonly keyPrefix: string; readonly same: boolean }
+  /** A verification is taken back. */
+  | { readonly _tag: "Unverify"; readonly name: string; readonly keyPrefix: string }
+  /** An interactive comparison: begun, or taken up if the friend has begun it; and what the operator says of its string. */
+  | { readonly _tag: "Compare"; readonly name: string; readonly keyPrefix: string }
+  | { readonly _tag: "Compared"; readonly name: string; readonly keyPrefix: string; readonly same: boolean }
+  /** What every friend has to be for a capability. */
+  | { readonly _tag: "Require"; readonly capability: Capability; readonly trust: "verified" | "nothing" }
   /** A held question, by its id or the beginning of it. */
   | { readonly _tag: "Approve" | "Refuse"; readonly id: string }
   /** A message or inject of ours, by its id or the beginning of it. */
@@ -83,6 +92,8 @@ export type Input =
       readonly connection: string
       readonly initiator: boolean
       readonly version: number
+      /** Of this very session, base64url: the same at both ends, and nowhere else. */
+      readonly handshakeHash: string
       readonly peer: Authentic<Proof>
     }
   | {

@@ -5,6 +5,7 @@
  */
 import { Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
+import * as Requirement from "../admission/Requirement.ts"
 import * as HoldRule from "../agent/HoldRule.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as Outbox from "../delivery/Outbox.ts"
@@ -15,6 +16,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Comparing from "./Comparing.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import * as Holding from "./Holding.ts"
@@ -50,6 +52,20 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return Result.flatMap(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), (friend) =>
         Rotating.confirm(state, friend, turn)
       )
+    case "Verify":
+    case "Unverify":
+    case "Compare":
+    case "Compared":
+      return Result.flatMap(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), (friend) =>
+        makeSure(state, friend, command, turn)
+      )
+    case "Require":
+      return Result.succeed([
+        State.withDurable(state, {
+          requirements: Requirement.set(state.durable.requirements, command.capability, command.trust)
+        }),
+        []
+      ])
     case "Grant":
     case "Revoke":
       return changeGrant(state, command, turn)
@@ -72,6 +88,24 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return addRule(state, command.rule, turn)
     case "RemoveRule":
       return removeRule(state, command.id)
+  }
+}
+
+const makeSure = (
+  state: State.State,
+  friend: Roster.Friend,
+  command: Extract<Command, { _tag: "Verify" | "Unverify" | "Compare" | "Compared" }>,
+  turn: Turn
+): Outcome => {
+  switch (command._tag) {
+    case "Verify":
+      return Result.succeed(Comparing.fingerprints(state, friend, command.same, turn))
+    case "Unverify":
+      return Comparing.takeBack(state, friend, turn)
+    case "Compare":
+      return Comparing.begin(state, friend, turn)
+    case "Compared":
+      return Comparing.compared(state, friend, command.same, turn)
   }
 }
 

@@ -17,6 +17,7 @@ import type { Turn } from "./Input.ts"
 import * as Outcomes from "./Outcomes.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Trusting from "./Trusting.ts"
 
 /**
  * The friendship ends here and now, with everything granted, waiting and running. A friend of whom we have to take leave
@@ -31,6 +32,7 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
     state,
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
     (current) => [end(current, friend), []],
+    (current) => Trusting.change(current, peerId, "ends", turn),
     (current) => Sending.onTurnedAway(current, peerId, rejection, turn),
     (current) =>
       State.chain(

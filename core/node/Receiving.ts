@@ -13,6 +13,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type * as Message from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
+import * as Comparing from "./Comparing.ts"
 import * as Connecting from "./Connecting.ts"
 import * as Doubling from "./Doubling.ts"
 import * as Farewell from "./Farewell.ts"
@@ -108,6 +109,7 @@ const onControl = (
   turn: Turn
 ): State.Stepped => {
   const { peerId } = friend
+  if (Comparing.isPart(message)) return Comparing.hear(state, friend, connection, message, turn)
   switch (message.kind) {
     case "Receipt":
       return Sending.onReceipt(state, peerId, message, turn)
@@ -230,12 +232,9 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
   }
   if (sighting.success.kind === "known") {
     const { code } = sighting.success
-    return code === undefined
-      ? confirm(state, numbered)
-      : [
-          state,
-          [say(connection, rejectOf(numbered, Rejection.make(Rejection.isCode(code) ? code : "unsupported-kind")))]
-        ]
+    if (code === undefined) return confirm(state, numbered)
+    const again = Rejection.make(Rejection.isCode(code) ? code : "unsupported-kind")
+    return [state, [say(connection, rejectOf(numbered, again))]]
   }
   // A former friend is let in only to learn that it is one: nothing it says is remembered or told.
   if (numbered.friend.standing !== "Friend" && message.kind !== "Unfriend") {

@@ -6,6 +6,7 @@
 import { Result, Schema } from "effect"
 import type { Change, StoredRecord } from "../../ports/RecordStore.ts"
 import * as Grants from "../admission/Grants.ts"
+import * as Requirement from "../admission/Requirement.ts"
 import * as Allowance from "../agent/Allowance.ts"
 import * as HoldRule from "../agent/HoldRule.ts"
 import * as Calls from "../delivery/Calls.ts"
@@ -48,6 +49,7 @@ const shapes = {
   refusals: Refusals.Refusal,
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
+  requirements: Requirement.Requirement,
   unshown: Entry
 } as const
 export type Collection = keyof typeof shapes
@@ -81,6 +83,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   refusals: durable.refusals,
   spents: durable.spents,
   holdRules: durable.holdRules,
+  requirements: durable.requirements,
   unshown: durable.unshown
 })
 
@@ -101,6 +104,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     refusals: table("refusals"),
     spents: table("spents"),
     holdRules: table("holdRules"),
+    requirements: table("requirements"),
     unshown: table("unshown")
   }
 }
@@ -150,6 +154,7 @@ export const settled = (durable: Durable): Durable => {
     refusals: Table.settled(durable.refusals),
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
+    requirements: Table.settled(durable.requirements),
     unshown: Table.settled(durable.unshown)
   }
 }

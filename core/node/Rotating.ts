@@ -20,6 +20,7 @@ import type { Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Trusting from "./Trusting.ts"
 
 const withFriend = (state: State.State, friend: Roster.Friend): State.State =>
   State.withRoster(state, { friends: Table.set(state.durable.roster.friends, friend.peerId, friend) })
@@ -53,7 +54,7 @@ export const meet = (state: State.State, peer: Authentic<Proof>, turn: Turn): Me
     case "same":
       return { stepped: [state, []], known: friend, standing: standingOf(friend) }
     case "rotated": {
-      const stepped = follow(state, friend, found.relation, peer)
+      const stepped = follow(state, friend, found.relation, peer, turn)
       const known = Table.get(stepped[0].durable.roster.friends, friend.peerId)
       return { stepped, known, standing: standingOf(friend) }
     }
@@ -69,7 +70,8 @@ const follow = (
   state: State.State,
   friend: Roster.Friend,
   { accepted, reason, recovered }: Rotated,
-  peer: Authentic<Proof>
+  peer: Authentic<Proof>,
+  turn: Turn
 ): State.Stepped => {
   const { name, peerId } = friend
   const { agreementKey, history, swarmKey } = peer.value
@@ -94,9 +96,12 @@ const follow = (
     }
   }
   const settled = friend.doubt !== undefined && after === "Known"
+  const known = new Set([friend.identityKey, ...(friend.earlier ?? []).map(({ key }) => key)])
+  const stolen = history.steps.some((step) => step.reason === "compromise" && !known.has(step.to))
   return State.chain(
     State.withRoster(withFriend(state, record), { askedBy }),
     (current) => hangUpAll(current, peerId),
+    (current) => Trusting.change(current, peerId, stolen ? "compromises" : "rotates", turn),
     (current) => [current, settled ? [told, settledBy(friend, recovered ? "recovery-key" : "history")] : [told]]
   )
 }
@@ -117,24 +122,28 @@ const settledBy = ({ name, peerId }: Roster.Friend, by: "operator" | "recovery-k
   event: { _tag: "AlarmEnded", peerId, name, by }
 })
 
-const alarms = { Forked: "key-fork", Changed: "key-change" } as const
+const alarms = { Forked: "key-fork", Changed: "key-change", Mismatched: "sas-mismatch" } as const
 
-/** A friend's key is in doubt: its messages wait and injects stop, and the operator is asked. Nothing is replaced. */
+/**
+ * A friend's key is in doubt: its messages wait and injects stop, and the operator is asked. Nothing is replaced. `key` is
+ * the one that puts it in doubt; where people found a difference there is none.
+ */
 export const doubt = (
   state: State.State,
   friend: Roster.Friend,
-  event: "contradicts" | "claims",
-  key: RemoteIdentityKey,
+  event: "contradicts" | "claims" | "mismatches",
+  key: RemoteIdentityKey | undefined,
   turn: Turn
 ): State.Stepped => {
   const before = Roster.keyState(friend)
   const next = PeerKey.next(before, event)
   if (next === undefined || next === "Known" || next === before) return [state, []]
   const { name, peerId } = friend
-  const rejection = Rejection.make(alarms[next], `the other key is ${key}`)
+  const rejection = Rejection.make(alarms[next], key === undefined ? "" : `the other key is ${key}`)
   return State.chain(
-    withFriend(state, { ...friend, doubt: { state: next, key } }),
+    withFriend(state, { ...friend, doubt: { state: next, key: key ?? "" } }),
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
+    (current) => Trusting.change(current, peerId, event === "mismatches" ? event : "doubts", turn),
     (current) => [current, [{ _tag: "Tell", event: { _tag: "Alarm", peerId, name, rejection } }]]
   )
 }
@@ -184,6 +193,7 @@ export const confirm = (
   return Result.succeed(
     State.chain(
       withFriend(state, record),
+      (current) => Trusting.change(current, friend.peerId, "confirms", turn),
       (current) => [current, [settledBy(friend, "operator")]],
       (current) => Sending.sendAgain(current, friend.peerId, turn)
     )

@@ -9,6 +9,7 @@ import type { Grants } from "../admission/Grants.ts"
 import type { Budgets, Rates } from "../admission/RateLimit.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
 import type { ReplayWindow } from "../admission/ReplayWindow.ts"
+import type { Requirements } from "../admission/Requirement.ts"
 import type { Allowances, Spents } from "../agent/Allowance.ts"
 import type { HoldRules } from "../agent/HoldRule.ts"
 import type { Readiness } from "../agent/Responder.ts"
@@ -18,6 +19,7 @@ import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
 import * as Roster from "../friend/Roster.ts"
+import type { Check } from "../friend/Sas.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -75,6 +77,8 @@ export interface Durable {
   readonly spents: Spents
   /** Which questions wait for our owner, by peer. */
   readonly holdRules: HoldRules
+  /** What every friend has to be for a capability, by capability. */
+  readonly requirements: Requirements
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
 }
@@ -84,6 +88,8 @@ export interface Session {
   readonly connection: string
   readonly initiator: boolean
   readonly swarmKey: RemoteSwarmKey
+  /** Of the session's handshake, base64url: what binds something to this session. */
+  readonly handshakeHash: string
   readonly openedMs: number
   /** Whether the peer has said how far its memory reaches; before that nothing numbered is sent. */
   readonly greeted: boolean
@@ -147,6 +153,8 @@ export interface Passing {
   readonly announced: ReadonlySet<RemoteIdentityKey>
   /** When it is next looked for friends that have not seen our key. */
   readonly newsDueMs: number
+  /** Interactive comparisons under way, by peer: one each. */
+  readonly checks: HashMap.HashMap<string, Check>
 }
 
 export interface State {
@@ -169,6 +177,7 @@ export const emptyDurable: Durable = {
   refusals: Table.empty(),
   spents: Table.empty(),
   holdRules: Table.empty(),
+  requirements: Table.empty(),
   unshown: Table.empty()
 }
 
@@ -195,7 +204,8 @@ export const start = (
     showAgainAtMs: 0,
     sandbox: { ready: false, reason: "the sandbox has not reported yet" },
     announced: new Set(),
-    newsDueMs: 0
+    newsDueMs: 0,
+    checks: HashMap.empty()
   }
 })
 
@@ -263,9 +273,15 @@ export const draw = (state: State, peerId: PeerId, budget: keyof Budget["budgets
 
 /**
  * Draws one from a budget of a peer that is not kept over a restart: `control`, from which every message draws,
- * `stream`, from which each that it begins does, or `older`, how often it may say that our disk is older.
+ * `stream`, from which each that it begins does, `older`, how often it may say that our disk is older, or `sas` and
+ * `sasOffer`, how often our operator may compare with it and it may offer to.
  */
-export const drawPassing = (state: State, peerId: PeerId, budget: "control" | "stream" | "older", nowMs: number) => {
+export const drawPassing = (
+  state: State,
+  peerId: PeerId,
+  budget: "control" | "stream" | "older" | "sas" | "sasOffer",
+  nowMs: number
+) => {
   const before = Option.getOrElse(HashMap.get(state.passing.controlBudgets, peerId), (): Budgets => ({}))
   const { budgets, waitMs } = RateLimit.draw(before, budget, nowMs, state.passing.rates)
   const controlBudgets = HashMap.set(state.passing.controlBudgets, peerId, budgets)

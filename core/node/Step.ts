@@ -11,6 +11,7 @@ import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Comparing from "./Comparing.ts"
 import * as Connecting from "./Connecting.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
@@ -28,7 +29,7 @@ import * as Telling from "./Telling.ts"
 
 /** One input → the next state, and what is wanted from the world once it is committed. */
 export const step = (state: State.State, input: Input, turn: Turn): State.Stepped =>
-  Telling.bound(route(state, input, turn), input, turn)
+  Telling.bound(Comparing.enforce(state, Comparing.sweep(route(state, input, turn), turn), turn), input, turn)
 
 const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
   switch (input._tag) {

@@ -14,6 +14,9 @@ const positive = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number
 export const Id = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/))
 const code = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/))
 
+/** 32 bytes. */
+const digest = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))
+
 const durable = { stream: Id, number: positive }
 /** Which conversation a text belongs to; absent = the friend's own. */
 const conversation = { conversation: Schema.optionalKey(Id) }
@@ -136,6 +139,16 @@ export const Greeting = Schema.Struct({
 })
 /** The caller wants the bytes of an answer from `offset` up to (not with) `upTo`: this is also its credit. */
 export const Resume = Schema.Struct({ kind: Schema.Literal("Resume"), id: Id, offset: natural, upTo: natural })
+/** Begins a comparison that two operators make with each other: what the sender's nonce will be held to. */
+export const SasCommit = Schema.Struct({ kind: Schema.Literal("SasCommit"), id: Id, commitment: digest })
+/** A nonce of a comparison: the answer to a commitment, then what was committed to. */
+export const SasReveal = Schema.Struct({ kind: Schema.Literal("SasReveal"), id: Id, nonce: digest })
+/** What the sender's operator has said of the two strings, or that the comparison is over without a word. */
+export const SasEnd = Schema.Struct({
+  kind: Schema.Literal("SasEnd"),
+  id: Id,
+  outcome: Schema.Literals(["same", "different", "ended"])
+})
 export const Ping = Schema.Struct({ kind: Schema.Literal("Ping"), nonce: Id })
 export const Pong = Schema.Struct({ kind: Schema.Literal("Pong"), nonce: Id })
 /** The sender ends the session and says why. */
@@ -156,6 +169,9 @@ export const kinds = {
   Receipt,
   Reject,
   Skip,
+  SasCommit,
+  SasReveal,
+  SasEnd,
   Ping,
   Pong,
   Close
@@ -172,6 +188,8 @@ export type Reject = typeof Reject.Type
 export type Close = typeof Close.Type
 
 export type Skip = typeof Skip.Type
+/** The messages of an interactive comparison. */
+export type Sas = typeof SasCommit.Type | typeof SasReveal.Type | typeof SasEnd.Type
 export type Cancel = typeof Cancel.Type
 export type GrantChanged = typeof GrantChanged.Type
 export type Unfriend = typeof Unfriend.Type

@@ -7,13 +7,14 @@ import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
 import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
-import { type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
+import { type Describe, type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
 import * as Budgets from "../Budgets.ts"
 import * as Commands from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
+import * as PresentTrust from "../PresentTrust.ts"
 import * as Identity from "./Identity.ts"
 
 export interface Options {
@@ -193,6 +194,14 @@ type Ending =
 const withoutSecret = (typed: string): string =>
   typed.trim().startsWith("/rotate") ? typed.trim().split(/\s+/).slice(0, 2).join(" ") : typed
 
+/** What a program gets with the lines of an answer. */
+const factsOf = (node: Describe.Description, asked: Commands.Question): Record<string, unknown> => {
+  if (asked === "status") return { sandbox: node.sandbox, ...PresentTrust.facts(node) }
+  return asked === "friends" || asked === "requests" || asked === "verify" || asked === "demands"
+    ? PresentTrust.facts(node)
+    : {}
+}
+
 /** Carries out one typed line. Gives how the node should end, if it should. */
 const onLine = Effect.fnUntraced(function* (
   screen: Screen,
@@ -218,7 +227,7 @@ const onLine = Effect.fnUntraced(function* (
     case "question": {
       const described = yield* node.describe
       const lines = Present.answer(described, parsed.question, parsed.name)
-      const facts = parsed.question === "status" ? { sandbox: described.sandbox } : {}
+      const facts = factsOf(described, parsed.question)
       screen.json({ event: "reply", line: typed, ok: true, lines, ...facts })
       for (const text of lines) screen.line({ tone: "plain", text })
       return undefined

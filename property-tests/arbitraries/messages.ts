@@ -80,6 +80,13 @@ export const byKind: Kinds = {
     fc.record({ kind: kind("Skip"), stream: id, from: positive, to: positive }),
     fc.record({ settled: fc.boolean() }, optional)
   ),
+  SasCommit: fc.record({ kind: kind("SasCommit"), id, commitment: base64url(43) }),
+  SasReveal: fc.record({ kind: kind("SasReveal"), id, nonce: base64url(43) }),
+  SasEnd: fc.record({
+    kind: kind("SasEnd"),
+    id,
+    outcome: fc.constantFrom("same" as const, "different" as const, "ended" as const)
+  }),
   Ping: fc.record({ kind: kind("Ping"), nonce: id }),
   Pong: fc.record({ kind: kind("Pong"), nonce: id }),
   Close: fc.record({ kind: kind("Close"), code })

@@ -103,6 +103,7 @@ export const openedBy = (by: Person, connection: string, initiator: boolean): In
   connection,
   initiator,
   version: 3,
+  handshakeHash: Base64url.encode(crypto.sha256(new TextEncoder().encode(`session ${connection}`))),
   peer: by.proof
 })
 
@@ -144,6 +145,8 @@ const confinement: Message.Done["confinement"] = {
   cpus: 0.5
 }
 const numbered = { stream: id, number: streamNumber }
+/** 43 characters that are 32 bytes, or nearly. */
+const sasDigest = fc.constantFrom("A".repeat(43), "B".repeat(43))
 const sometimes = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { nil: undefined, freq: 2 })
 const dense = <A extends object>(record: A): A =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as A
@@ -249,6 +252,16 @@ export const message: fc.Arbitrary<Message.Message> = fc
       })
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("Resume"), id, offset: natural, upTo: natural }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("SasCommit"), id, commitment: sasDigest }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("SasReveal"), id, nonce: sasDigest }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("SasEnd"),
+        id,
+        outcome: fc.constantFrom("same", "same", "different", "ended")
+      })
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("Ping", "Pong"), nonce: id }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("Close"), code }) }
   )
@@ -279,6 +292,13 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constant("Message" as const), ...who, text: words }),
   fc.record({ _tag: fc.constant("Inject" as const), ...who, text: words, waitMs: patience }),
   fc.record({ _tag: fc.constant("Cancel" as const), id: fc.constantFrom("", "0", "8", "f", "nothing", ...ids) }),
+  fc.record({ _tag: fc.constantFrom("Unverify" as const, "Compare" as const, "Confirm" as const), ...who }),
+  fc.record({ _tag: fc.constantFrom("Verify" as const, "Compared" as const), ...who, same: fc.boolean() }),
+  fc.record({
+    _tag: fc.constant("Require" as const),
+    capability,
+    trust: fc.constantFrom("verified" as const, "nothing" as const)
+  }),
   fc.record({ _tag: fc.constant("AddRule" as const), rule: rule as fc.Arbitrary<Omit<Rule, "id">> }),
   fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })
 )

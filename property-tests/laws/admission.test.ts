@@ -11,6 +11,7 @@ import * as Grants from "../../core/admission/Grants.ts"
 import * as Openings from "../../core/admission/Openings.ts"
 import * as RateLimit from "../../core/admission/RateLimit.ts"
 import * as ReplayWindow from "../../core/admission/ReplayWindow.ts"
+import * as Requirement from "../../core/admission/Requirement.ts"
 import { Limits, Rejection, Verdict } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import { noonMs, person, signedLine } from "../arbitraries/state.ts"
@@ -69,16 +70,18 @@ describe("RateLimit", () => {
     }
   })
   it("is bounded for everything else that a peer can cause, too", () => {
-    const { control, line, older, opening, reopening, stream, violation } = RateLimit.rates
+    const { control, line, older, opening, reopening, sas, sasOffer, stream, violation } = RateLimit.rates
     const minute = 60_000
     const hour = 60 * minute
     const day = 24 * hour
-    expect({ control, line, older, opening, reopening, stream, violation }).toEqual({
+    expect({ control, line, older, opening, reopening, sas, sasOffer, stream, violation }).toEqual({
       control: [{ capacity: 2_000, windowMs: 1_000 }],
       line: [{ capacity: 60, windowMs: minute }],
       older: [{ capacity: 2, windowMs: day }],
       opening: [{ capacity: 120, windowMs: minute }],
       reopening: [{ capacity: 16, windowMs: 32_000 }],
+      sas: [{ capacity: 4, windowMs: hour }],
+      sasOffer: [{ capacity: 12, windowMs: hour }],
       stream: [{ capacity: 64, windowMs: hour }],
       violation: [{ capacity: 10, windowMs: hour }]
     })
@@ -133,6 +136,28 @@ describe("Grants", () => {
   })
 })
 
+describe("Requirement", () => {
+  it("of a text are demands of a question too, and none is none", () => {
+    const none: Requirement.Requirements = Table.empty()
+    const both = ["message", "inject"] as const
+    const demanded = (one: Requirement.Requirements) => both.map((wanted) => Requirement.isDemanded(one, wanted))
+    expect(demanded(none)).toEqual([false, false])
+    const inject = Requirement.set(none, "inject", "verified")
+    expect(demanded(inject)).toEqual([false, true])
+    expect(demanded(Requirement.set(none, "message", "verified"))).toEqual([true, true])
+    expect(demanded(Requirement.set(inject, "inject", "nothing"))).toEqual([false, false])
+    expect(demanded(Requirement.set(inject, "message", "nothing"))).toEqual([false, true])
+  })
+  it("is a record of a capability and the one trust there is", () => {
+    const read = Schema.decodeUnknownExit(Requirement.Requirement)
+    expect(read({ capability: "inject", trust: "verified" })._tag).toBe("Success")
+    for (const wrong of [{ capability: "inject" }, { trust: "verified" }, { capability: "inject", trust: "changed" }])
+      expect(read(wrong)._tag).toBe("Failure")
+    const set = Requirement.set(Table.empty(), "inject", "verified")
+    expect(Table.pairs(set)).toEqual([["inject", { capability: "inject", trust: "verified" }]])
+  })
+})
+
 type Question<K extends Verdict.Question["kind"]> = Extract<Verdict.Question, { kind: K }>
 
 /** Every combination of the values given for each fact. */
@@ -164,6 +189,7 @@ const questions = {
   message: product("message", {
     needs: ["none", "message", "inject"],
     granted: [false, true],
+    trusted: [false, true],
     conversationKnown: [false, true],
     bytes: around(Limits.bodyBytesMax),
     unshown: around(Limits.unshownMax),
@@ -171,6 +197,7 @@ const questions = {
     waitMs: [0, 1, 2_000]
   }),
   run: product("run", {
+    trusted: [false, true],
     unready: [null, "sandbox-unavailable", "sandbox-image-changed", "no-model"],
     unreadyReason: ["", "no engine runs here"],
     jobsOfPeer: around(Limits.jobsPerPeerMax),
@@ -207,11 +234,13 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.bytes <= 2 ** 20,
     (facts) => facts.conversationKnown,
     (facts) => facts.granted || facts.needs === "none",
+    (facts) => facts.trusted || facts.needs === "none",
     (facts) => facts.unshown < 10_000,
     (facts) => facts.unshownCharacters < 2 ** 25,
     (facts) => facts.waitMs === 0
   ],
   run: [
+    (facts) => facts.trusted,
     (facts) => facts.unready === null,
     (facts) => facts.affordable,
     (facts) => facts.jobsOfPeer < Limits.jobsPerPeerMax,
@@ -251,24 +280,28 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
               awaitingAcceptance
               ? ["friendship-pending", "", 2_000]
               : ["not-a-friend", "", 0],
-  message: ({ bytes, conversationKnown, granted, needs, unshown, unshownCharacters, waitMs }) =>
+  message: ({ bytes, conversationKnown, granted, needs, trusted, unshown, unshownCharacters, waitMs }) =>
     bytes > 2 ** 20
       ? ["body-too-large", "", 0]
       : !conversationKnown
         ? ["unknown-conversation", "", 0]
         : needs !== "none" && !granted
           ? ["no-capability", needs, 0]
-          : unshown >= 10_000 || unshownCharacters >= 2 ** 25
-            ? ["storage-failed", "", 2_000]
-            : ["rate-limited", "", waitMs],
-  run: ({ answersWaiting, jobs, jobsOfPeer, unready, unreadyReason }) =>
-    unready !== null
-      ? [unready, unreadyReason, 0]
-      : jobsOfPeer >= 4 || jobs >= (jobsOfPeer === 0 ? 32 : 16)
-        ? ["too-many-jobs", "", 0]
-        : answersWaiting >= 16
-          ? ["too-many-jobs", "answers wait to be taken", 0]
-          : ["budget-spent", "", 0],
+          : needs !== "none" && !trusted
+            ? ["not-verified", needs, 0]
+            : unshown >= 10_000 || unshownCharacters >= 2 ** 25
+              ? ["storage-failed", "", 2_000]
+              : ["rate-limited", "", waitMs],
+  run: ({ answersWaiting, jobs, jobsOfPeer, trusted, unready, unreadyReason }) =>
+    !trusted
+      ? ["not-verified", "inject", 0]
+      : unready !== null
+        ? [unready, unreadyReason, 0]
+        : jobsOfPeer >= 4 || jobs >= (jobsOfPeer === 0 ? 32 : 16)
+          ? ["too-many-jobs", "", 0]
+          : answersWaiting >= 16
+            ? ["too-many-jobs", "answers wait to be taken", 0]
+            : ["budget-spent", "", 0],
   hold: ({ held, heldOfPeer, mayHold, unready, unreadyReason }) =>
     !mayHold
       ? ["approval-required", "", 0]

@@ -527,6 +527,7 @@ describe("looking for friends that have not seen our key", () => {
       connection: "link",
       initiator: false,
       swarmKey: strangers[1]! as string as Keys.RemoteSwarmKey,
+      handshakeHash: "A".repeat(43),
       openedMs: 0,
       greeted: true,
       underWay: new Set(),
@@ -591,13 +592,19 @@ describe("the table of a peer's key", () => {
     const out = Object.entries(PeerKey.transitions.Forked).filter(([, to]) => to !== "Forked")
     expect(out).toEqual([
       ["recovers", "Known"],
+      ["mismatches", "Mismatched"],
+      ["confirms", "Known"]
+    ])
+    expect(Object.entries(PeerKey.transitions.Mismatched).filter(([, to]) => to !== "Mismatched")).toEqual([
       ["confirms", "Known"]
     ])
     const states = Object.keys(PeerKey.transitions) as ReadonlyArray<PeerKey.State>
     expect(states.filter(PeerKey.isOpen)).toEqual(["Known"])
     for (const state of states) {
-      expect(PeerKey.next(state, "contradicts")).toBe("Forked")
-      expect(PeerKey.next(state, "recovers")).toBe("Known")
+      // What people have found different only people settle: whoever sits in between has keys of its own.
+      expect(PeerKey.next(state, "contradicts")).toBe(state === "Mismatched" ? "Mismatched" : "Forked")
+      expect(PeerKey.next(state, "recovers")).toBe(state === "Mismatched" ? "Mismatched" : "Known")
+      expect(PeerKey.next(state, "mismatches")).toBe("Mismatched")
       expect(PeerKey.isOpen(PeerKey.next(state, "claims")!)).toBe(false)
     }
     expect(PeerKey.diagram()).toContain("Known --> Forked: contradicts")

@@ -337,6 +337,9 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Greeting: ["streams", "run"],
   Resume: ["id", "offset", "upTo"],
   Skip: ["stream", "from", "to"],
+  SasCommit: ["id", "commitment"],
+  SasReveal: ["id", "nonce"],
+  SasEnd: ["id", "outcome"],
   Ping: ["nonce"],
   Pong: ["nonce"],
   Close: ["code"]

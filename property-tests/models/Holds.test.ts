@@ -34,7 +34,7 @@ describe("the owner's rule", () => {
   const none: HoldRule.HoldRules = Table.empty()
   it("holds every question, the first ones, those beyond the allowance, or none", () => {
     const reasons = (rules: HoldRule.HoldRules) =>
-      [true, false].map((affordable) => HoldRule.reason(rules, bob, affordable))
+      [true, false].map((affordable) => HoldRule.reason(rules, bob, affordable, false))
     expect(reasons(none)).toEqual([undefined, undefined])
     expect(reasons(HoldRule.set(none, bob, "always"))).toEqual(["always", "always"])
     expect(reasons(HoldRule.set(none, bob, "over-budget"))).toEqual([undefined, "over-budget"])
@@ -44,5 +44,10 @@ describe("the owner's rule", () => {
     expect(reasons(HoldRule.set(HoldRule.approve(first, bob), bob, "first"))).toEqual(["first", "first"])
     expect(reasons(HoldRule.set(first, bob, "never"))).toEqual([undefined, undefined])
     expect(HoldRule.approve(none, bob)).toBe(none)
+    const unverified = HoldRule.set(none, bob, "unverified")
+    expect([true, false].map((verified) => HoldRule.reason(unverified, bob, true, verified))).toEqual([
+      undefined,
+      "unverified"
+    ])
   })
 })

@@ -196,7 +196,9 @@ const showUp = (model: Model, real: Real, owner: Name, branch: Branch): Verdict 
   const connection = `link-${++model.links}`
   const before = house.friend
   const open = State.session(house.state, before.peerId)
-  const opened = { _tag: "Opened" as const, connection, initiator: false, version: 3, peer: proofOf(branch.keys) }
+  const handshakeHash = Base64url.encode(crypto.sha256(new TextEncoder().encode(connection)))
+  const peer = proofOf(branch.keys)
+  const opened = { _tag: "Opened" as const, connection, initiator: false, version: 3, handshakeHash, peer }
   const outputs = house.step(opened)
   expect(verdictOf(outputs)).toBe(expected)
   const moved = house.friend.identityKey !== before.identityKey

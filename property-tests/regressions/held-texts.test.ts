@@ -61,7 +61,8 @@ const makeNode = () => {
   }
   const history = KeyHistory.unrotated(bob.identityKey)
   const proof = Authentic.prove(signer, { ...bob, swarmKey, history, recovery: undefined })
-  step({ _tag: "Opened", connection: "link", initiator: false, version: 3, peer: proof }, 0)
+  const handshakeHash = "A".repeat(43)
+  step({ _tag: "Opened", connection: "link", initiator: false, version: 3, handshakeHash, peer: proof }, 0)
   const command = (_tag: "Grant" | "Revoke") =>
     step({ _tag: "Operator", ref: "1", command: { _tag, name: "bob", keyPrefix: "", capability: "message" } }, 0)
   const hear = (message: Message.Message, nowMs: number): ReadonlyArray<string> => {

@@ -29,6 +29,8 @@ export interface Turned {
   readonly taken: Taken
   readonly friendsBefore: ReadonlyMap<string, string>
   readonly grantedBefore: ReadonlySet<string>
+  readonly verifiedBefore: ReadonlySet<string>
+  readonly demandsBefore: ReadonlySet<string>
   /** Whether it is this turn's luck to have everything looked at. */
   readonly thorough: boolean
 }

@@ -11,9 +11,10 @@ import * as Connecting from "../../core/node/Connecting.ts"
 import * as Holding from "../../core/node/Holding.ts"
 import * as Table from "../../core/Table.ts"
 import type { Plant } from "./House.ts"
+import type { Options } from "./Options.ts"
 
 type Stepped = readonly [State.State, ReadonlyArray<Output.Output>]
-type Step = NonNullable<ReturnType<NonNullable<Plant["step"]>>>
+export type Step = NonNullable<ReturnType<NonNullable<Plant["step"]>>>
 
 export interface Planted {
   readonly name: string
@@ -21,11 +22,13 @@ export interface Planted {
   readonly says: string
   /** The checker that must find it, whatever else does. */
   readonly foundBy: string
+  /** What a run needs for it to show; nothing if any run may. */
+  options?(options: Options): Options
   make(): Plant
 }
 
 /** A bug in what a turn comes to. */
-const after = (
+export const after = (
   change: (stepped: Stepped, input: Input.Input, before: State.State, turn: Input.Turn) => Stepped
 ): Plant => ({
   step: (step) => ((state, input, turn) => change(step(state, input, turn), input, state, turn)) as Step
@@ -36,7 +39,8 @@ const before = (change: (state: State.State, input: Input.Input) => State.State)
   step: (step) => ((state, input, turn) => step(change(state, input), input, turn)) as Step
 })
 
-const durably = (state: State.State, change: Partial<State.Durable>): State.State => ({
+/** A state with other durable tables. */
+export const durably = (state: State.State, change: Partial<State.Durable>): State.State => ({
   ...state,
   durable: { ...state.durable, ...change }
 })
@@ -44,10 +48,12 @@ const durably = (state: State.State, change: Partial<State.Durable>): State.Stat
 const without = (outputs: ReadonlyArray<Output.Output>, wrong: (output: Output.Output) => boolean) =>
   outputs.filter((output) => !wrong(output))
 
-const tells = (output: Output.Output, ...tags: ReadonlyArray<Event.Event["_tag"]>): boolean =>
+/** Whether an output is an event of one of these kinds. */
+export const tells = (output: Output.Output, ...tags: ReadonlyArray<Event.Event["_tag"]>): boolean =>
   output._tag === "Tell" && tags.includes(output.event._tag)
 
-const received = (input: Input.Input, kind: string): boolean =>
+/** Whether an input is a message of a kind. */
+export const received = (input: Input.Input, kind: string): boolean =>
   input._tag === "Received" && input.message.value.kind === kind
 
 const senderOf = (state: State.State, input: Input.Input): PeerId.PeerId | undefined => {

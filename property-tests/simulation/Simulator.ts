@@ -8,6 +8,7 @@ import { noonMs } from "../models/Disk.ts"
 import * as Chance from "./Chance.ts"
 import type { Checker, Scene } from "./Checker.ts"
 import { Clock } from "./Clock.ts"
+import { Comparers } from "./Comparers.ts"
 import * as Endings from "./Endings.ts"
 import { History } from "./History.ts"
 import { House, type Plant, type World } from "./House.ts"
@@ -21,6 +22,7 @@ import { Rooms } from "./Rooms.ts"
 import { safety } from "./Safety.ts"
 import { hour, minute, type Stage } from "./Stage.ts"
 import { makeTroubles, type Troubles } from "./Troubles.ts"
+import { trusted } from "./Trusted.ts"
 import { Truth } from "./Truth.ts"
 import { Eavesdropper, watched, watchNonces } from "./Witness.ts"
 
@@ -28,7 +30,7 @@ import { Eavesdropper, watched, watchNonces } from "./Witness.ts"
 export const healMs = 2 * hour
 
 /** All that is looked at. */
-export const checkers: ReadonlyArray<Checker> = [...safety, ...watched, ...Endings.endings]
+export const checkers: ReadonlyArray<Checker> = [...safety, ...trusted, ...watched, ...Endings.endings]
 
 /** One breach, and who found it when. */
 export interface Violation {
@@ -102,6 +104,7 @@ export class Simulator implements Stage {
   readonly #nonces: Array<string> = []
   readonly #eavesdropper = new Eavesdropper()
   readonly #operators: Operators
+  readonly #comparers: Comparers
   readonly #troubles: Troubles
   readonly #scene: Scene
   #endMs: number
@@ -138,6 +141,7 @@ export class Simulator implements Stage {
     })
     this.rooms = new Rooms(this)
     this.#operators = new Operators(this)
+    this.#comparers = new Comparers(this)
     this.#troubles = makeTroubles(this)
     this.#scene = {
       options,
@@ -223,6 +227,7 @@ export class Simulator implements Stage {
     this.#meet()
     for (const house of this.houses) {
       this.#operators.begin(house)
+      if (this.options.verifies) this.#comparers.begin(house)
     }
     this.#troubles.begin()
     for (const kind of this.options.liars) this.#unleash(kind)
@@ -311,6 +316,7 @@ export class Simulator implements Stage {
     for (let round = 0; round < 3; round++) {
       for (const house of this.houses) {
         this.#operators.settle(house)
+        if (this.options.verifies) this.#comparers.settle(house)
         for (const friend of this.friendsOf(house)) if (!this.#areFriends(house, friend)) this.ask(house, friend)
       }
       this.#runTo(this.clock.nowMs + 10 * minute)
@@ -333,11 +339,20 @@ export class Simulator implements Stage {
   #look(house: House, taken: Taken): void {
     this.#turns++
     // Where nothing comes out nothing is decided, and nothing has to be compared with what was before.
-    const { friends, granted } = taken.outputs.length === 0 ? this.truth.of(house.name) : this.truth.copyOf(house.name)
+    const before = taken.outputs.length === 0 ? this.truth.of(house.name) : this.truth.copyOf(house.name)
+    const { demands, friends, granted, verified } = before
     this.truth.read(house, taken, this.clock.nowMs)
     const thorough = this.#turns % (this.houses.length >= 50 ? 997 : 61) === 0
-    const turned = { house, taken, friendsBefore: friends, grantedBefore: granted, thorough }
-    for (const checker of safety) {
+    const turned = {
+      house,
+      taken,
+      friendsBefore: friends,
+      grantedBefore: granted,
+      verifiedBefore: verified,
+      demandsBefore: demands,
+      thorough
+    }
+    for (const checker of this.options.verifies ? [...safety, ...trusted] : safety) {
       this.#checks++
       for (const what of checker.turn?.(turned, this.#scene) ?? []) this.#report(checker.name, what)
     }
@@ -347,6 +362,9 @@ export class Simulator implements Stage {
       if (output._tag !== "Tell") continue
       this.#show(house.name, "told", short(output.event))
       this.#operators.hear(house, output.event, this.chance.stream(`${house.name} ${this.#turns}`))
+      if (this.options.verifies) {
+        this.#comparers.hear(house, output.event, this.chance.stream(`${house.name} ${this.#turns} compares`))
+      }
     }
   }
 

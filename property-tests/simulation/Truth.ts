@@ -31,6 +31,10 @@ export interface Decisions {
   /** Names of friends by peer: who came back under another key may be there twice. */
   readonly friends: Map<string, string>
   readonly granted: Set<string>
+  /** Peers whose key the operator has compared and not had a reason to doubt since. */
+  readonly verified: Set<string>
+  /** Capabilities for which it demands that. */
+  readonly demands: Set<string>
 }
 
 /** A disk that was put back. */
@@ -58,6 +62,9 @@ const kept: ReadonlySet<Event.Event["_tag"]> = new Set([
   "FriendshipEnded"
 ])
 
+/** Alarms that are about a friend's key; others are about ours, or about numbers. */
+const doubtful: ReadonlySet<string> = new Set(["key-change", "key-fork", "second-accept", "sas-mismatch"])
+
 /** What marks a text of ours wherever it appears: no name, key or code contains it. */
 export const mark = "§text "
 
@@ -80,15 +87,20 @@ export class Truth {
   of(house: string): Decisions {
     const known = this.decisions.get(house)
     if (known !== undefined) return known
-    const fresh = { friends: new Map<string, string>(), granted: new Set<string>() }
+    const fresh: Decisions = { friends: new Map(), granted: new Set(), verified: new Set(), demands: new Set() }
     this.decisions.set(house, fresh)
     return fresh
   }
 
   /** Decisions as they are now, for the day on which the disk goes back to them. */
   copyOf(house: string): Decisions {
-    const { friends, granted } = this.of(house)
-    return { friends: new Map(friends), granted: new Set(granted) }
+    const { demands, friends, granted, verified } = this.of(house)
+    return {
+      friends: new Map(friends),
+      granted: new Set(granted),
+      verified: new Set(verified),
+      demands: new Set(demands)
+    }
   }
 
   /** Somebody writes. */
@@ -150,24 +162,38 @@ export class Truth {
     }
     if (text !== undefined && !reply.ok) text.refused = reply.rejection.code
     if (!reply.ok || command === undefined) return
-    const { friends, granted } = this.of(house)
+    const { demands, friends, granted, verified } = this.of(house)
+    if (command._tag === "Require" && command.trust === "verified") demands.add(command.capability)
+    if (command._tag === "Require" && command.trust === "nothing") demands.delete(command.capability)
     for (const [peerId, name] of friends) {
       if (!("name" in command) || command.name !== name) continue
       if (command._tag === "Grant" && command.capability === "inject") granted.add(peerId)
       if (command._tag === "Revoke") granted.delete(peerId)
+      if (command._tag === "Verify" && command.same) verified.add(peerId)
+      if (command._tag === "Unverify") verified.delete(peerId)
     }
   }
 
   #hear(house: string, event: Event.Event, atMs: number): void {
     if (kept.has(event._tag)) this.told.push({ house, atMs, event })
-    const { friends, granted } = this.of(house)
+    const { friends, granted, verified } = this.of(house)
     switch (event._tag) {
+      case "Alarm":
+        if (doubtful.has(event.rejection.code)) verified.delete(event.peerId)
+        return
+      case "KeyRotated":
+        if (event.peerId !== null && event.reason === "compromise") verified.delete(event.peerId)
+        return
+      case "SasEnded":
+        if (event.code === null) verified.add(event.peerId)
+        return
       case "FriendshipMade":
         friends.set(event.peerId, event.name)
         return
       case "FriendshipEnded":
         friends.delete(event.peerId)
         granted.delete(event.peerId)
+        verified.delete(event.peerId)
         return
       case "Answered":
         this.#ids.get(event.id)?.outcomes.push({ tag: "Answered", code: "", atMs })

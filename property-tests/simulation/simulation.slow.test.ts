@@ -10,6 +10,7 @@ import { report, runSeed } from "./Batch.ts"
 import { seeds, table } from "./hash-table.ts"
 import * as Options from "./Options.ts"
 import { plants } from "./Plants.ts"
+import { plantsOfTrust } from "./PlantsOfTrust.ts"
 import { play } from "./Simulator.ts"
 
 const elsewhere = (env: Readonly<Record<string, string>>, node = process.execPath) =>
@@ -42,11 +43,12 @@ describe("twenty seeds", () => {
 })
 
 describe("planted bugs", () => {
-  for (const planted of plants) {
+  for (const planted of [...plants, ...plantsOfTrust]) {
     it(`are found: ${planted.name}`, () => {
       const startedAtMs = performance.now()
       for (let seed = 1; seed <= 30; seed++) {
-        const { violations } = play(Options.ofSeed(seed), { plant: planted.make() })
+        const options = Options.ofSeed(seed)
+        const { violations } = play(planted.options?.(options) ?? options, { plant: planted.make() })
         if (!violations.some(({ checker }) => checker === planted.foundBy)) continue
         const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
         process.stdout.write(`${planted.name.padEnd(28)} seed ${seed}  ${planted.foundBy}  ${seconds} s\n`)
@@ -58,6 +60,17 @@ describe("planted bugs", () => {
 })
 
 describe("seeds", () => {
+  it("with operators who compare are clean, and people do come to verify each other", () => {
+    let verified = 0
+    for (let seed = 1; seed <= 8; seed++) {
+      let count = 0
+      const log = (line: string) => void (/ → .*TrustChanged/.test(line) && count++)
+      const { violations } = play({ ...Options.ofSeed(seed), verifies: true }, { log })
+      expect([seed, violations]).toEqual([seed, []])
+      verified += count
+    }
+    expect(verified).toBeGreaterThan(20)
+  })
   it("are clean: a fixed row, and some that nobody has seen before", () => {
     const fresh = Number(process.env["SEED"] ?? Date.now() % 1_000_000_000)
     const lines = [

@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest"
 import { report, runSeed, summarise } from "./Batch.ts"
 import * as Options from "./Options.ts"
 import { mistakes, plants } from "./Plants.ts"
+import { plantsOfTrust } from "./PlantsOfTrust.ts"
 import { checkers, healMs, play } from "./Simulator.ts"
 import { townsOf } from "./Towns.ts"
 
@@ -51,7 +52,7 @@ describe("agents in peace", () => {
 
 describe("a planted bug", () => {
   it("is there for every checker, and each says who must find it", () => {
-    const named = new Set(plants.map(({ foundBy }) => foundBy))
+    const named = new Set([...plants, ...plantsOfTrust].map(({ foundBy }) => foundBy))
     expect(checkers.map(({ name }) => name).filter((name) => !named.has(name))).toEqual([])
     expect(checkers.length).toBeGreaterThanOrEqual(15)
     expect(plants.length).toBeGreaterThanOrEqual(20)
@@ -64,6 +65,25 @@ describe("a planted bug", () => {
       expect(violations.map(({ checker }) => checker)).toContain(planted.foundBy)
     })
   }
+})
+
+describe("operators who compare", () => {
+  it("come to verify each other in a peaceful town, and nothing is wrong", () => {
+    const lines: Array<string> = []
+    const options = { ...Options.peaceful(1, 4, 6), verifies: true }
+    expect(play(options, { log: (line) => lines.push(line) }).violations).toEqual([])
+    expect(lines.some((line) => line.includes("SasShown"))).toBe(true)
+    expect(lines.some((line) => line.includes("SasEnded"))).toBe(true)
+    expect(lines.some((line) => line.includes("TrustChanged"))).toBe(true)
+  })
+  it.each(plantsOfTrust)("are shown what is planted: $name", (planted) => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const options = Options.ofSeed(seed)
+      const { violations } = play(planted.options?.(options) ?? options, { plant: planted.make() })
+      if (violations.some(({ checker }) => checker === planted.foundBy)) return
+    }
+    expect.fail(`twelve seeds did not show ${planted.foundBy} that ${planted.says}`)
+  })
 })
 
 describe("what many seeds come to", () => {

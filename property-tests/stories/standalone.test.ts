@@ -121,7 +121,7 @@ describe("two people with two nodes", () => {
     const key = String(request["identityKey"])
     expect(await linesOf(alice, "/requests")).toBe("you asked @bob in room:lobby")
     expect(await linesOf(bob, "/requests")).toBe(
-      `@alice#${key.slice(0, 8)} asked in room:lobby, posted by unknown: ${request["fingerprint"]}`
+      `@alice#${key.slice(0, 8)} asked in room:lobby, posted by unknown, unverified: ${request["fingerprint"]}`
     )
     await does(bob, `/accept @alice#${key.slice(0, 4)}`)
     await Promise.all([alice, bob].map((node) => node.wait("the friendship", befriended)))

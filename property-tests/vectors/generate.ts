@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { Effect, Redacted, Result } from "effect"
 import { layer as sodium } from "../../adapters/sodium/Crypto.ts"
 import { text, utf8 } from "../../core/bytes/Bytes.ts"
+import * as Sas from "../../core/friend/Sas.ts"
 import {
   Base64url,
   Codec,
@@ -408,6 +409,24 @@ const messageSignature = (opened: Opened, first: ReturnType<typeof records>[numb
   signature: first.signatures[1]
 })
 
+/** An interactive comparison in the session of the handshake above: what is sent, and what people read. */
+const comparison = (crypto: CryptoShape, alice: Actor, bob: Actor, opened: Opened) => {
+  const id = toHex(entropyOf(crypto, "comparison").subarray(0, 16))
+  const handshakeHash = Base64url.encode(opened.initiator.handshakeHash)
+  const terms = { id, handshakeHash, initiator: alice.identityKey, responder: bob.identityKey }
+  const [nonceI, nonceR] = [entropyOf(crypto, "initiator's nonce"), entropyOf(crypto, "responder's nonce")]
+  const digest = Sas.digest(crypto.sha256, terms, nonceI, nonceR)
+  return {
+    id,
+    handshakeHash: toHex(opened.initiator.handshakeHash),
+    initiatorNonce: toHex(nonceI),
+    responderNonce: toHex(nonceR),
+    commitment: Sas.commitment(crypto.sha256, terms, nonceI),
+    digest: toHex(digest),
+    ...Sas.short(digest)
+  }
+}
+
 /** All vectors under one engine, as the file holds them. */
 export const make = (crypto: CryptoShape) => {
   const alice = actorOf(crypto, "alice")
@@ -427,7 +446,8 @@ export const make = (crypto: CryptoShape) => {
     lines: lines(crypto, alice, bob),
     handshake: handshake(crypto, alice, bob, opened),
     records: sealed,
-    messageSignature: messageSignature(opened, sealed[1]!)
+    messageSignature: messageSignature(opened, sealed[1]!),
+    comparison: comparison(crypto, alice, bob, opened)
   }
 }
 

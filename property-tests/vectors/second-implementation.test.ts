@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { fingerprint, fromBase64url, nameOf, peerId, swarmSeed, topic, transcript } from "./second/Bytes.ts"
+import { comparison, fingerprint, fromBase64url, nameOf, peerId, swarmSeed, topic, transcript } from "./second/Bytes.ts"
 import * as Handshake from "./second/Handshake.ts"
 import * as Line from "./second/Line.ts"
 import * as Sealing from "./second/Sealing.ts"
@@ -54,6 +54,7 @@ interface Vectors {
     readonly accept: SignedLine
     readonly readings: ReadonlyArray<{ readonly what: string; readonly posted: string; readonly reads: string }>
   }
+  readonly comparison: Readonly<Record<string, string>>
   readonly handshake: Readonly<Record<string, string>>
   readonly records: ReadonlyArray<{
     readonly from: "initiator" | "responder"
@@ -134,6 +135,12 @@ describe("the second implementation", () => {
     }
     expect(fingerprint(hex(alice.identityKey), hex(bob.identityKey))).toEqual(vectors.fingerprint)
     expect(fingerprint(hex(bob.identityKey), hex(alice.identityKey))).toEqual(vectors.fingerprint)
+  })
+
+  it("comes to the same commitment and the same short string", () => {
+    const { commitment, handshakeHash, id, initiatorNonce, number, responderNonce, words } = vectors.comparison
+    const fields = [id!, hex(alice.identityKey), hex(bob.identityKey), hex(handshakeHash!)] as const
+    expect(comparison(fields, hex(initiatorNonce!), hex(responderNonce!))).toEqual({ commitment, words, number })
   })
 
   it("admits the same keys, signatures and names", () => {

@@ -33,7 +33,10 @@ const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>
   "wop/3 peer id": ["hashed", "identity key"],
   "wop/3 rendezvous": ["hashed", "identity key"],
   "wop/3 fingerprint": ["hashed", "part, smaller key, greater key (as base64url text)"],
-  "wop/3 swarm key": ["HKDF info", "none"]
+  "wop/3 swarm key": ["HKDF info", "none"],
+  "wop/3 sas nonce": ["hashed", "one's own randomness; how a node makes its nonce is its own business"],
+  "wop/3 sas commit": ["hashed", "id, initiator's key, responder's key, handshake hash, initiator's nonce"],
+  "wop/3 sas": ["hashed", "the fields of `wop/3 sas commit`, then the responder's nonce"]
 }
 
 /** Limits that an honest far end must keep to or can observe; every other one is a node's own and not on the page. */
@@ -78,7 +81,10 @@ const ofPeers: ReadonlySet<string> = new Set([
   "forkRetryMs",
   "openingsMax",
   "openingsReserved",
-  "strangerOpeningsPerMinute"
+  "strangerOpeningsPerMinute",
+  "sasMs",
+  "sasPerHour",
+  "sasOffersPerHour"
 ])
 
 /** Every label that occurs in the core's sources: a transcript that nobody described must not go unnoticed. */

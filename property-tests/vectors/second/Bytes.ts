@@ -71,6 +71,21 @@ export const fingerprint = (one: Buffer, other: Buffer): { words: string; number
   }
 }
 
+/** What both sides of an interactive comparison compute (§9), by the nonces of who began and who answered. */
+export const comparison = (
+  fields: readonly [id: string, initiator: Buffer, responder: Buffer, handshakeHash: Buffer],
+  initiatorNonce: Buffer,
+  responderNonce: Buffer
+): { commitment: string; words: string; number: string } => {
+  const digest = sha256(transcript("wop/3 sas", [...fields, initiatorNonce, responderNonce]))
+  const digits = String(digest.readUIntBE(4, 5) % 100_000_000).padStart(8, "0")
+  return {
+    commitment: sha256(transcript("wop/3 sas commit", [...fields, initiatorNonce])).toString("base64url"),
+    words: [0, 2].map((offset) => word(digest.readUInt16BE(offset))).join(" "),
+    number: `${digits.slice(0, 4)} ${digits.slice(4)}`
+  }
+}
+
 /** The name that was typed, or undefined if it cannot be one. */
 export const nameOf = (typed: string): string | undefined => {
   const name = typed.startsWith("@") ? typed.slice(1) : typed
