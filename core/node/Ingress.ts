@@ -186,6 +186,7 @@ const open = Effect.fnUntraced(function* (world: World, link: Link, session: Sea
     connection: link.id,
     initiator: session.role === "initiator",
     version: session.version,
-    peer: session.peer
+    peer: session.peer,
+    ...(link.remoteAddress && { address: link.remoteAddress })
   })
 })

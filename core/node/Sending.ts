@@ -45,10 +45,11 @@ export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Ste
 
 /** Asks for a dial unless one is under way or not yet due. */
 export const dial = (state: State.State, record: Roster.Friend, turn: Turn): State.Stepped => {
-  const { identityKey, peerId, swarmKey } = record
+  const { addresses, identityKey, peerId, swarmKey } = record
   const contact = State.contact(state, peerId)
   if (contact.dialing || turn.nowMs < contact.nextDialMs) return [state, []]
-  return [State.withContact(state, peerId, { dialing: true }), [{ _tag: "Dial", peerId, identityKey, swarmKey }]]
+  const output = { _tag: "Dial" as const, peerId, identityKey, swarmKey, ...(addresses && { addresses }) }
+  return [State.withContact(state, peerId, { dialing: true }), [output]]
 }
 
 /** Nothing numbered leaves before the peer's greeting: only then is it known that our numbers are new to it. */

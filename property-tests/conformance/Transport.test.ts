@@ -7,21 +7,26 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
-import { Context, Effect, Fiber, Layer, Queue, Redacted, Schedule, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Queue, Redacted, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import HyperDHT, { type NoiseSocket } from "hyperdht"
 import { describe, expect, it } from "vitest"
 import { type DhtAddress, localTiming, testnet } from "../../adapters/hyperswarm/LocalDht.ts"
 import { layer as hyperswarm } from "../../adapters/hyperswarm/Transport.ts"
-import { makeNetwork, layer as memory } from "../../adapters/memory/Transport.ts"
+import { makeNetwork, layer as memory, type Network } from "../../adapters/memory/Transport.ts"
 import { type Link, Transport } from "../../ports/Transport.ts"
 import { read, start, suite, topic } from "./Transport.suite.ts"
+
+const endLookupsOf = (network: Network) =>
+  Effect.sync(() => {
+    network.lookups = false
+  })
 
 suite(
   "memory",
   Effect.sync(() => {
     const network = makeNetwork()
-    return { node: (n) => memory(network, topic(n)) }
+    return { node: (n) => memory(network, topic(n)), endLookups: endLookupsOf(network) }
   }),
   { settleMs: 3_000, quietMs: 30, unreadBytesMax: 512 * 1024, dialLimitMs: 1_000 }
 )
@@ -30,16 +35,22 @@ suite(
   "memory, 5 ms away",
   Effect.sync(() => {
     const network = makeNetwork({ latencyMs: 5 })
-    return { node: (n) => memory(network, topic(n)) }
+    return { node: (n) => memory(network, topic(n)), endLookups: endLookupsOf(network) }
   }),
   { settleMs: 3_000, quietMs: 40, unreadBytesMax: 512 * 1024, dialLimitMs: 1_000 }
 )
 
 suite(
   "hyperswarm",
-  Effect.map(testnet, (bootstrap) => ({
-    node: (n) => hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap, ...localTiming })
-  })),
+  Effect.gen(function* () {
+    // Ends with the test, or before it.
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    const bootstrap = yield* Scope.provide(testnet, scope)
+    return {
+      node: (n: number) => hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap, ...localTiming }),
+      endLookups: Scope.close(scope, Exit.void)
+    }
+  }),
   { settleMs: 8_000, quietMs: 250, unreadBytesMax: 2 * 1024 * 1024, dialLimitMs: 6_000 }
 )
 
