@@ -227,10 +227,12 @@ const isToBeStopped = (state: State.State, { id, kind, withdrawn }: Outbox.Entry
   kind === "Inject" && withdrawn === "cancelled" && Table.has(state.durable.calls, id)
 
 /** A session was good for something: the next dial is like the first. With a former friend only the end of it is. */
-export const worked = (state: State.State, peerId: PeerId): State.State =>
-  State.contact(state, peerId).attempt === 0 || Roster.friend(state.durable.roster, peerId) === undefined
-    ? state
-    : State.withContact(state, peerId, { attempt: 0 })
+export const worked = (state: State.State, peerId: PeerId): State.State => {
+  const { attempt, hellosLeft = 0 } = State.contact(state, peerId)
+  const isFirst = attempt === 0 && hellosLeft === 0
+  if (isFirst || Roster.friend(state.durable.roster, peerId) === undefined) return state
+  return State.withContact(state, peerId, { attempt: 0, ...(hellosLeft > 0 && { hellosLeft: 0 }) })
+}
 
 /** A receipt: everything it confirms has taken effect at the peer. */
 export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, turn: Turn): State.Stepped => {

@@ -134,7 +134,9 @@ export class Talk implements Ear {
   #open(session: Seal.Session): void {
     this.#session = session
     this.#around.settled()
-    const { id, initiator } = this.#end
-    this.#around.offer({ _tag: "Opened", connection: id, initiator, version: session.version, peer: session.peer })
+    const { id, initiator, remoteAddress } = this.#end
+    const { peer, version } = session
+    const address = remoteAddress && { address: remoteAddress }
+    this.#around.offer({ _tag: "Opened", connection: id, initiator, version, peer, ...address })
   }
 }

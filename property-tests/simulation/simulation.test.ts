@@ -66,6 +66,21 @@ describe("a planted bug", () => {
   }
 })
 
+describe("an outage", () => {
+  it("is survived by what friends remember of each other, and by nothing else", () => {
+    const outcome = play(Options.outage(1))
+    expect(outcome.violations).toEqual([])
+    expect(outcome.faults).toMatchObject({ "lookups down": 1, "restart of all": 1, move: outcome.options.nodes })
+    for (const planted of plants.filter(({ foundBy }) => foundBy === "reached")) {
+      const { violations } = play(Options.outage(1), { plant: planted.make() })
+      expect([planted.name, violations.map(({ checker }) => checker)]).toEqual([
+        planted.name,
+        expect.arrayContaining(["reached"])
+      ])
+    }
+  })
+})
+
 describe("what many seeds come to", () => {
   it("adds up, and says how to see again what was wrong", () => {
     const line = { ...runSeed(4), violations: ["granted: somebody ran something"] }
