@@ -63,10 +63,15 @@ export const dialHints = (
         () => false
       )
     ).pipe(Effect.timeoutOrElse({ duration: limitMs / 3, orElse: () => Effect.succeed(false) }))
-  const attempt = (place: Address) => Effect.timeoutOption(dialAt(pairs, key, place), limitMs / 3)
+  const attempt = (place: Address) =>
+    Effect.andThen(
+      Effect.timeoutOption(dialAt(pairs, key, place), limitMs / 3),
+      Effect.suspend(() => (pairs.isOpen(key) ? Effect.fail("linked" as const) : Effect.void))
+    )
+  // The first link ends it all, as a failure does: nobody waits for places that are still silent.
   return Effect.forEach(
     placesOf(key, hints),
     (place) => Effect.flatMap(answers(place), (alive) => (alive ? turn.withPermits(1)(attempt(place)) : Effect.void)),
     { concurrency: "unbounded", discard: true }
-  ).pipe(Effect.timeoutOption(limitMs), Effect.asVoid)
+  ).pipe(Effect.timeoutOption(limitMs), Effect.ignore)
 }

@@ -56,6 +56,8 @@ export interface Pairs {
    * result stops waiting, and the attempt if unwanted.
    */
   dial(key: Uint8Array, topic: Uint8Array | undefined, over: () => void, place?: Address): () => void
+  /** Whether there is a link with a key. */
+  isOpen(key: Uint8Array): boolean
   /** Destroys whatever exists with a key. */
   drop(key: string): void
   /** Refuses everything from now on, and destroys what is not open yet. */
@@ -246,6 +248,10 @@ export const makePairs = (options: PairsOptions): Pairs => {
     }
   }
 
+  const isOpen = (key: Uint8Array) => {
+    const open = pairs.get(hex(key))?.open
+    return open !== undefined && !open.socket.destroying
+  }
   const drop = (key: string) => {
     const pair = pairs.get(key)
     if (pair === undefined) return
@@ -261,5 +267,5 @@ export const makePairs = (options: PairsOptions): Pairs => {
       if (pair.attempt !== undefined) endAttempt(key, pair, pair.attempt, undefined)
     }
   }
-  return { accept, dial, drop, shut }
+  return { accept, dial, isOpen, drop, shut }
 }
