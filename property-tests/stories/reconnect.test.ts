@@ -14,7 +14,7 @@ import * as Child from "../../plugin/standalone/Child.ts"
 import { clearPlaces, isFree, makePlace, type Place } from "./stage.ts"
 
 /** From a program's start, with nobody to look anything up: two seconds of waiting for the DHT, and a dial or two. */
-const arrivesMs = 15_000
+const arrivesMs = 20_000
 
 const nodes: Array<Child.Child> = []
 const scope = Effect.runSync(Scope.make())
