@@ -150,6 +150,12 @@ export const olderDiskWindowMs = 86_400_000
 export const farewellMs = 30_000
 /** Longest pause between two dials of a former friend that has not confirmed it. */
 export const farewellPauseMaxMs = 3_600_000
+/** Dials of one friend that a start may cost, a minute apart or so, where it is known where the friend was. */
+export const helloTriesMax = 5
+/** Addresses at which a friend was met lately that are remembered: at home, at work, on the way, and one to spare. */
+export const addressesPerFriendMax = 4
+/** Characters of the host in one of them: the longest IPv6 address, with the name of an interface. */
+export const addressHostMax = 64
 /** Friends that are dialled once after a start, to fetch what waits for us. */
 export const helloDialsMax = 64
 /** Entries that wait for the conversation log; beyond it texts are refused for now, and wait at their senders instead. */

@@ -11,6 +11,15 @@ export class TransportError extends Data.TaggedError("TransportError")<{
   readonly message: string
 }> {}
 
+/**
+ * A place in the network where a far end was met: text and number as this transport writes them, not for anybody else to
+ * understand. It says nothing of who is there now.
+ */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
 /** One open connection. Bytes sent arrive in order; boundaries between sends are not preserved. */
 export interface Link {
   /** Unique within this transport's lifetime. */
@@ -21,6 +30,8 @@ export interface Link {
   readonly remoteKey: Uint8Array
   /** Topics (32 bytes each) through which this link was found; empty on the accepting side and for dials by key. */
   readonly topics: ReadonlyArray<Uint8Array>
+  /** Where the far end was when the link opened; absent if the transport cannot tell. */
+  readonly remoteAddress?: Address
   /** Channel binding: bytes both ends share and nobody else can reproduce; empty if the transport has none. */
   readonly binding: Uint8Array
   /** Returns when the bytes are accepted and the far end reads fast enough; fails `closed` once the link is gone. */
@@ -33,10 +44,14 @@ export interface Link {
   readonly abort: Effect.Effect<void>
 }
 
-/** Whom to dial: whoever announces a topic, or one transport key directly. 32 bytes each. */
+/**
+ * Whom to dial: whoever announces a topic, or one transport key directly. 32 bytes each. `hints` are addresses where the
+ * holder of the key was met, the likeliest first: they are tried without a lookup, and before it. A wrong one costs a
+ * bounded time, and never brings a link to another key.
+ */
 export type DialTarget =
   | { readonly kind: "topic"; readonly topic: Uint8Array }
-  | { readonly kind: "key"; readonly key: Uint8Array }
+  | { readonly kind: "key"; readonly key: Uint8Array; readonly hints?: ReadonlyArray<Address> }
 
 export interface TransportShape {
   /** Our own transport key, 32 bytes. */

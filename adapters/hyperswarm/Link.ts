@@ -52,6 +52,10 @@ const listen = (
   })
 }
 
+/** Where the far end is now; nothing if the socket is gone already. */
+const addressOf = ({ rawStream }: NoiseSocket): Pick<Link, "remoteAddress"> =>
+  rawStream?.remoteHost ? { remoteAddress: { host: rawStream.remoteHost, port: rawStream.remotePort } } : {}
+
 /**
  * Wraps an open socket. Keep-alive and the watch for a dead far end start here.
  * `topics` are those through which we found it; `id` must be unique within the transport.
@@ -97,6 +101,7 @@ export const makeLink = (
     initiator: socket.isInitiator,
     remoteKey: new Uint8Array(socket.remotePublicKey),
     topics,
+    ...addressOf(socket),
     binding: new Uint8Array(socket.handshakeHash),
     send: outbound.send,
     receive: Stream.fromPull(Effect.succeed(inbound.pull)),

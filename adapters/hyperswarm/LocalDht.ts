@@ -127,5 +127,7 @@ export const localTiming = {
   keepAliveMs: 1_000,
   deadAfterMs: 3_000,
   dialLimitMs: 4_000,
+  hintLimitMs: 900,
+  announceLimitMs: 2_000,
   reannounceEveryMs: 2_000
 } as const

@@ -5,7 +5,7 @@
  * Hyperswarm's own dialling is not used: it drops peers after three failures and cannot restart an attempt that hangs.
  */
 import type { NoiseSocket } from "hyperdht"
-import type { Link } from "../../ports/Transport.ts"
+import type { Address, Link } from "../../ports/Transport.ts"
 import { isHello, writeHello } from "./Flow.ts"
 
 export interface PairsOptions {
@@ -20,7 +20,8 @@ export interface PairsOptions {
   readonly crossingMs: number
   /** An open socket whose far end does not say hello within this is not real. */
   readonly helloLimitMs: number
-  readonly connect: (key: Buffer) => NoiseSocket
+  /** Begins to connect: wherever a lookup finds the key, or at a place where it may be. */
+  readonly connect: (key: Buffer, place: Address | undefined) => NoiseSocket
   readonly blocked: (key: string) => boolean
   /** Makes a link of an open socket: from here on what arrives is bounded. */
   readonly wrap: (socket: NoiseSocket, topics: ReadonlyArray<Uint8Array>) => Link
@@ -50,8 +51,13 @@ interface Pair {
 export interface Pairs {
   /** Takes an incoming socket, or destroys it. */
   accept(socket: NoiseSocket): void
-  /** Dials a key now and calls `over` once when that is over; the result stops waiting, and the attempt if unwanted. */
-  dial(key: Uint8Array, topic: Uint8Array | undefined, over: () => void): () => void
+  /**
+   * Dials a key now, at a place if one is given and no attempt is under way, and calls `over` once when that is over; the
+   * result stops waiting, and the attempt if unwanted.
+   */
+  dial(key: Uint8Array, topic: Uint8Array | undefined, over: () => void, place?: Address): () => void
+  /** Whether there is a link with a key. */
+  isOpen(key: Uint8Array): boolean
   /** Destroys whatever exists with a key. */
   drop(key: string): void
   /** Refuses everything from now on, and destroys what is not open yet. */
@@ -160,9 +166,9 @@ export const makePairs = (options: PairsOptions): Pairs => {
       if (!opened && isCurrent()) endAttempt(key, pair, attempt, undefined)
     })
   }
-  const relaunch = (key: string, pair: Pair, attempt: Attempt) => {
+  const relaunch = (key: string, pair: Pair, attempt: Attempt, place: Address | undefined) => {
     const stale = attempt.socket
-    attempt.socket = options.connect(Buffer.from(key, "hex"))
+    attempt.socket = options.connect(Buffer.from(key, "hex"), place)
     attempt.startedAtMs = performance.now()
     stale.destroy()
     launch(key, pair, attempt)
@@ -200,15 +206,15 @@ export const makePairs = (options: PairsOptions): Pairs => {
     })
   }
 
-  const attemptFor = (key: string, pair: Pair): Attempt | undefined => {
+  const attemptFor = (key: string, pair: Pair, place: Address | undefined): Attempt | undefined => {
     const now = performance.now()
     const running = pair.attempt
     if (running !== undefined) {
-      if (now - running.startedAtMs >= options.attemptFreshMs) relaunch(key, pair, running)
+      if (now - running.startedAtMs >= options.attemptFreshMs) relaunch(key, pair, running, place)
       return running
     }
     if (pairs.size > options.linksMax) return undefined
-    const socket = options.connect(Buffer.from(key, "hex"))
+    const socket = options.connect(Buffer.from(key, "hex"), place)
     const attempt = {
       socket,
       startedAtMs: now,
@@ -220,7 +226,7 @@ export const makePairs = (options: PairsOptions): Pairs => {
     return attempt
   }
 
-  const dial = (remoteKey: Uint8Array, topic: Uint8Array | undefined, over: () => void): (() => void) => {
+  const dial: Pairs["dial"] = (remoteKey, topic, over, place) => {
     const key = hex(remoteKey)
     const nothing = () => {}
     if (shutDown || key === localKey || options.blocked(key)) {
@@ -228,7 +234,7 @@ export const makePairs = (options: PairsOptions): Pairs => {
       return nothing
     }
     const pair = pairOf(key)
-    const attempt = pair.open === undefined || pair.open.socket.destroying ? attemptFor(key, pair) : undefined
+    const attempt = pair.open === undefined || pair.open.socket.destroying ? attemptFor(key, pair, place) : undefined
     if (attempt === undefined) {
       forgetIfEmpty(key, pair)
       over()
@@ -242,6 +248,10 @@ export const makePairs = (options: PairsOptions): Pairs => {
     }
   }
 
+  const isOpen = (key: Uint8Array) => {
+    const open = pairs.get(hex(key))?.open
+    return open !== undefined && !open.socket.destroying
+  }
   const drop = (key: string) => {
     const pair = pairs.get(key)
     if (pair === undefined) return
@@ -257,5 +267,5 @@ export const makePairs = (options: PairsOptions): Pairs => {
       if (pair.attempt !== undefined) endAttempt(key, pair, pair.attempt, undefined)
     }
   }
-  return { accept, dial, drop, shut }
+  return { accept, dial, isOpen, drop, shut }
 }

@@ -9,6 +9,7 @@ import { type Cause, Effect, Layer, Queue, Redacted, type Scope, Stream } from "
 import HyperDHT, { type NoiseSocket } from "hyperdht"
 import Hyperswarm, { type DiscoverySession } from "hyperswarm"
 import { type DialTarget, type Link, Transport, TransportError, type TransportShape } from "../../ports/Transport.ts"
+import { dialHints, usualPort } from "./Hints.ts"
 import { type LinkOptions, makeLink } from "./Link.ts"
 import { lookupAndDial } from "./Lookup.ts"
 import { makePairs, type Pairs } from "./Pairs.ts"
@@ -21,6 +22,8 @@ export interface HyperswarmOptions {
   readonly bootstrap?: ReadonlyArray<{ readonly host: string; readonly port: number }>
   /** Address to bind. A loopback network needs `127.0.0.1`; default all interfaces. */
   readonly host?: string
+  /** UDP port to bind, or if it is taken another. Default: one that the transport key decides, the same at each start. */
+  readonly port?: number
   /** Whether the DHT node only uses the DHT. Absent: hyperdht finds out, and helps to carry the DHT where it can. */
   readonly ephemeral?: boolean
   /** Whether to assume a firewall in front of us. Absent: hyperdht finds out. */
@@ -31,16 +34,18 @@ export interface HyperswarmOptions {
   readonly deadAfterMs?: number
   /** An attempt to dial is over after this. Default 8,000. */
   readonly dialLimitMs?: number
+  /** Before it, the addresses where the peer was met have this long. Default 3,000; dead ones take a third of it. */
+  readonly hintLimitMs?: number
+  /** How long a start waits to be announced, and an end to be taken back, where no DHT node answers. Default 5,000. */
+  readonly announceLimitMs?: number
   /** Announcements are repeated this often. Default ten minutes; a DHT node forgets after twenty. */
   readonly reannounceEveryMs?: number
   /** Links kept at once. Default 256. */
   readonly linksMax?: number
 }
 
-const announceLimitMs = 15_000
+const topicLimitMs = 15_000
 const withdrawLimitMs = 3_000
-const listenLimitMs = 5_000
-const destroyLimitMs = 5_000
 const unclaimedLinksMax = 64
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
@@ -70,7 +75,8 @@ const linkOptions = (options: HyperswarmOptions): LinkOptions => ({
 })
 
 /** Only the options that were given: `bootstrap: undefined` would mean the public network even to a test. */
-const dhtOptions = (options: HyperswarmOptions) => ({
+const dhtOptions = (options: HyperswarmOptions, key: Uint8Array) => ({
+  port: options.port ?? usualPort(key),
   connectionKeepAlive: options.keepAliveMs ?? 5_000,
   ...(options.bootstrap === undefined ? {} : { bootstrap: options.bootstrap }),
   ...(options.host === undefined ? {} : { host: options.host }),
@@ -85,14 +91,15 @@ const openSwarm = (options: HyperswarmOptions, blocked: ReadonlySet<string>) =>
     if (seed.length !== 32) return yield* failure("network", "the swarm seed must be 32 bytes")
     const swarm = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const dht = new HyperDHT(dhtOptions(options))
         const keyPair = HyperDHT.keyPair(Buffer.from(seed))
+        const dht = new HyperDHT(dhtOptions(options, keyPair.publicKey))
         return new Hyperswarm({ dht, keyPair, firewall: (key) => blocked.has(hex(key)) })
       }),
       (open) =>
         Effect.promise(async () => {
-          if (await within(destroyLimitMs, open.destroy())) return
-          await within(destroyLimitMs, open.dht.destroy({ force: true }))
+          const limitMs = options.announceLimitMs ?? 5_000
+          if (await within(limitMs, open.destroy())) return
+          await within(limitMs, open.dht.destroy({ force: true }))
         })
     )
     // The swarm would refuse a key for ever that was refused once; who is refused is our set's to say, each time.
@@ -104,11 +111,11 @@ const openSwarm = (options: HyperswarmOptions, blocked: ReadonlySet<string>) =>
  * Binds, and announces our key, as far as that goes in time. Peers come as soon as we are bound, long before this is
  * over: whoever takes their sockets must be there already, or the first that is reset ends the process.
  */
-const listen = (swarm: Hyperswarm) =>
+const listen = (swarm: Hyperswarm, limitMs: number) =>
   Effect.tryPromise({
     try: () => swarm.listen(),
     catch: (cause) => new TransportError({ code: "network", message: `cannot listen: ${String(cause)}` })
-  }).pipe(Effect.timeoutOption(listenLimitMs))
+  }).pipe(Effect.timeoutOption(limitMs))
 
 /** Announcements: one session of the swarm a topic, repeated on a timer because DHT nodes forget and die. */
 const openAnnouncements = (swarm: Hyperswarm, everyMs: number) =>
@@ -137,8 +144,8 @@ const openAnnouncements = (swarm: Hyperswarm, everyMs: number) =>
           done ? Effect.void : failure("unreachable", "no DHT node accepted the announcement; it is tried again later")
         ),
         Effect.timeoutOrElse({
-          duration: announceLimitMs,
-          orElse: () => failure("timed-out", `not announced within ${announceLimitMs} ms; it is tried again later`)
+          duration: topicLimitMs,
+          orElse: () => failure("timed-out", `not announced within ${topicLimitMs} ms; it is tried again later`)
         })
       )
     const withdraw = (topic: Uint8Array): Effect.Effect<void> =>
@@ -198,22 +205,30 @@ export const make = (options: HyperswarmOptions): Effect.Effect<TransportShape, 
       attemptFreshMs: 1_500,
       crossingMs: 3_000,
       helloLimitMs: 2_000,
-      connect: (key) => swarm.dht.connect(key, { keyPair: swarm.keyPair, relayAddresses: options.bootstrap ?? [] }),
+      connect: (key, place) => {
+        const relayAddresses = place === undefined ? (options.bootstrap ?? []) : [place]
+        return swarm.dht.connect(key, { keyPair: swarm.keyPair, relayAddresses })
+      },
       blocked: (key) => blocked.has(key),
       wrap,
       admit
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => pairs.shut()))
     swarm.on("connection", (socket) => pairs.accept(socket))
-    yield* listen(swarm)
+    yield* listen(swarm, options.announceLimitMs ?? 5_000)
     const { announce, withdraw } = yield* openAnnouncements(swarm, options.reannounceEveryMs ?? 600_000)
     const limitMs = options.dialLimitMs ?? 8_000
+    const hintLimitMs = options.hintLimitMs ?? 3_000
 
     const dial = (target: DialTarget): Effect.Effect<void, TransportError> => {
       if (malformed(target.kind === "key" ? target.key : target.topic)) {
         return failure("unreachable", "a dial target is 32 bytes")
       }
-      if (target.kind === "key") return dialKey(pairs, target.key, limitMs)
+      if (target.kind === "key") {
+        const { hints = [], key } = target
+        // With a link the second is over at once.
+        return Effect.andThen(dialHints(swarm.dht, pairs, key, hints, hintLimitMs), dialKey(pairs, key, limitMs))
+      }
       return lookupAndDial(swarm.dht, pairs, target.topic, limitMs)
     }
     return {

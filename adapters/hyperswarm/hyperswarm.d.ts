@@ -24,6 +24,8 @@ declare module "hyperdht" {
     readonly destroying: boolean
     readonly rawBytesRead: number
     readonly rawBytesWritten: number
+    /** The UDX stream beneath; null before it is open and after it has closed. */
+    readonly rawStream: { readonly remoteHost: string; readonly remotePort: number } | null
     setKeepAlive(ms: number): void
     setTimeout(ms: number): void
     sendKeepAlive(): void

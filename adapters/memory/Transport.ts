@@ -4,7 +4,14 @@
  * It has no channel binding and says so with empty bytes: whatever it made up, anybody in the process could make up too.
  */
 import { Cause, Clock, Effect, Layer, Queue, type Scope, Semaphore, Stream } from "effect"
-import { type DialTarget, type Link, Transport, TransportError, type TransportShape } from "../../ports/Transport.ts"
+import {
+  type Address,
+  type DialTarget,
+  type Link,
+  Transport,
+  TransportError,
+  type TransportShape
+} from "../../ports/Transport.ts"
 
 export interface NetworkOptions {
   /** How long a dial takes, and how long sent bytes are under way. Default 0. */
@@ -108,12 +115,17 @@ export interface Network {
   readonly options: Required<NetworkOptions>
   readonly stations: Map<string, Station>
   readonly topics: Map<string, Set<string>>
+  /** Whether keys and topics are found; without that only who is dialled where it is can be reached. */
+  lookups: boolean
+  /** The address of a key: the same whenever its station is there. */
+  addressOf(key: string): Address
   nextLink(): number
 }
 
 /** A network without nodes. */
 export const makeNetwork = (options: NetworkOptions = {}): Network => {
   let count = 0
+  const ports = new Map<string, number>()
   return {
     options: {
       latencyMs: options.latencyMs ?? 0,
@@ -122,13 +134,19 @@ export const makeNetwork = (options: NetworkOptions = {}): Network => {
     },
     stations: new Map(),
     topics: new Map(),
+    lookups: true,
+    addressOf: (key) => {
+      const port = ports.get(key) ?? ports.size + 1
+      ports.set(key, port)
+      return { host: "memory", port }
+    },
     nextLink: () => ++count
   }
 }
 
 /** One end of a link. `forget` takes the link out of both stations. */
 const makeEnd = (
-  end: Pick<Link, "id" | "initiator" | "remoteKey" | "topics">,
+  end: Pick<Link, "id" | "initiator" | "remoteKey" | "remoteAddress" | "topics">,
   out: Pipe,
   into: Pipe,
   forget: () => void
@@ -171,9 +189,15 @@ const join = (network: Network, dialler: Station, remote: Station, topics: Reado
   }
   dialler.open.set(there, sever)
   remote.open.set(here, sever)
-  const ours = makeEnd({ id: `memory-${id}a`, initiator: true, remoteKey: remote.key, topics }, going, coming, forget)
+  const [ofDialler, ofRemote] = [network.addressOf(here), network.addressOf(there)]
+  const ours = makeEnd(
+    { id: `memory-${id}a`, initiator: true, remoteKey: remote.key, remoteAddress: ofRemote, topics },
+    going,
+    coming,
+    forget
+  )
   const theirs = makeEnd(
-    { id: `memory-${id}b`, initiator: false, remoteKey: dialler.key, topics: [] },
+    { id: `memory-${id}b`, initiator: false, remoteKey: dialler.key, remoteAddress: ofDialler, topics: [] },
     coming,
     going,
     forget
@@ -214,7 +238,14 @@ export const make = (network: Network, key: Uint8Array): Effect.Effect<Transport
     }
     const dialNow = (target: DialTarget) =>
       Effect.sync(() => {
-        if (target.kind === "key") return joinByKey(hex(target.key), [])
+        if (target.kind === "key") {
+          const key = hex(target.key)
+          const { host, port } = network.addressOf(key)
+          const isHinted = (target.hints ?? []).some((hint) => hint.host === host && hint.port === port)
+          if (network.lookups || isHinted) joinByKey(key, [])
+          return
+        }
+        if (!network.lookups) return
         for (const remoteKey of network.topics.get(hex(target.topic)) ?? []) joinByKey(remoteKey, [target.topic])
       })
     return {

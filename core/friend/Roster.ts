@@ -11,6 +11,7 @@ import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
+import * as Addresses from "./Addresses.ts"
 import type { Rule } from "./AutoAccept.ts"
 import type * as PeerKey from "./PeerKey.ts"
 import { Mark } from "./Trust.ts"
@@ -29,6 +30,8 @@ export const Friend = Schema.Struct({
   topic: text,
   /** Learnt in the first session; absent before it. */
   swarmKey: optional(text),
+  /** Where it was met lately, newest first: for us to dial, and told to nobody. */
+  addresses: optional(Addresses.Addresses),
   channel: text,
   evidence: Schema.Literals(["same", "different", "unproven"]),
   sinceMs: Schema.Int,
@@ -85,24 +88,29 @@ export const withAccepted = (friend: Friend, { current, earlier, lost, recovery 
   ...(recovery === undefined ? {} : { recovery })
 })
 
+/** A peer that is no friend any more: where it can be found is not kept. */
+export const asFormer = ({ addresses: _, ...friend }: Friend): Friend => ({ ...friend, standing: "Former" })
+
 /** A friend about whose key there is no doubt. */
 export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
 
 /**
+/**
  * What stays of a peer's keys when it is befriended again: those it has left are left for ever, and so is what was made
- * sure of. A recovery key and a doubt stay with a friend; with a former one a new friendship begins, and its first
- * session brings the commitment anew.
+ * sure of. A recovery key, a doubt and where it was met stay with a friend; with a former one a new friendship begins, and
+ * its first session brings them anew.
  */
 export const keysKept = (before: Friend | undefined): Partial<Friend> => {
   if (before === undefined) return {}
-  const { doubt, earlier, lost, recovery, trust } = before
+  const { addresses, doubt, earlier, lost, recovery, trust } = before
   const left = {
     ...(earlier === undefined ? {} : { earlier }),
     ...(lost === undefined ? {} : { lost }),
     ...(trust === undefined ? {} : { trust })
   }
   if (before.standing !== "Friend") return left
-  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...(doubt === undefined ? {} : { doubt }) }
+  const kept = { ...(doubt === undefined ? {} : { doubt }), ...(addresses === undefined ? {} : { addresses }) }
+  return { ...left, ...(recovery === undefined ? {} : { recovery }), ...kept }
 }
 
 /** A request of ours that waits for an answer. `signature` is absent until the line has been signed. */

@@ -8,6 +8,7 @@ import * as Verdict from "../admission/Verdict.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Addresses from "../friend/Addresses.ts"
 import type * as Roster from "../friend/Roster.ts"
 import * as Sas from "../friend/Sas.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -132,17 +133,20 @@ const greet = (state: State.State, connection: string, { peerId, runs = [] }: Ro
   }
 }
 
-/** The proof replaces the line's agreement key and tells the transport key (PROTOCOL.md §7). */
+/** The proof replaces the line's agreement key and tells the transport key (PROTOCOL.md §7); the link, where it is. */
 const learn = (state: State.State, input: Opened, friend: Roster.Friend): State.State => {
   const { agreementKey, recovery = null, swarmKey } = input.peer.value
-  if (friend.agreementKey === agreementKey && friend.swarmKey === swarmKey && friend.recovery !== undefined)
-    return state
+  // Written when a session opens somewhere new, and at no other time: no message costs a write for it.
+  const addresses = friend.standing === "Friend" ? Addresses.meet(friend.addresses, input.address) : friend.addresses
+  const isKnown = friend.agreementKey === agreementKey && friend.swarmKey === swarmKey && friend.recovery !== undefined
+  if (isKnown && addresses === friend.addresses) return state
   // The commitment to the recovery key counts as the first session brings it; later only that key can change it.
   const learnt = {
     ...friend,
     agreementKey,
     swarmKey,
-    recovery: friend.recovery === undefined ? recovery : friend.recovery
+    recovery: friend.recovery === undefined ? recovery : friend.recovery,
+    ...(addresses && { addresses })
   }
   return State.withRoster(state, { friends: Table.set(state.durable.roster.friends, friend.peerId, learnt) })
 }

@@ -147,13 +147,16 @@ const transmit = (
   )
 }
 
-/** Dials by the transport key the peer had last, then by its topic; each attempt is bounded by the transport. */
+/**
+ * Dials by the transport key the peer had last, where it was met lately and then wherever a lookup finds it, then by its
+ * topic; each attempt is bounded by the transport.
+ */
 const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
-  const { identityKey, peerId, swarmKey } = output
+  const { addresses: hints, identityKey, peerId, swarmKey } = output
   const connected = () => State.session(world.state(), peerId) !== undefined
   const attempt = (target: Parameters<typeof world.transport.dial>[0]) =>
     connected() ? Effect.void : world.transport.dial(target).pipe(Effect.catch(() => Effect.void))
-  if (swarmKey !== undefined) yield* attempt({ kind: "key", key: keyBytes(swarmKey) })
+  if (swarmKey !== undefined) yield* attempt({ kind: "key", key: keyBytes(swarmKey), ...(hints && { hints }) })
   yield* Effect.suspend(() => attempt({ kind: "topic", topic: PeerId.topicOf(world.crypto, keyBytes(identityKey)) }))
   // A link that was found still has to open before it is a session.
   for (let waited = 0; waited < 20 && !connected() && world.openings.size > 0; waited++) yield* Effect.sleep(50)

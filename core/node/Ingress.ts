@@ -187,6 +187,7 @@ const open = Effect.fnUntraced(function* (world: World, link: Link, session: Sea
     initiator: session.role === "initiator",
     version: session.version,
     handshakeHash: Base64url.encode(session.handshakeHash),
-    peer: session.peer
+    peer: session.peer,
+    ...(link.remoteAddress && { address: link.remoteAddress })
   })
 })

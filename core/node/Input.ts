@@ -4,6 +4,7 @@
  * Completions are inputs too: no port ever calls back into the state.
  */
 import type { Answer } from "../../ports/Sandbox.ts"
+import type { Address } from "../../ports/Transport.ts"
 import type { Capability } from "../admission/Capability.ts"
 import type { Allowance } from "../agent/Allowance.ts"
 import type { When } from "../agent/HoldRule.ts"
@@ -95,6 +96,8 @@ export type Input =
       /** Of this very session, base64url: the same at both ends, and nowhere else. */
       readonly handshakeHash: string
       readonly peer: Authentic<Proof>
+      /** Where the far end is, as the transport saw it. */
+      readonly address?: Address
     }
   | {
       readonly _tag: "Received"

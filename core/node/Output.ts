@@ -4,6 +4,7 @@
  * Each is performed at most once per commit; what must survive a crash is in the state and asked for again at start.
  */
 import type { Entry } from "../../ports/ConversationLog.ts"
+import type { Address } from "../../ports/Transport.ts"
 import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import type { Code, Rejection } from "../Rejection.ts"
@@ -40,6 +41,8 @@ export type Output =
       readonly peerId: PeerId
       readonly identityKey: RemoteIdentityKey
       readonly swarmKey: RemoteSwarmKey | undefined
+      /** Where it was met lately, newest first. */
+      readonly addresses?: ReadonlyArray<Address>
     }
   | { readonly _tag: "Block" | "Unblock"; readonly swarmKey: RemoteSwarmKey }
   | { readonly _tag: "Show"; readonly entry: Entry }

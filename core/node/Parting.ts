@@ -8,7 +8,7 @@ import * as Grants from "../admission/Grants.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Friendship from "../friend/Friendship.ts"
-import type * as Roster from "../friend/Roster.ts"
+import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
@@ -77,7 +77,7 @@ export const forget = (state: State.State, former: Roster.Friend | undefined): S
 const end = (state: State.State, friend: Roster.Friend): State.State => {
   const { peerId } = friend
   if (Friendship.next("Friend", "weEnd") !== "Former") throw new Error("a friendship cannot end")
-  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, standing: "Former" as const })
+  const friends = Table.set(state.durable.roster.friends, peerId, Roster.asFormer(friend))
   const askedBy = Table.removeWhere(state.durable.roster.askedBy, (request) => request.peerId === peerId)
   const asked = Table.removeWhere(state.durable.roster.asked, ({ to }) => Name.fold(to) === Name.fold(friend.name))
   return State.withDurable(State.withRoster(state, { friends, asked, askedBy }), {

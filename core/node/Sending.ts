@@ -45,10 +45,11 @@ export const flush = (state: State.State, peerId: PeerId, turn: Turn): State.Ste
 
 /** Asks for a dial unless one is under way or not yet due. */
 export const dial = (state: State.State, record: Roster.Friend, turn: Turn): State.Stepped => {
-  const { identityKey, peerId, swarmKey } = record
+  const { addresses, identityKey, peerId, swarmKey } = record
   const contact = State.contact(state, peerId)
   if (contact.dialing || turn.nowMs < contact.nextDialMs) return [state, []]
-  return [State.withContact(state, peerId, { dialing: true }), [{ _tag: "Dial", peerId, identityKey, swarmKey }]]
+  const output = { _tag: "Dial" as const, peerId, identityKey, swarmKey, ...(addresses && { addresses }) }
+  return [State.withContact(state, peerId, { dialing: true }), [output]]
 }
 
 /** Nothing numbered leaves before the peer's greeting: only then is it known that our numbers are new to it. */
@@ -226,10 +227,12 @@ const isToBeStopped = (state: State.State, { id, kind, withdrawn }: Outbox.Entry
   kind === "Inject" && withdrawn === "cancelled" && Table.has(state.durable.calls, id)
 
 /** A session was good for something: the next dial is like the first. With a former friend only the end of it is. */
-export const worked = (state: State.State, peerId: PeerId): State.State =>
-  State.contact(state, peerId).attempt === 0 || Roster.friend(state.durable.roster, peerId) === undefined
-    ? state
-    : State.withContact(state, peerId, { attempt: 0 })
+export const worked = (state: State.State, peerId: PeerId): State.State => {
+  const { attempt, hellosLeft = 0 } = State.contact(state, peerId)
+  const isFirst = attempt === 0 && hellosLeft === 0
+  if (isFirst || Roster.friend(state.durable.roster, peerId) === undefined) return state
+  return State.withContact(state, peerId, { attempt: 0, ...(hellosLeft > 0 && { hellosLeft: 0 }) })
+}
 
 /** A receipt: everything it confirms has taken effect at the peer. */
 export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, turn: Turn): State.Stepped => {

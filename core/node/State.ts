@@ -112,6 +112,8 @@ export interface Contact {
   readonly attempt: number
   readonly dialing: boolean
   readonly nextDialMs: number
+  /** Dials of this start that it may still cost until a session was good for something. */
+  readonly hellosLeft?: number
   /** The peer asked us to pause until then. */
   readonly pausedUntilMs: number
   /** Dials that only brought our new key, and when the next one is due. */

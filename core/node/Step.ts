@@ -8,13 +8,13 @@ import { HashMap } from "effect"
 import * as ReplayWindow from "../admission/ReplayWindow.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
-import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Comparing from "./Comparing.ts"
 import * as Connecting from "./Connecting.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
+import * as Hello from "./Hello.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Operating from "./Operating.ts"
@@ -84,17 +84,8 @@ const started = (state: State.State, turn: Turn): State.Stepped =>
     (current) => Posting.repost(current, turn),
     (current) => Answering.showAgain(current, turn),
     (current) => tick(current, turn),
-    (current) => sayHello(current, turn)
+    (current) => Hello.begin(current, turn)
   )
-
-/** Dials friends once after a start, so that what waits for us at them comes at once; the newest, within a bound. */
-const sayHello = (state: State.State, turn: Turn): State.Stepped => {
-  const friends = Table.values(state.durable.roster.friends)
-    .filter((friend) => friend.standing === "Friend" && friend.swarmKey !== undefined)
-    .sort((a, b) => b.sinceMs - a.sinceMs)
-    .slice(0, Limits.helloDialsMax)
-  return State.chain(state, ...friends.map((one) => (current: State.State) => Sending.dial(current, one, turn)))
-}
 
 const blocked = (state: State.State, turn: Turn): ReadonlyArray<Output> =>
   Table.values(state.durable.bans).flatMap(({ peerId, untilMs }): ReadonlyArray<Output> => {
@@ -120,6 +111,7 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Answering.showAgain(current, turn),
     (current) => Rotating.announce(current, turn),
     (current) => Rotating.bringNews(current, turn),
+    (current) => Hello.again(current, turn),
     ...waiting.map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))
   )
 }

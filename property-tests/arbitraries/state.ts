@@ -303,6 +303,12 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })
 )
 
+/** Where a transport may say that a far end is, sensible or not. */
+const place = fc.record({
+  host: fc.constantFrom("192.0.2.1", "192.0.2.2", "fe80::1%eth0", "", "two words", "h".repeat(65)),
+  port: fc.constantFrom(1, 61_000, 65_535, 0, 65_536, 1.5, Number.NaN)
+})
+
 const peerIdOf = (one: Person) => PeerId.of(crypto, one.self.identityKey)
 const rejection = fc
   .constantFrom(...(Object.keys(Rejection.table) as ReadonlyArray<Rejection.Code>))
@@ -372,7 +378,13 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ _tag: fc.constant("LinePosted" as const), kind, key, rejection: fc.option(rejection) })
   },
-  { weight: 4, arbitrary: fc.tuple(other, connection, fc.boolean()).map((given) => openedBy(...given)) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(other, connection, fc.boolean(), sometimes(place)).map(([by, on, initiator, address]) => ({
+      ...openedBy(by, on, initiator),
+      ...(address === undefined ? {} : { address })
+    }))
+  },
   {
     weight: 20,
     arbitrary: fc.tuple(other, connection, message).map(([by, on, said]) => received(by, on, Codec.encode(said)))

@@ -13,6 +13,8 @@ import { type Link, Transport, type TransportError, type TransportShape } from "
 export interface World {
   /** The layer of node `n`. The same number is the same transport key, also when it is built a second time. */
   node(n: number): Layer.Layer<Transport, TransportError>
+  /** From now on nobody answers a lookup. */
+  readonly endLookups: Effect.Effect<void>
 }
 
 /** What a test may expect of an adapter. Times in milliseconds. */
@@ -404,6 +406,77 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
         yield* again.transport.announce(topic(7))
         const third = yield* start(world.node(3))
         yield* dialUntilLinked(third, { kind: "topic", topic: topic(7) }, "its topic")
+      })
+    )
+
+    pair(
+      "with nobody to look up, a key is dialled where it was met last, also after either node restarted",
+      (a, b, world) =>
+        Effect.gen(function* () {
+          const [keyOfA, keyOfB] = [a.transport.localKey, b.transport.localKey]
+          const [ofA, ofB] = yield* meet(a, b)
+          const [placeOfA, placeOfB] = [ofB.remoteAddress, ofA.remoteAddress]
+          if (placeOfA === undefined || placeOfB === undefined) throw new Error("a link must say where its far end is")
+          const part = (link: Link) => Effect.andThen(link.abort, Effect.sleep(traits.quietMs))
+          yield* part(ofB)
+          yield* world.endLookups
+          const lost = [
+            b.transport.dial({ kind: "key", key: keyOfA }),
+            b.transport.dial({ kind: "topic", topic: topic(7) })
+          ]
+          const over = (dial: Effect.Effect<void, TransportError>) =>
+            Effect.timeoutOption(isOver(dial), traits.dialLimitMs)
+          yield* Effect.forEach(lost, over, { concurrency: 2 })
+          expect([a.seen.length, b.seen.length]).toEqual([1, 1])
+          const dead = { host: placeOfA.host, port: 9 }
+          const again = yield* dialUntilLinked(
+            b,
+            { kind: "key", key: keyOfA, hints: [dead, placeOfA] },
+            "a dial by hint"
+          )
+          expect(sameKey(again.remoteKey, keyOfA)).toBe(true)
+          yield* part(again)
+          yield* b.stop
+          const reborn = yield* start(world.node(2))
+          const third = yield* dialUntilLinked(
+            reborn,
+            { kind: "key", key: keyOfA, hints: [placeOfA] },
+            "a restarted node's dial"
+          )
+          yield* part(third)
+          yield* a.stop
+          const other = yield* start(world.node(1))
+          const last = yield* dialUntilLinked(other, { kind: "key", key: keyOfB, hints: [placeOfB] }, "both restarted")
+          expect(sameKey(last.remoteKey, keyOfB)).toBe(true)
+          yield* last.send(new Uint8Array([3]))
+          expect([...(yield* soon("a byte", read(yield* nextLink(reborn, "the last link"), 1)))]).toEqual([3])
+        })
+    )
+
+    pair("a wrong hint costs a bounded time, leads to nobody else, and the lookup goes on", (a, b, world) =>
+      Effect.gen(function* () {
+        const c = yield* start(world.node(3))
+        const [, ofB] = yield* meet(c, b)
+        const placeOfC = ofB.remoteAddress
+        if (placeOfC === undefined) throw new Error("a link must say where its far end is")
+        const nonsense = [
+          { host: "", port: 0 },
+          { host: "no.such.host.invalid", port: 70_000 },
+          { host: placeOfC.host, port: 0.5 },
+          { host: placeOfC.host, port: -1 }
+        ]
+        const key = a.transport.localKey
+        yield* b.transport.dial({ kind: "key", key, hints: [placeOfC, { host: placeOfC.host, port: 9 }, ...nonsense] })
+        expect(sameKey((yield* nextLink(b, "the one who was meant")).remoteKey, key)).toBe(true)
+        yield* nextLink(a, "its link")
+        // Only places that lead elsewhere, and nobody to find: over in time, with nothing to show.
+        const many = Array.from({ length: 2_000 }, (_, index) => ({ host: placeOfC.host, port: 10 + index }))
+        for (const hints of [[placeOfC, ...many], nonsense]) {
+          const dial = isOver(b.transport.dial({ kind: "key", key: topic(201), hints }))
+          yield* soon("a dial that leads nowhere", dial.pipe(Effect.timeoutOption(traits.dialLimitMs)))
+        }
+        yield* Effect.sleep(traits.quietMs)
+        expect([a.seen.length, b.seen.length, c.seen.length]).toEqual([1, 2, 1])
       })
     )
 

@@ -7,21 +7,28 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { fileURLToPath } from "node:url"
-import { Context, Effect, Fiber, Layer, Queue, Redacted, Schedule, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Queue, Redacted, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import fc from "fast-check"
 import HyperDHT, { type NoiseSocket } from "hyperdht"
 import { describe, expect, it } from "vitest"
+import { placesOf, usualPort } from "../../adapters/hyperswarm/Hints.ts"
 import { type DhtAddress, localTiming, testnet } from "../../adapters/hyperswarm/LocalDht.ts"
 import { layer as hyperswarm } from "../../adapters/hyperswarm/Transport.ts"
-import { makeNetwork, layer as memory } from "../../adapters/memory/Transport.ts"
+import { makeNetwork, layer as memory, type Network } from "../../adapters/memory/Transport.ts"
 import { type Link, Transport } from "../../ports/Transport.ts"
-import { read, start, suite, topic } from "./Transport.suite.ts"
+import { type Node, read, start, suite, topic } from "./Transport.suite.ts"
+
+const endLookupsOf = (network: Network) =>
+  Effect.sync(() => {
+    network.lookups = false
+  })
 
 suite(
   "memory",
   Effect.sync(() => {
     const network = makeNetwork()
-    return { node: (n) => memory(network, topic(n)) }
+    return { node: (n) => memory(network, topic(n)), endLookups: endLookupsOf(network) }
   }),
   { settleMs: 3_000, quietMs: 30, unreadBytesMax: 512 * 1024, dialLimitMs: 1_000 }
 )
@@ -30,16 +37,22 @@ suite(
   "memory, 5 ms away",
   Effect.sync(() => {
     const network = makeNetwork({ latencyMs: 5 })
-    return { node: (n) => memory(network, topic(n)) }
+    return { node: (n) => memory(network, topic(n)), endLookups: endLookupsOf(network) }
   }),
   { settleMs: 3_000, quietMs: 40, unreadBytesMax: 512 * 1024, dialLimitMs: 1_000 }
 )
 
 suite(
   "hyperswarm",
-  Effect.map(testnet, (bootstrap) => ({
-    node: (n) => hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap, ...localTiming })
-  })),
+  Effect.gen(function* () {
+    // Ends with the test, or before it.
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    const bootstrap = yield* Scope.provide(testnet, scope)
+    return {
+      node: (n: number) => hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap, ...localTiming }),
+      endLookups: Scope.close(scope, Exit.void)
+    }
+  }),
   { settleMs: 8_000, quietMs: 250, unreadBytesMax: 2 * 1024 * 1024, dialLimitMs: 6_000 }
 )
 
@@ -272,6 +285,76 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
         yield* within(1_000, "the link", Queue.take(a.links))
       })
     ))
+
+  it("finds who is on its network with no DHT at all, by host and key: the port is the key's own, at each start", () =>
+    run(
+      Effect.gen(function* () {
+        // As on the public network each believes in a firewall, and dials from a port that is another at each start.
+        const { firewalled: _, ...timing } = localTiming
+        const lone = (n: number) => hyperswarm({ swarmSeed: Redacted.make(topic(n)), bootstrap: [], ...timing })
+        const hints = [{ host: "127.0.0.1", port: 9 }]
+        const meet = (from: Node, to: Node) =>
+          Effect.gen(function* () {
+            yield* from.transport.dial({ kind: "key", key: to.transport.localKey, hints })
+            const link = yield* within(1_000, "a link", Queue.take(from.links))
+            expect(Buffer.compare(link.remoteKey, to.transport.localKey)).toBe(0)
+            expect(link.remoteAddress).toEqual({ host: "127.0.0.1", port: usualPort(to.transport.localKey) })
+            yield* link.abort
+          })
+        const [a, b] = [yield* start(lone(21)), yield* start(lone(22))]
+        yield* meet(a, b)
+        yield* Effect.all([a.stop, b.stop], { concurrency: 2 })
+        yield* meet(yield* start(lone(22)), yield* start(lone(21)))
+      })
+    ))
+
+  it("does not wait long for those who hold a remembered place, answer and then are silent", () =>
+    run(
+      Effect.gen(function* () {
+        const bootstrap = yield* testnet
+        // Not at its usual port: there it would be found at once.
+        const elsewhere = start(node(1, bootstrap, { port: 52_000 }))
+        const [a, b] = [yield* elsewhere, yield* start(node(2, bootstrap))]
+        const swallowed: Array<unknown> = []
+        const silent = Effect.acquireRelease(
+          Effect.promise(async () => {
+            const dht = new HyperDHT({ bootstrap: [], host: "127.0.0.1", ephemeral: true, firewalled: false })
+            Object.assign(dht, { onrequest: (request: unknown) => swallowed.push(request) > 0 })
+            await dht.bind()
+            return dht
+          }),
+          (dht) => Effect.promise(() => dht.destroy())
+        ).pipe(Effect.map((dht) => ({ host: "127.0.0.1", port: dht.address()!.port })))
+        const hints = yield* Effect.all(Array.from({ length: 6 }, () => silent))
+        const startedAtMs = performance.now()
+        yield* b.transport.dial({ kind: "key", key: a.transport.localKey, hints })
+        yield* within(1_000, "the one who was meant", Queue.take(b.links))
+        expect(performance.now() - startedAtMs).toBeLessThan(localTiming.hintLimitMs + localTiming.dialLimitMs)
+        expect(swallowed.length).toBeGreaterThan(0)
+      })
+    ))
+
+  it("knocks at few places: the first hints that are places, and their hosts at the key's own port", () => {
+    const host = fc.constantFrom("127.0.0.1", "192.0.2.1", "192.0.2.2", "", "::1", "host.example", "1.2.3", "0x7f.1")
+    const port = fc.constantFrom(0, -1, 1.5, Number.NaN, 65_536, 1, 9, 65_535)
+    const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
+    fc.assert(
+      fc.property(key, fc.array(fc.record({ host, port }), { maxLength: 12 }), (of, hints) => {
+        const places = placesOf(of, hints)
+        expect(places.length).toBeLessThanOrEqual(8)
+        const named = hints.slice(0, 4)
+        for (const place of places) {
+          expect(named.some((hint) => hint.host === place.host)).toBe(true)
+          expect(place.host).toMatch(/^\d+\.\d+\.\d+\.\d+$/)
+          expect(place.port === usualPort(of) || named.some((hint) => hint.port === place.port)).toBe(true)
+          expect(Number.isInteger(place.port) && place.port > 0 && place.port < 65_536).toBe(true)
+        }
+        expect(new Set(places.map((place) => `${place.host}:${place.port}`)).size).toBe(places.length)
+        expect(usualPort(of)).toBeGreaterThanOrEqual(61_000)
+        expect(usualPort(of)).toBeLessThan(65_500)
+      })
+    )
+  })
 
   it("leaves nothing behind: a process that closed its transport ends by itself", () =>
     run(

@@ -14,6 +14,8 @@ export interface Scene {
   readonly houses: ReadonlyArray<House>
   readonly truth: Truth
   houseOf(name: string): House | undefined
+  /** When it all began. */
+  readonly startMs: number
   /** The true time, milliseconds since the epoch. */
   nowMs(): number
   /** What was on the wire, and what nonces were used under which keys: kept by those who saw it. */

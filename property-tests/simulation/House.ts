@@ -76,6 +76,10 @@ export class House {
     return Base64url.encode(this.keys.identityKey) as Keys.RemoteIdentityKey
   }
 
+  get swarmKey(): string {
+    return Base64url.encode(Keys.swarmKey(this.#crypto, this.keys))
+  }
+
   /** The engine the house computes with. */
   get engine(): CryptoShape {
     return this.#crypto
@@ -121,8 +125,7 @@ export class House {
         this.#world.ended(this, inOrder)
       }
     }
-    const swarmKey = Base64url.encode(Keys.swarmKey(this.#crypto, this.keys))
-    this.process = new Process(around, State.start(self, durable), swarmKey)
+    this.process = new Process(around, State.start(self, durable), this.swarmKey)
   }
 
   stop(): void {

@@ -3,6 +3,7 @@
  * It never looks at a byte and never knows who anybody is; like the Transport port it proves transport keys only.
  * Weather is a value that can change in mid-flight: faults while it storms, and a calm in which all must arrive.
  */
+import type { Address } from "../../ports/Transport.ts"
 import type { Chance } from "./Chance.ts"
 import type { Clock } from "./Clock.ts"
 
@@ -34,8 +35,12 @@ export const calm: Weather = {
   noticesAfterMs: [2_000, 12_000]
 }
 
-/** Whom to dial: a transport key, or whoever announces a topic. */
-export type Target = { readonly kind: "key" | "topic"; readonly name: string }
+/** Whom to dial: a transport key, perhaps with places where it was, or whoever announces a topic. */
+export type Target = {
+  readonly kind: "key" | "topic"
+  readonly name: string
+  readonly hints?: ReadonlyArray<Address>
+}
 
 /** One end of a link, as its holder sees it. */
 export interface End {
@@ -43,6 +48,7 @@ export interface End {
   readonly initiator: boolean
   readonly remoteKey: string
   readonly topics: ReadonlyArray<string>
+  readonly remoteAddress?: Address
   /** What the transport's own handshake came to: the same at both ends, and another for each link. */
   readonly binding: Uint8Array
   send(bytes: Uint8Array): void
@@ -115,6 +121,9 @@ export class Network {
     dialsLinked: 0,
     mischief: { corrupt: 0, truncate: 0, duplicate: 0, reorder: 0, replay: 0, clog: 0, silence: 0 }
   }
+  /** Whether links say where their far end is, and whether anybody answers a lookup. */
+  addressing = false
+  lookups = true
   /** Sees every packet as it is sent: what somebody on the path could write down. */
   tap: ((link: string, fromInitiator: boolean, bytes: Uint8Array) => void) | undefined
   readonly #clock: Clock
@@ -125,6 +134,8 @@ export class Network {
   readonly #byKey = new Map<string, Set<Guest>>()
   readonly #byTopic = new Map<string, Set<Guest>>()
   readonly #wiresOf = new Map<Guest, Set<Wire>>()
+  readonly #ports = new Map<string, number>()
+  #portsGiven = 0
 
   constructor(clock: Clock, chance: Chance, weather: Weather) {
     this.#clock = clock
@@ -150,6 +161,19 @@ export class Network {
       if (inOrder) this.#close(wire, index)
       else this.#break(wire)
     }
+  }
+
+  /** Where the holder of a key is: the same place each time, until it moves. */
+  addressOf(swarmKey: string): Address {
+    const port = this.#ports.get(swarmKey) ?? this.move(swarmKey)
+    return { host: "simulation", port }
+  }
+
+  /** The holder of a key is at a place where nobody has been. */
+  move(swarmKey: string): number {
+    this.#portsGiven++
+    this.#ports.set(swarmKey, this.#portsGiven)
+    return this.#portsGiven
   }
 
   announce(guest: Guest, topic: string): void {
@@ -203,7 +227,11 @@ export class Network {
     })
   }
 
-  #find(guest: Guest, { kind, name }: Target): ReadonlyArray<Guest> {
+  #find(guest: Guest, { hints = [], kind, name }: Target): ReadonlyArray<Guest> {
+    if (!this.lookups) {
+      const { port } = this.addressOf(name)
+      if (kind === "topic" || !hints.some((hint) => hint.port === port)) return []
+    }
     const own = this.#guests.get(guest)
     return [...((kind === "key" ? this.#byKey : this.#byTopic).get(name) ?? [])].filter((other) => {
       const isShut = this.#guests.get(other)?.blocked.has(guest.swarmKey) || own?.blocked.has(other.swarmKey)
@@ -263,6 +291,7 @@ export class Network {
         initiator: index === 0,
         remoteKey: wire.sides[1 - index]!.guest.swarmKey,
         topics: index === 0 ? topics : [],
+        ...(this.addressing && { remoteAddress: this.addressOf(wire.sides[1 - index]!.guest.swarmKey) }),
         binding: new TextEncoder().encode(id),
         send: (bytes: Uint8Array) => this.#send(wire, index, bytes),
         close: () => this.#close(wire, index)

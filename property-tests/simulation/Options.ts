@@ -53,6 +53,8 @@ export interface Options {
   readonly liars: ReadonlyArray<Liar>
   /** Whether operators make sure of each other's keys, and demand it. */
   readonly verifies: boolean
+  /** From when until when nobody answers a lookup, in milliseconds from the start; see `Outage`. */
+  readonly outage?: { readonly fromMs: number; readonly toMs: number }
 }
 
 const minute = 60_000
@@ -124,12 +126,28 @@ export const peaceful = (seed: number, nodes: number, hours: number): Options =>
   verifies: false
 })
 
+/** Friends in peace, and for three hours nobody answers a lookup while they move, start anew and lose their links. */
+export const outage = (seed: number): Options => {
+  const chance = Chance.of(`outage ${seed}`)
+  return {
+    ...peaceful(seed, chance.whole(3, 8), 5),
+    writesEveryMin: chance.pick([5, 15]),
+    weather: {
+      ...calm,
+      dialFails: chance.pick([0, 0.2]),
+      breaksAfterMs: chance.pick([Number.POSITIVE_INFINITY, 15 * minute])
+    },
+    outage: { fromMs: 75 * minute, toMs: 255 * minute }
+  }
+}
+
 /** Whether somebody on the path changes bytes: what real transports keep from us, and what breaks sessions here. */
 export const isTampered = ({ weather }: Options): boolean =>
   (["corrupt", "truncate", "duplicate", "reorder", "replay"] as const).some((one) => weather.mischief?.[one])
 
 /** The command that plays the same run once more. A peaceful one is not decided by its seed alone. */
-const again = ({ hours, nodes, seed, turns }: Options, mistake: string | undefined): string => {
+const again = ({ hours, nodes, outage, seed, turns }: Options, mistake: string | undefined): string => {
+  if (outage !== undefined) return `npm run simulate -- --seed ${seed} --outage`
   const size = turns === 0 ? ` --nodes ${nodes} --days ${Number((hours / 24).toFixed(6))}` : ""
   return `npm run simulate -- --seed ${seed}${size}${mistake === undefined ? "" : ` --mistake ${mistake}`}`
 }

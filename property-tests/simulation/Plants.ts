@@ -11,7 +11,7 @@ import * as Connecting from "../../core/node/Connecting.ts"
 import * as Holding from "../../core/node/Holding.ts"
 import * as Table from "../../core/Table.ts"
 import type { Plant } from "./House.ts"
-import type { Options } from "./Options.ts"
+import * as Options from "./Options.ts"
 
 type Stepped = readonly [State.State, ReadonlyArray<Output.Output>]
 export type Step = NonNullable<ReturnType<NonNullable<Plant["step"]>>>
@@ -22,8 +22,8 @@ export interface Planted {
   readonly says: string
   /** The checker that must find it, whatever else does. */
   readonly foundBy: string
-  /** What a run needs for it to show; nothing if any run may. */
-  options?(options: Options): Options
+  /** What a run needs for it to show, if any run that a seed tells is not enough. */
+  readonly options?: (seed: number) => Options.Options
   make(): Plant
 }
 
@@ -37,6 +37,14 @@ export const after = (
 /** A bug in what a turn is given. */
 const before = (change: (state: State.State, input: Input.Input) => State.State): Plant => ({
   step: (step) => ((state, input, turn) => step(change(state, input), input, turn)) as Step
+})
+
+type Opened = Extract<Input.Input, { _tag: "Opened" }>
+
+/** A bug in what is learnt when a link has opened. */
+const meeting = (change: (input: Opened, state: State.State) => Opened): Plant => ({
+  step: (step) =>
+    ((state, input, turn) => step(state, input._tag === "Opened" ? change(input, state) : input, turn)) as Step
 })
 
 /** A state with other durable tables. */
@@ -498,6 +506,27 @@ export const plants: ReadonlyArray<Planted> = [
         const doubted = { ...friend, doubt: { state: "Changed" as const, key: friend.identityKey } }
         const friends = Table.set(state.durable.roster.friends, friend.peerId, doubted)
         return [durably(state, { roster: { ...state.durable.roster, friends } }), outputs]
+      })
+  },
+  {
+    name: "forgets-addresses",
+    says: "where a friend was met is not remembered",
+    foundBy: "reached",
+    options: Options.outage,
+    make: () => meeting(({ address: _, ...input }) => input)
+  },
+  {
+    name: "remembers-the-first-address",
+    says: "once it is known where a friend was, nothing newer is learnt",
+    foundBy: "reached",
+    options: Options.outage,
+    make: () =>
+      meeting((input, state) => {
+        const friend = Table.values(state.durable.roster.friends).find(
+          ({ identityKey }) => identityKey === input.peer.value.identityKey
+        )
+        const { address: _, ...silent } = input
+        return friend?.addresses === undefined ? input : silent
       })
   }
 ]

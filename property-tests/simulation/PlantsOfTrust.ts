@@ -6,10 +6,10 @@
 import { HashMap, Redacted } from "effect"
 import { Base64url, type Output } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
-import type { Options } from "./Options.ts"
+import * as Options from "./Options.ts"
 import { after, durably, type Planted, received, type Step, tells } from "./Plants.ts"
 
-const comparing = (options: Options): Options => ({ ...options, verifies: true })
+const comparing = (seed: number): Options.Options => ({ ...Options.ofSeed(seed), verifies: true })
 
 /** Bugs that only runs with comparing operators show. */
 export const plantsOfTrust: ReadonlyArray<Planted> = [

@@ -14,7 +14,7 @@ import type { CryptoShape } from "../../ports/Crypto.ts"
 import { StoreError } from "../../ports/RecordStore.ts"
 import type { Chance } from "./Chance.ts"
 import type { Clock } from "./Clock.ts"
-import type { Ear, End, Guest, Network } from "./Network.ts"
+import type { Ear, End, Guest, Network, Target } from "./Network.ts"
 import { Talk } from "./Talk.ts"
 
 /** A turn that was taken. `later`: it only forgot something, which is stored with the next; a crash before it undoes it. */
@@ -306,23 +306,23 @@ export class Process implements Guest {
   }
 
   /** By the transport key the peer had last, then by its topic, then a second for what was found to open. */
-  #dial({ identityKey, peerId, swarmKey }: Of<"Dial">): void {
+  #dial({ addresses: hints, identityKey, peerId, swarmKey }: Of<"Dial">): void {
     const isConnected = () => State.session(this.state, peerId) !== undefined
     const ended = () => this.offer({ _tag: "DialEnded", peerId })
     const opens = (waits: number): void => {
       if (waits === 0 || isConnected() || this.#openings.size === 0) ended()
       else this.#later(50, () => opens(waits - 1))
     }
-    const attempt = (kind: "key" | "topic", name: string, then: () => void): void => {
+    const attempt = (target: Target, then: () => void): void => {
       if (isConnected()) then()
       else
-        this.#around.network.dial(this, { kind, name }, () => {
+        this.#around.network.dial(this, target, () => {
           if (this.alive) then()
         })
     }
-    const byTopic = () => attempt("topic", this.#topicOf(identityKey), () => opens(20))
+    const byTopic = () => attempt({ kind: "topic", name: this.#topicOf(identityKey) }, () => opens(20))
     if (swarmKey === undefined) byTopic()
-    else attempt("key", swarmKey, byTopic)
+    else attempt({ kind: "key", name: swarmKey, ...(hints && { hints }) }, byTopic)
   }
 
   onLink(end: End): Ear {

@@ -16,6 +16,7 @@ import { betray, Stranger } from "./Liars.ts"
 import { calm, Network } from "./Network.ts"
 import { Operators } from "./Operators.ts"
 import type { Options } from "./Options.ts"
+import { makeOutage, reached } from "./Outage.ts"
 import type { Moment } from "./Page.ts"
 import type { Taken } from "./Process.ts"
 import { Rooms } from "./Rooms.ts"
@@ -30,7 +31,7 @@ import { Eavesdropper, watched, watchNonces } from "./Witness.ts"
 export const healMs = 2 * hour
 
 /** All that is looked at. */
-export const checkers: ReadonlyArray<Checker> = [...safety, ...trusted, ...watched, ...Endings.endings]
+export const checkers: ReadonlyArray<Checker> = [...safety, ...trusted, ...watched, ...Endings.endings, reached]
 
 /** One breach, and who found it when. */
 export interface Violation {
@@ -148,6 +149,7 @@ export class Simulator implements Stage {
       houses: this.houses,
       truth: this.truth,
       houseOf: (name) => this.#byName.get(name),
+      startMs: noonMs,
       nowMs: () => this.clock.nowMs,
       seen: { nonces: this.#nonces, wire: this.#eavesdropper.found }
     }
@@ -230,6 +232,7 @@ export class Simulator implements Stage {
       if (this.options.verifies) this.#comparers.begin(house)
     }
     this.#troubles.begin()
+    makeOutage(this, this.network, this.#operators)
     for (const kind of this.options.liars) this.#unleash(kind)
     this.#runTo(this.#endMs)
     while (!this.#hasEnough() && this.#violations.length === 0) {

@@ -134,9 +134,10 @@ export class Talk implements Ear {
   #open(session: Seal.Session): void {
     this.#session = session
     this.#around.settled()
-    const { id, initiator } = this.#end
+    const { id, initiator, remoteAddress } = this.#end
     const handshakeHash = Base64url.encode(session.handshakeHash)
     const { peer, version } = session
-    this.#around.offer({ _tag: "Opened", connection: id, initiator, version, handshakeHash, peer })
+    const address = remoteAddress && { address: remoteAddress }
+    this.#around.offer({ _tag: "Opened", connection: id, initiator, version, handshakeHash, peer, ...address })
   }
 }

@@ -19,6 +19,7 @@ const usage = `npm run simulate -- [options]
   --nodes N      so many agents in peace, twenty texts and two questions a day each, instead of what the seed decides;
                  more than 250 in towns of their own, two cores two towns at a time
   --days N       for so many days (with --nodes; default 1)
+  --outage       instead of that: friends in peace who are left without lookups for three hours
   --mistake M    with a mistake of the former design built in: ${mistakes.map(({ name }) => name).join(", ")}
   --verbose      a line for each turn that did something: time, node, what came, what went out
   --page FILE    a page that draws the run as a lane for each node over time
@@ -30,6 +31,7 @@ const options = {
   seed: { type: "string" },
   nodes: { type: "string" },
   days: { type: "string" },
+  outage: { type: "boolean", default: false },
   mistake: { type: "string" },
   verbose: { type: "boolean", default: false },
   page: { type: "string" },
@@ -50,6 +52,7 @@ const readSettings = (args: ReadonlyArray<string>) => {
   if (values.days !== undefined && values.nodes === undefined) throw new Error("--days goes with --nodes")
   const hours = numberFrom("days", values.days ?? "1", 0.01, 365) * 24
   const nodes = values.nodes === undefined ? undefined : Math.floor(numberFrom("nodes", values.nodes, 2, 5_000))
+  if (values.outage && nodes !== undefined) throw new Error("--outage and --nodes exclude each other")
   const plant = mistakes.find(({ name }) => name === values.mistake)
   if (values.mistake !== undefined && plant === undefined)
     throw new Error(`--mistake "${values.mistake}": there is none`)
@@ -58,7 +61,11 @@ const readSettings = (args: ReadonlyArray<string>) => {
   )
   if (alone.length > 0 && (nodes ?? 0) > townMax) throw new Error(`--${alone[0]}: not with more than ${townMax} nodes`)
   return {
-    options: nodes === undefined ? Options.ofSeed(seed) : Options.peaceful(seed, nodes, hours),
+    options: values.outage
+      ? Options.outage(seed)
+      : nodes === undefined
+        ? Options.ofSeed(seed)
+        : Options.peaceful(seed, nodes, hours),
     isPeaceful: nodes !== undefined,
     mistake: plant?.name,
     plant: plant?.make(),

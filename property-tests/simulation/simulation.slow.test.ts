@@ -47,8 +47,7 @@ describe("planted bugs", () => {
     it(`are found: ${planted.name}`, () => {
       const startedAtMs = performance.now()
       for (let seed = 1; seed <= 30; seed++) {
-        const options = Options.ofSeed(seed)
-        const { violations } = play(planted.options?.(options) ?? options, { plant: planted.make() })
+        const { violations } = play((planted.options ?? Options.ofSeed)(seed), { plant: planted.make() })
         if (!violations.some(({ checker }) => checker === planted.foundBy)) continue
         const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
         process.stdout.write(`${planted.name.padEnd(28)} seed ${seed}  ${planted.foundBy}  ${seconds} s\n`)
@@ -57,6 +56,15 @@ describe("planted bugs", () => {
       expect.fail(`thirty seeds did not show ${planted.foundBy} that ${planted.says}`)
     })
   }
+})
+
+describe("outages", () => {
+  it("are survived by what friends remember of each other, forty times", () => {
+    const wrong = Array.from({ length: 40 }, (_, index) => 1 + index).flatMap((seed) =>
+      play(Options.outage(seed)).violations.map(({ checker, what }) => `outage ${seed}: ${checker}: ${what}`)
+    )
+    expect(wrong).toEqual([])
+  })
 })
 
 describe("seeds", () => {

@@ -78,11 +78,25 @@ describe("operators who compare", () => {
   })
   it.each(plantsOfTrust)("are shown what is planted: $name", (planted) => {
     for (let seed = 1; seed <= 12; seed++) {
-      const options = Options.ofSeed(seed)
-      const { violations } = play(planted.options?.(options) ?? options, { plant: planted.make() })
+      const { violations } = play((planted.options ?? Options.ofSeed)(seed), { plant: planted.make() })
       if (violations.some(({ checker }) => checker === planted.foundBy)) return
     }
     expect.fail(`twelve seeds did not show ${planted.foundBy} that ${planted.says}`)
+  })
+})
+
+describe("an outage", () => {
+  it("is survived by what friends remember of each other, and by nothing else", () => {
+    const outcome = play(Options.outage(1))
+    expect(outcome.violations).toEqual([])
+    expect(outcome.faults).toMatchObject({ "lookups down": 1, "restart of all": 1, move: outcome.options.nodes })
+    for (const planted of plants.filter(({ foundBy }) => foundBy === "reached")) {
+      const { violations } = play(Options.outage(1), { plant: planted.make() })
+      expect([planted.name, violations.map(({ checker }) => checker)]).toEqual([
+        planted.name,
+        expect.arrayContaining(["reached"])
+      ])
+    }
   })
 })
 
