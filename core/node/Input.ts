@@ -37,6 +37,8 @@ export type Command =
       readonly keyPrefix: string
       readonly text: string
       readonly waitMs: number
+      /** Made by a tool of an agent, not by the operator: circles of agents end here (`delivery/InjectChain`). */
+      readonly byTool?: true
     }
   /** Which questions of a friend wait for our word. */
   | { readonly _tag: "Hold"; readonly name: string; readonly keyPrefix: string; readonly when: When | "never" }
