@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
@@ -28,6 +28,8 @@ export interface Settings {
   readonly dataFolder: string
   /** Shared files that serve as chat rooms; none: no channel. */
   readonly rooms: ReadonlyArray<{ readonly name: string; readonly file: string }>
+  /** Chat rooms that are no files, such as a host's channels. */
+  readonly channel?: Layer.Layer<ChatChannel>
   /** The public Hyperswarm DHT, a DHT of one's own, or the one that nodes of this machine share. */
   readonly network:
     | { readonly kind: "public" }
@@ -138,13 +140,35 @@ export const atRest = (folder: string) =>
     Layer.provideMerge(FileRecordStore.layer({ folder, views }))
   )
 
+/** Rooms in files, a host's channels, or both: a line goes to whoever has its room. */
+const channels = (settings: Settings) => {
+  const files = settings.rooms.length === 0 ? undefined : Terminal.layer({ rooms: settings.rooms })
+  const { channel } = settings
+  if (files === undefined || channel === undefined) return files ?? channel ?? ChatChannel.silent
+  const isFile = (room: string) => settings.rooms.some(({ name }) => room === `room:${name}`)
+  return Layer.effect(
+    ChatChannel,
+    Effect.gen(function* () {
+      const [inFiles, inHost] = [yield* serviceOf(files), yield* serviceOf(channel)]
+      return {
+        lines: Stream.merge(inFiles.lines, inHost.lines),
+        channels: Effect.map(Effect.all([inFiles.channels, inHost.channels]), (both) => both.flat()),
+        post: (room: string, line: string) => (isFile(room) ? inFiles : inHost).post(room, line)
+      }
+    })
+  )
+}
+
+const serviceOf = <E>(layer: Layer.Layer<ChatChannel, E>) =>
+  Effect.map(Layer.build(layer), (context) => Context.get(context, ChatChannel))
+
 /** Every port of a node, and its keys. Fails with the adapter's own error, whose message is for a person. */
 export const layers = (settings: Settings) => {
   const folder = settings.dataFolder
   return Layer.mergeAll(
     network(settings),
     FileConversationLog.layer({ folder }),
-    settings.rooms.length === 0 ? ChatChannel.silent : Terminal.layer({ rooms: settings.rooms }),
+    channels(settings),
     sandbox(settings),
     settings.sandbox === "agent" ? ModelSettings.layer(settings.model ?? {}) : Model.none
   ).pipe(Layer.provideMerge(atRest(folder)))
