@@ -51,6 +51,7 @@ const keys = {
   modelKeyFile: { schema: path, allowed: "the absolute path of a file with the key" },
   instructionsFile: { schema: path, allowed: "the absolute path of a file" },
   toolsMayGrant: { schema: Schema.Boolean, allowed: "true or false" },
+  mirror: { schema: Schema.Boolean, allowed: "true or false" },
   room: { schema: path, allowed: "the absolute path of a text file" }
 } as const
 

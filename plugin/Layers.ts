@@ -43,6 +43,8 @@ export interface Settings {
   readonly model?: ModelSettings.ModelSettings
   /** Containers of the agent kept started ahead; none unless told. */
   readonly warm?: number
+  /** How long after the start the agent's sandbox is looked for, behind it; absent: the start waits for it. */
+  readonly sandboxAfterMs?: number
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
   /** Why the engine that the environment names is not used; there is no other then. */
@@ -103,6 +105,7 @@ const agent = (settings: Settings): Layer.Layer<Sandbox> =>
         dataFolder: settings.dataFolder,
         ownerId: ownerId(settings.dataFolder),
         warm: settings.warm ?? 0,
+        ...(settings.sandboxAfterMs === undefined ? {} : { afterMs: settings.sandboxAfterMs }),
         ...engineOf(settings)
       })
 

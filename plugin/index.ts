@@ -43,7 +43,7 @@ const version = "2.0.0-alpha.1"
 const extensionName = "p2p"
 
 /** How long `init` waits for the node to be up, and how long a start waits for the copy before it. */
-const initWaitMs = 1_500
+const initWaitMs = 1_000
 const formerWaitMs = 15_000
 
 /** What was begun by one `init`. */

@@ -31,6 +31,7 @@ export interface HostContext extends Channels, Source {
     readonly warn?: (text: string) => void
     readonly error?: (text: string) => void
   }
+  readonly logMessage?: (conversation: string, text: string, options?: { readonly from?: string }) => unknown
   readonly getAgentIdentity?: () => unknown
   readonly registerA2AServer?: (server: ToolServer) => void
   readonly unregisterA2AServer?: (server: ToolServer) => void

@@ -30,7 +30,13 @@ const quietly = (act: () => Promise<unknown> | undefined): void => {
   Promise.resolve(ask(act)).catch(() => {})
 }
 
-const askOwner = (provider: Provider, channel: string, request: Request, settings: Settings): void => {
+const askOwner = (
+  provider: Provider,
+  channel: string,
+  request: Request,
+  settings: Settings,
+  isNewest: () => boolean
+): void => {
   const { identityKey, name } = request
   const plain = Present.harmless(name)
   const tell = (text: string) => quietly(() => provider.send?.(channel, Present.harmless(text)))
@@ -38,7 +44,10 @@ const askOwner = (provider: Provider, channel: string, request: Request, setting
     const became = await settings.command({ _tag: "Accept", name, keyPrefix: identityKey }).catch(() => "it failed")
     tell(`@${plain}: ${became}`)
   }
-  const onDeny = async () => tell(`@${plain}'s request stays open; /deny @${plain} turns it down`)
+  const onDeny = async () => {
+    // One that a newer one has replaced was answered by nobody, so nobody waits for a word.
+    if (isNewest()) tell(`@${plain}'s request stays open; /deny @${plain} turns it down`)
+  }
   quietly(() =>
     provider.sendNotification?.(
       channel,
@@ -51,18 +60,20 @@ const askOwner = (provider: Provider, channel: string, request: Request, setting
 /** Tells the owner of loud events; the rest is ignored. */
 export const make = (settings: Settings): ((event: Event.Event) => void) => {
   let [sinceMs, told] = [0, 0]
+  let newest: Event.Event | undefined
   return (event) => {
     if (!isLoud(event)) return
     const nowMs = settings.nowMs()
     if (nowMs - sinceMs > 60_000) [sinceMs, told] = [nowMs, 0]
     told++
     if (told > perMinute) return
+    if (event._tag === "RequestReceived") newest = event
     for (const provider of providers(settings.host)) {
       const channel = Object.hasOwn(settings.channels, provider.id) ? settings.channels[provider.id] : undefined
       if (channel === undefined) continue
       quietly(() => provider.send?.(channel, Present.event(event).text))
       if (event._tag === "RequestReceived" && typeof provider.sendNotification === "function") {
-        askOwner(provider, channel, event, settings)
+        askOwner(provider, channel, event, settings, () => newest === event)
       }
     }
   }

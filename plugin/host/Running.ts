@@ -18,6 +18,7 @@ import * as Present from "../Present.ts"
 import * as ChatCommands from "./ChatCommands.ts"
 import { type HostContext, say } from "./Context.ts"
 import * as Follow from "./Follow.ts"
+import * as Mirror from "./Mirror.ts"
 import * as Notify from "./Notify.ts"
 import * as Operator from "./Operator.ts"
 import type { World } from "./Tools.ts"
@@ -35,6 +36,8 @@ const firstPauseMs = 5_000
 const longestPauseMs = 300_000
 /** A friend line waits so long for a provider that comes up after us. */
 const arrivalMs = 30_000
+/** The daemon has other things to do while it starts than to wait for our image. */
+const sandboxAfterMs = 5_000
 
 /** Words of our own about an event; what friends wrote is not among them. */
 export const logged = (event: Event.Event): string => {
@@ -111,6 +114,7 @@ const settingsOf = (context: HostContext, config: Config.Config): Layers.Setting
     network:
       bootstrap === undefined ? { kind: "public" } : { kind: "bootstrap", nodes: bootstrap.map(Config.addressOf) },
     sandbox,
+    sandboxAfterMs,
     model: modelOf(config),
     ...Layers.engineSocket(process.env)
   }
@@ -159,6 +163,7 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
     const clock = yield* Clock.Clock
     const nowMs = () => clock.currentTimeMillisUnsafe()
     const notify = Notify.make({ host: context, channels: config.notify ?? {}, command, nowMs })
+    const mirror = config.mirror === true ? Mirror.make(context) : () => {}
     yield* Grafts.keep({ host: context, graft: compareName(context, name) })
     yield* Grafts.keep({ host: context, graft: ChatCommands.graft(desk) })
     const on = { world, run }
@@ -179,6 +184,7 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
           follow.note(event)
           say(context, "info", logged(event))
           notify(event)
+          mirror(event)
         })
       ),
       Effect.forever

@@ -7,7 +7,7 @@ import { Cause, Effect, Exit, Option, Result } from "effect"
 import * as Present from "../Present.ts"
 import * as Arguments from "./Arguments.ts"
 import { attempt, type HostContext, type HostTool, type ToolResult, type ToolServer } from "./Context.ts"
-import { type Fault, type Tool, table, type World } from "./Tools.ts"
+import { type Fault, type Permission, type Tool, table, type World } from "./Tools.ts"
 
 /** What the server needs of the plugin: the world while the node runs, or why it does not; and how to run things. */
 export interface Backing {
@@ -103,7 +103,7 @@ const hostTool = (tool: Tool, backing: Backing, kept: Map<string, Kept>): HostTo
   }
 })
 
-const permissions = [...new Set(table.map(({ permission }) => permission))]
+const permissions: ReadonlyArray<Permission> = ["p2p.read", "p2p.send", "p2p.admin"]
 
 /** Offers the tools to the host, with the permission that each needs; gives how to take them back. */
 export const register = (context: HostContext, version: string, backing: Backing): (() => void) => {

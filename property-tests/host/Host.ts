@@ -54,8 +54,11 @@ export type Context = Newer &
     }
   }
 
-/** Whether the plugin's idea of a context is one the published types give. Only the compiler looks at it. */
-export const fits = (context: WOPRPluginContext): HostContext => context as unknown as HostContext
+/**
+ * Whether the plugin's idea of a context is one the published types give, but for events that are younger than they.
+ * Only the compiler looks at it.
+ */
+export const fits = (context: Omit<WOPRPluginContext, "events"> & Pick<Context, "events">): HostContext => context
 
 /** A chat system with one room that several bots and people share. */
 export class ChatRoom {
