@@ -278,6 +278,13 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constantFrom("Grant" as const, "Revoke" as const), ...who, capability }),
   fc.record({ _tag: fc.constant("Message" as const), ...who, text: words }),
   fc.record({ _tag: fc.constant("Inject" as const), ...who, text: words, waitMs: patience }),
+  fc.record({
+    _tag: fc.constant("Inject" as const),
+    ...who,
+    text: words,
+    waitMs: patience,
+    byTool: fc.constant(true as const)
+  }),
   fc.record({ _tag: fc.constant("Cancel" as const), id: fc.constantFrom("", "0", "8", "f", "nothing", ...ids) }),
   fc.record({ _tag: fc.constant("AddRule" as const), rule: rule as fc.Arbitrary<Omit<Rule, "id">> }),
   fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })

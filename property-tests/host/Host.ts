@@ -37,6 +37,8 @@ export type Context = Newer &
   Pick<
     WOPRPluginContext,
     | "log"
+    | "inject"
+    | "logMessage"
     | "getConfig"
     | "getMainConfig"
     | "getAgentIdentity"
@@ -216,6 +218,9 @@ export class Daemon {
   readonly permissions = new Map<string, string>()
   readonly toolPermissions = new Map<string, string>()
   readonly logs: Array<string> = []
+  /** What plugins had the host's own model answer, and what they wrote into its conversations. */
+  readonly injected: Array<string> = []
+  readonly written: Array<readonly [string, string]> = []
   readonly #listeners = new Map<string, Set<(payload: unknown) => void>>()
 
   constructor(configs: Record<string, unknown> = {}) {
@@ -293,6 +298,13 @@ export class Daemon {
     }
     return {
       log: { info: log("info"), warn: log("warn"), error: log("error"), debug: log("debug") },
+      inject: async (_, text) => {
+        this.injected.push(String(text))
+        return "done"
+      },
+      logMessage: (conversation, text) => {
+        this.written.push([conversation, text])
+      },
       getConfig: <T>() => (this.configs[installed] ?? {}) as T,
       getMainConfig: (key) => (key === "plugins.data" ? this.configs : undefined),
       getAgentIdentity: () => ({}),

@@ -3,6 +3,7 @@
  * Each test is named after the promise, and does what used to break it.
  * Circles are played by nodes whose agents answer everything by asking somebody, as fast as they can.
  */
+import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
 import type * as MemorySandbox from "../../adapters/memory/Sandbox.ts"
@@ -274,6 +275,14 @@ describe("24 · tools", () => {
       expect(answer.error?.hint).not.toBe("")
     }
     expect((await ada.describe()).friends[0]?.capabilities).toEqual(["message"])
+  })
+
+  it("the README lists each tool, and the bounds at which circles end", () => {
+    const page = readFileSync(new URL("../../README.md", import.meta.url), "utf8").replace(/\s+/g, " ")
+    for (const { name } of Tools.table) expect(page).toContain(`\`${name}\``)
+    expect(page).toContain(
+      `one friend ${Limits.toolInjectsPerPeerPerHour} times an hour and all friends together ${Limits.toolInjectsPerHour} times`
+    )
   })
 
   it("every tool has a permission of its own kind, so an enforcing host refuses none", async () => {
