@@ -177,6 +177,9 @@ export const retryPauseMs = 2_000
 export const injectTimeMs = 60_000
 /** How long a caller waits for an answer in all, the dial included. */
 export const injectWaitMs = 300_000
+/** Injects that an agent's own tools may make to one friend, and to all friends together, per hour: what ends a circle. */
+export const toolInjectsPerPeerPerHour = 12
+export const toolInjectsPerHour = 30
 /** Largest answer in bytes. */
 export const answerBytesMax = 1_048_576
 /** How long an inject waits for the owner before it is refused. */
@@ -261,6 +264,10 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   { holds: answerCreditBytes % chunkBytes === 0, why: "credit is whole chunks" },
   { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
   { holds: programSilenceMs < injectTimeMs, why: "silence is noticed before the turn's time is over" },
+  {
+    holds: toolInjectsPerPeerPerHour < toolInjectsPerHour && toolInjectsPerHour < injectsPerHour,
+    why: "a circle with one friend leaves tools something for others, and no circle reaches a friend's own limit"
+  },
   { holds: injectTimeMs < injectWaitMs, why: "the caller outwaits the run" },
   { holds: recordsPerEpoch < 2 ** 32, why: "AES-GCM with counter nonces stays far from its limit" },
   {

@@ -163,6 +163,12 @@ export const table = {
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
   "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),
+  "chain-busy": local(
+    "A question of this friend is being answered here, or waits for its owner; a tool may not ask the friend meanwhile."
+  ),
+  "chain-budget": local(
+    "Tools have asked friends as often as they may within an hour; try again later, or ask yourself."
+  ),
   "already-friends": local("You are friends already."),
   "outbox-full": local("Too many messages wait for this friend; wait until some are delivered."),
   "unknown-question": local("No question of that id waits for your word, or several ids begin so; see /held."),

@@ -16,6 +16,8 @@ export interface Options extends Engine {
   readonly ownerId: string
   /** Containers kept started ahead. */
   readonly warm?: number
+  /** Begin so long after the start, and do not wait: making an image holds up the whole process for a moment. */
+  readonly afterMs?: number
 }
 
 /** How long a start waits for an image to be made; what takes longer goes on behind it. */
@@ -45,8 +47,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
   )
   /** One look at a time; whoever comes while one is under way does not queue up behind it. */
   const lookSoon = Effect.asVoid(Effect.forkIn(gate.withPermitsIfAvailable(1)(look), scope))
-  const first = yield* Effect.forkIn(gate.withPermits(1)(look), scope)
-  yield* Effect.timeoutOption(Fiber.await(first), startWaitMs)
+  const { afterMs = 0 } = options
+  const first = yield* Effect.forkIn(gate.withPermits(1)(Effect.andThen(Effect.sleep(afterMs), look)), scope)
+  if (afterMs === 0) yield* Effect.timeoutOption(Fiber.await(first), startWaitMs)
   const absent = Effect.suspend(() => Effect.fail(why))
   const notYet = Effect.suspend(() => {
     const { code, message } = why
@@ -65,7 +68,7 @@ const withNextStep = (status: Status): Status =>
   status.code === "no-image" ? { ...status, reason: `${status.reason}; make it with: wopr-p2p sandbox image` } : status
 
 /** The Docker sandbox in the approved image, for as long as the scope is open. */
-const open = ({ dataFolder, ownerId, warm = 0, ...engine }: Options, scope: Scope.Scope) => {
+const open = ({ afterMs: _, dataFolder, ownerId, warm = 0, ...engine }: Options, scope: Scope.Scope) => {
   const { canary, program } = Agent
   return Effect.gen(function* () {
     const image = yield* SandboxImage.forRuns(dataFolder, engine)

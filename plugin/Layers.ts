@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
@@ -29,6 +29,8 @@ export interface Settings {
   readonly dataFolder: string
   /** Shared files that serve as chat rooms; none: no channel. */
   readonly rooms: ReadonlyArray<{ readonly name: string; readonly file: string }>
+  /** Chat rooms that are no files, such as a host's channels. */
+  readonly channel?: Layer.Layer<ChatChannel>
   /** The public Hyperswarm DHT, a DHT of one's own, or the one that nodes of this machine share. */
   readonly network:
     | { readonly kind: "public" }
@@ -44,6 +46,8 @@ export interface Settings {
   readonly budgets?: Budgets
   /** Containers of the agent kept started ahead; none unless told. */
   readonly warm?: number
+  /** How long after the start the agent's sandbox is looked for, behind it; absent: the start waits for it. */
+  readonly sandboxAfterMs?: number
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
   /** Why the engine that the environment names is not used; there is no other then. */
@@ -104,6 +108,7 @@ const agent = (settings: Settings): Layer.Layer<Sandbox> =>
         dataFolder: settings.dataFolder,
         ownerId: ownerId(settings.dataFolder),
         warm: settings.warm ?? 0,
+        ...(settings.sandboxAfterMs === undefined ? {} : { afterMs: settings.sandboxAfterMs }),
         ...engineOf(settings)
       })
 
@@ -141,13 +146,35 @@ export const atRest = (folder: string) =>
     Layer.provideMerge(FileRecordStore.layer({ folder, views }))
   )
 
+/** Rooms in files, a host's channels, or both: a line goes to whoever has its room. */
+const channels = (settings: Settings) => {
+  const files = settings.rooms.length === 0 ? undefined : Terminal.layer({ rooms: settings.rooms })
+  const { channel } = settings
+  if (files === undefined || channel === undefined) return files ?? channel ?? ChatChannel.silent
+  const isFile = (room: string) => settings.rooms.some(({ name }) => room === `room:${name}`)
+  return Layer.effect(
+    ChatChannel,
+    Effect.gen(function* () {
+      const [inFiles, inHost] = [yield* serviceOf(files), yield* serviceOf(channel)]
+      return {
+        lines: Stream.merge(inFiles.lines, inHost.lines),
+        channels: Effect.map(Effect.all([inFiles.channels, inHost.channels]), (both) => both.flat()),
+        post: (room: string, line: string) => (isFile(room) ? inFiles : inHost).post(room, line)
+      }
+    })
+  )
+}
+
+const serviceOf = <E>(layer: Layer.Layer<ChatChannel, E>) =>
+  Effect.map(Layer.build(layer), (context) => Context.get(context, ChatChannel))
+
 /** Every port of a node, and its keys. Fails with the adapter's own error, whose message is for a person. */
 export const layers = (settings: Settings) => {
   const folder = settings.dataFolder
   return Layer.mergeAll(
     network(settings),
     FileConversationLog.layer({ folder }),
-    settings.rooms.length === 0 ? ChatChannel.silent : Terminal.layer({ rooms: settings.rooms }),
+    channels(settings),
     sandbox(settings),
     settings.sandbox === "agent" ? ModelSettings.layer(settings.model ?? {}) : Model.none
   ).pipe(Layer.provideMerge(atRest(folder)))

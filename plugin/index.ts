@@ -1,23 +1,28 @@
 /**
- * The plugin as the WOPR daemon loads it: a node inside the daemon's process, started by `init`, ended by `shutdown`.
- * It never throws from `init` for want of Docker, network or configuration, and leaves no rejection unhandled.
- * All state is made inside `init`, so that a second copy of this module knows nothing of the first.
+ * The plugin as the WOPR daemon loads it: registered at once, its node started behind `init` and kept running until `shutdown`.
+ * It never throws from `init` and never leaves a rejection unhandled; what is missing (a network, an engine, a
+ * configuration) is said in the log and by `healthCheck`.
+ * A second copy of this module takes over from the first: the host loads one without ending the other. The first is
+ * found through the host's own registry of extensions and not on `globalThis`: that registry belongs to one daemon, is
+ * gone with it, and lists what is in it, while a hidden global would tie together nodes that know nothing of each other.
  */
-import { Cause, Effect, Exit, Logger, PubSub, Result, Scope } from "effect"
-import { Name } from "../core/index.ts"
-import * as DataFolder from "./DataFolder.ts"
-import * as Layers from "./Layers.ts"
-import * as ModelSettings from "./ModelSettings.ts"
-import * as Present from "./Present.ts"
+import { setTimeout as pause } from "node:timers/promises"
+import { Effect, Exit, Scope } from "effect"
+import * as Config from "./Config.ts"
+import * as CliWords from "./host/CliWords.ts"
+import { attempt, type HostContext, say } from "./host/Context.ts"
+import * as Running from "./host/Running.ts"
+import * as ToolServer from "./host/ToolServer.ts"
 
-/** What this plugin uses of the host's context; everything is optional because hosts differ. */
-export interface HostContext {
-  readonly log?: {
-    readonly info?: (text: string) => void
-    readonly warn?: (text: string) => void
-    readonly error?: (text: string) => void
-  }
-  readonly getConfig?: () => unknown
+export type { HostContext } from "./host/Context.ts"
+
+/** What another plugin finds under the host's extension `p2p`. */
+export interface Extension {
+  readonly version: string
+  /** Whether the node runs, and why not. */
+  readonly status: () => { readonly on: boolean; readonly why: string }
+  /** For a newer copy of this plugin: everything is taken off the host at once, the promise is kept when the node has ended. */
+  readonly handOver: () => Promise<void>
 }
 
 /** The part of the host's plugin contract that is kept. */
@@ -25,116 +30,122 @@ export interface Plugin {
   readonly name: string
   readonly version: string
   readonly description: string
+  readonly commands: ReturnType<typeof CliWords.commands>
   init(context: HostContext): Promise<void>
+  onActivate(context: HostContext): Promise<void>
+  onDrain(): Promise<void>
+  onDeactivate(): Promise<void>
   shutdown(): Promise<void>
+  healthCheck(): Promise<{ readonly healthy: boolean; readonly message?: string }>
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null
+const version = "2.0.0-alpha.1"
+const extensionName = "p2p"
 
-/** Name, room and data folder from the host's configuration; what is missing has a default, what is wrong is said. */
-const settingsOf = (context: HostContext): { readonly name: string; readonly settings: Layers.Settings } => {
-  const config = context.getConfig?.()
-  const text = (key: string): string | undefined => {
-    const value = isRecord(config) ? config[key] : undefined
-    return typeof value === "string" && value !== "" ? value : undefined
-  }
-  const chosen = DataFolder.choose(DataFolder.machine(), text("dataFolder"))
-  if (!chosen.ok) throw new Error(chosen.message)
-  const name = text("name") ?? "wopr"
-  if (Result.isFailure(Name.parse(name))) throw new Error(`name "${name}": 1 to 64 visible characters without spaces`)
-  const room = text("room")
-  return {
-    name,
-    settings: {
-      dataFolder: chosen.folder,
-      rooms: room === undefined ? [] : [{ name: "lobby", file: room }],
-      network: { kind: "public" },
-      sandbox: "agent",
-      model: modelIn(text),
-      ...Layers.engineSocket(process.env)
+/** How long `init` waits for the node to be up, and how long a start waits for the copy before it. */
+const initWaitMs = 1_000
+const formerWaitMs = 15_000
+
+/** What was begun by one `init`. */
+interface Begun {
+  /** Takes off the host what was put there. Safe to call again. */
+  readonly detach: () => void
+  readonly scope: Scope.Closeable
+}
+
+/** Waits for something, but not for ever, without passing on what went wrong. */
+const atMost = (ms: number, work: Promise<unknown>): Promise<void> =>
+  new Promise((resolve) => {
+    const late = setTimeout(resolve, ms)
+    const done = () => {
+      clearTimeout(late)
+      resolve()
     }
-  }
-}
+    work.then(done, done)
+  })
 
-/** The model of the host's configuration; what that leaves open the environment may say. The key is never in it. */
-const modelIn = (text: (key: string) => string | undefined): ModelSettings.ModelSettings => {
-  const [model, url, keyFile] = [text("model"), text("modelUrl"), text("modelKeyFile")]
-  return {
-    ...ModelSettings.fromEnvironment(process.env),
-    ...(model === undefined ? {} : { model }),
-    ...(url === undefined ? {} : { url }),
-    ...(keyFile === undefined ? {} : { keyFile })
-  }
+/** The copy before us, if one is registered: asked to go at once; kept when it has gone. */
+const formerGone = (context: HostContext): Promise<void> => {
+  let gone: Promise<void> = Promise.resolve()
+  attempt(context, "an earlier copy", () => {
+    const former = context.getExtension?.(extensionName) as Partial<Extension> | undefined
+    if (typeof former?.handOver !== "function") return
+    say(context, "info", "p2p: another copy of this plugin runs here; it hands over")
+    gone = former.handOver()
+  })
+  return gone
 }
-
-const hostLogger = (log: HostContext["log"]) =>
-  Logger.layer([
-    Logger.make<unknown, void>(({ logLevel, message }) => {
-      const text = (Array.isArray(message) ? message : [message]).map(String).join(": ")
-      if (logLevel === "Error" || logLevel === "Fatal") log?.error?.(text)
-      else if (logLevel === "Warn") log?.warn?.(text)
-      else log?.info?.(text)
-    })
-  ])
 
 /** A fresh plugin object with its own state. */
 export const makePlugin = (): Plugin => {
-  let running: Scope.Closeable | undefined
-  const stop = async () => {
-    const scope = running
-    running = undefined
-    if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
+  let begun: Begun | undefined
+  const standing: Running.Standing = { on: undefined, off: "it has not been started" }
+  const stop = async (why: string): Promise<void> => {
+    const before = begun
+    begun = undefined
+    if (before === undefined) return
+    standing.off = why
+    standing.on = undefined
+    before.detach()
+    await Effect.runPromise(Effect.exit(Scope.close(before.scope, Exit.void)))
   }
-  const start = async (context: HostContext) => {
-    const { name, settings } = settingsOf(context)
+  const register = (context: HostContext): (() => void) => {
+    const extension: Extension = {
+      version,
+      status: () => ({ on: standing.on !== undefined, why: standing.on === undefined ? standing.off : "" }),
+      handOver: () => stop("a newer copy of this plugin has taken over")
+    }
+    const unregister = ToolServer.register(context, version, {
+      world: () => standing.on?.world ?? { off: standing.off },
+      run: (effect) => standing.on?.run(effect) ?? Effect.runPromiseExit(Effect.interrupt)
+    })
+    attempt(context, "extension", () => context.registerExtension?.(extensionName, extension))
+    let attached = true
+    return () => {
+      if (!attached) return
+      attached = false
+      unregister()
+      attempt(context, "extension", () => context.unregisterExtension?.(extensionName))
+    }
+  }
+  const start = async (context: HostContext, gone: Promise<unknown>): Promise<void> => {
+    const { config, errors, warnings } = Config.find(context)
+    for (const warning of warnings) say(context, "warn", `p2p: ${warning}`)
+    for (const error of errors) say(context, "error", `p2p: ${error}`)
     const scope = Effect.runSync(Scope.make())
-    running = scope
-    const program = Effect.gen(function* () {
-      const node = yield* Layers.start(name, settings)
-      const events = yield* node.events
-      const telling = PubSub.take(events).pipe(
-        Effect.flatMap((told) => Effect.sync(() => context.log?.info?.(Present.event(told).text))),
-        Effect.forever
-      )
-      yield* Effect.raceFirst(telling, node.ended)
-    }).pipe(Effect.provide(Layers.layers(settings)), Effect.provide(hostLogger(context.log)))
-    // The node runs for as long as the plugin; what ends it is logged, never thrown into the host.
-    const fiber = Effect.runFork(
-      program.pipe(
-        Effect.scoped,
-        Effect.catchCause((cause) =>
-          Effect.sync(() => {
-            if (Cause.hasInterruptsOnly(cause)) return
-            const failure = Cause.squash(cause)
-            context.log?.error?.(`p2p is off: ${failure instanceof Error ? failure.message : Cause.pretty(cause)}`)
-          })
-        )
-      )
-    )
-    await Effect.runPromise(
-      Scope.addFinalizer(
-        scope,
-        Effect.callback<void>((resume) => {
-          fiber.addObserver(() => resume(Effect.void))
-          fiber.interruptUnsafe()
-        })
-      )
-    )
+    const mine: Begun = { detach: register(context), scope }
+    begun = mine
+    if (errors.length > 0) {
+      standing.off = `the configuration is wrong: ${errors.join("; ")}`
+      return
+    }
+    standing.off = "it is starting"
+    await atMost(formerWaitMs, gone)
+    if (begun !== mine) return
+    await Effect.runPromise(Scope.provide(Effect.forkScoped(Running.keep(context, config, standing)), scope))
+    // Up, or known not to be; whichever it takes longer for goes on without the host waiting.
+    while (begun === mine && standing.on === undefined && standing.off === "it is starting") {
+      await pause(25)
+    }
   }
   return {
     name: "p2p",
-    version: "2.0.0-alpha.1",
+    version,
     description: "Friends between agents, without a server in between",
+    commands: CliWords.commands(),
     init: async (context) => {
-      await stop()
-      try {
-        await start(context)
-      } catch (error) {
-        context.log?.error?.(`p2p is off: ${error instanceof Error ? error.message : String(error)}`)
-      }
+      const gone = Promise.all([stop("it is started anew"), formerGone(context)])
+      const started = start(context, gone).catch((error: unknown) => {
+        standing.off = error instanceof Error ? error.message : String(error)
+        say(context, "error", `p2p is off: ${standing.off}`)
+      })
+      await atMost(initWaitMs, started)
     },
-    shutdown: stop
+    onActivate: async () => {},
+    onDrain: async () => begun?.detach(),
+    onDeactivate: async () => begun?.detach(),
+    shutdown: () => stop("it was shut down"),
+    healthCheck: async () => (standing.on === undefined ? { healthy: false, message: standing.off } : { healthy: true })
   }
 }
 

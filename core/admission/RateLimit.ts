@@ -29,6 +29,9 @@ export const rates = {
     { capacity: Limits.injectsPerMinute, windowMs: 60_000 },
     { capacity: Limits.injectsPerHour, windowMs: 3_600_000 }
   ],
+  /** What an agent's own tools may ask of one friend, and of all together; see `delivery/InjectChain`. */
+  toolInject: [{ capacity: Limits.toolInjectsPerPeerPerHour, windowMs: 3_600_000 }],
+  toolInjects: [{ capacity: Limits.toolInjectsPerHour, windowMs: 3_600_000 }],
   control: [{ capacity: Limits.controlPerSecond, windowMs: 1_000 }],
   stream: [{ capacity: Limits.streamsPerHour, windowMs: 3_600_000 }],
   older: [{ capacity: Limits.olderDisksMax, windowMs: Limits.olderDiskWindowMs }],

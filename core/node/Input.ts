@@ -40,6 +40,8 @@ export type Command =
       readonly waitMs: number
       /** False: refused at once if the friend's owner would have to allow it first. Absent: it waits. */
       readonly mayHold?: false
+      /** Made by a tool of an agent, not by the operator: circles of agents end here (`delivery/InjectChain`). */
+      readonly byTool?: true
     }
   /** Which questions of a friend wait for our word. */
   | { readonly _tag: "Hold"; readonly name: string; readonly keyPrefix: string; readonly when: When | "never" }

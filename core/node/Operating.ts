@@ -3,11 +3,12 @@
  * It never parses what was typed (the plugin does) and is the only way to a grant.
  * Commands change the same tables as peers' messages do, in the same turns, so there is no second truth.
  */
-import { Result } from "effect"
+import { HashMap, Option, Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
 import * as Requirement from "../admission/Requirement.ts"
 import * as HoldRule from "../agent/HoldRule.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
+import * as InjectChain from "../delivery/InjectChain.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
@@ -195,6 +196,19 @@ const message = (state: State.State, command: Extract<Command, { _tag: "Message"
   return Sending.enqueue(state, friend.success.peerId, draft, turn)
 }
 
+/** The state after a tool has made one inject to this peer, or why it may not. */
+const drawForTool = (
+  state: State.State,
+  peerId: PeerId,
+  turn: Turn
+): Result.Result<State.State, Rejection.Rejection> => {
+  const { controlBudgets, rates, toolBudget } = state.passing
+  const left = { ofPeer: Option.getOrElse(HashMap.get(controlBudgets, peerId), () => ({})), ofAll: toolBudget }
+  return Result.map(InjectChain.admit(state.durable.jobs, peerId, left, turn.nowMs, rates), ({ ofAll, ofPeer }) =>
+    State.withPassing(state, { controlBudgets: HashMap.set(controlBudgets, peerId, ofPeer), toolBudget: ofAll })
+  )
+}
+
 const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }>, turn: Turn): Outcome => {
   const { text } = command
   if (text.trim() === "") return Result.fail(Rejection.make("text-empty"))
@@ -202,6 +216,8 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
   if (Result.isFailure(friend)) return Result.fail(friend.failure)
   if (Sending.isHeld(friend.success)) return Result.fail(Rejection.make("key-doubtful", command.name))
   const { peerId } = friend.success
+  const allowed = command.byTool === true ? drawForTool(state, peerId, turn) : Result.succeed(state)
+  if (Result.isFailure(allowed)) return Result.fail(allowed.failure)
   const id = Sending.messageId(turn)
   // What a tool was given may be no number at all; a message carries a whole one, and who names none waits the longest.
   const askedMs = Number.isNaN(command.waitMs) ? Limits.injectWaitMs : command.waitMs
@@ -215,7 +231,7 @@ const inject = (state: State.State, command: Extract<Command, { _tag: "Inject" }
     make: (place) => ({ kind: "Inject", ...place, id, text, timeLimitMs: waitMs, ...mayHold })
   }
   const call = { id, peerId, askedAtMs: turn.nowMs, deadlineMs }
-  const waiting = State.withDurable(state, { calls: Table.set(state.durable.calls, id, call) })
+  const waiting = State.withDurable(allowed.success, { calls: Table.set(state.durable.calls, id, call) })
   return Sending.enqueue(waiting, peerId, draft, turn)
 }
 

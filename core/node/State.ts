@@ -140,6 +140,8 @@ export interface Passing {
   /** What each peer has left of the budgets that a restart forgets. */
   readonly controlBudgets: HashMap.HashMap<string, Budgets>
   readonly lineBudget: Budgets
+  /** What an agent's tools have left for injects to all friends together. */
+  readonly toolBudget: Budgets
   /** What was told lately, by friend, room and kind. */
   readonly minutes: HashMap.HashMap<string, Minute>
   /** The rates in force; an operator may configure others than the protocol's defaults. */
@@ -199,6 +201,7 @@ export const start = (
     contacts: HashMap.empty(),
     controlBudgets: HashMap.empty(),
     lineBudget: {},
+    toolBudget: {},
     minutes: HashMap.empty(),
     rates,
     allowances,

@@ -291,6 +291,13 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constantFrom("Grant" as const, "Revoke" as const), ...who, capability }),
   fc.record({ _tag: fc.constant("Message" as const), ...who, text: words }),
   fc.record({ _tag: fc.constant("Inject" as const), ...who, text: words, waitMs: patience }),
+  fc.record({
+    _tag: fc.constant("Inject" as const),
+    ...who,
+    text: words,
+    waitMs: patience,
+    byTool: fc.constant(true as const)
+  }),
   fc.record({ _tag: fc.constant("Cancel" as const), id: fc.constantFrom("", "0", "8", "f", "nothing", ...ids) }),
   fc.record({ _tag: fc.constantFrom("Unverify" as const, "Compare" as const, "Confirm" as const), ...who }),
   fc.record({ _tag: fc.constantFrom("Verify" as const, "Compared" as const), ...who, same: fc.boolean() }),

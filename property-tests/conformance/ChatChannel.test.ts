@@ -24,6 +24,8 @@ import { afterEach, describe, expect, it } from "vitest"
 import { layer as memoryLayer, Room } from "../../adapters/memory/ChatChannel.ts"
 import { layer as terminalLayer } from "../../adapters/terminal/ChatChannel.ts"
 import { LineCutter } from "../../adapters/terminal/LineCutter.ts"
+import { layer as woprLayer } from "../../adapters/wopr/ChatChannel.ts"
+import { Bot, ChatRoom, Daemon } from "../host/Host.ts"
 import { hear, refused, type Subject, suite, together } from "./ChatChannel.suite.ts"
 
 const memorySubject = (vouches: boolean) => (): Subject => {
@@ -43,7 +45,20 @@ const terminalSubject = (): Subject => {
   }
 }
 
+/** Every node in a daemon of its own, each with a bot in one room of one chat system. */
+const hostSubject = (): Subject => {
+  const room = new ChatRoom("lobby")
+  const join = (account: string) => {
+    const daemon = new Daemon()
+    const bot = new Bot("probe", room, account)
+    daemon.providers.set(bot.id, bot)
+    return woprLayer({ host: daemon.context("p2p"), rooms: ["probe:lobby"] })
+  }
+  return { channel: "probe:lobby", vouches: true, lineBytesMax: 2_000, join }
+}
+
 suite("memory", memorySubject(true))
+suite("wopr, on a stand-in for the host", hostSubject)
 suite("memory, a room that cannot tell who speaks", memorySubject(false))
 suite("terminal", terminalSubject)
 

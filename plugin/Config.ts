@@ -1,0 +1,143 @@
+/**
+ * The host's configuration of this plugin, read once at each start: typed, checked, every mistake named.
+ * It never guesses: one wrong value and nothing is started, because a misspelt wish for less must not become more.
+ * The host keeps it under the name the plugin was installed by, which its users seldom know; so `p2p` is looked at too.
+ */
+import { isAbsolute } from "node:path"
+import { Result, Schema } from "effect"
+import { Limits, Name } from "../core/index.ts"
+
+const filled = Schema.String.check(Schema.makeFilter((text) => text.trim() !== "" && text.length <= 1_000))
+const path = filled.check(Schema.makeFilter((text) => isAbsolute(text)))
+const name = filled.check(Schema.makeFilter((text) => Result.isSuccess(Name.parse(text))))
+const address = /^([^\s:]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/
+const node = Schema.String.check(
+  Schema.makeFilter((text) => {
+    const port = Number(address.exec(text)?.[2] ?? 0)
+    return port > 0 && port <= 65_535
+  })
+)
+const upTo = (most: number) => Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: most }))
+const accounts = Schema.Array(filled).check(Schema.isMaxLength(100))
+const perProvider = <S extends Schema.Constraint>(schema: S) => Schema.Record(Schema.String, schema)
+
+/** What friends may do at most, each; never more than the protocol's own bounds. */
+const limits = Schema.Struct({
+  messagesPerMinute: Schema.optionalKey(upTo(Limits.messagesPerMinute)),
+  messagesPerHour: Schema.optionalKey(upTo(Limits.messagesPerHour)),
+  injectsPerMinute: Schema.optionalKey(upTo(Limits.injectsPerMinute)),
+  injectsPerHour: Schema.optionalKey(upTo(Limits.injectsPerHour))
+})
+
+/** Key → what it may be, and how that is said. A new key is a row. */
+const keys = {
+  name: { schema: name, allowed: "1 to 64 visible characters without spaces or |" },
+  dataFolder: { schema: path, allowed: "an absolute path" },
+  bootstrap: {
+    schema: Schema.Array(node).check(Schema.isMinLength(1), Schema.isMaxLength(32)),
+    allowed: 'a list of 1 to 32 texts HOST:PORT, such as ["dht.example.com:49737"]'
+  },
+  owners: { schema: perProvider(accounts), allowed: 'user names by channel provider, such as {"discord": ["me"]}' },
+  notify: { schema: perProvider(filled), allowed: 'one channel by channel provider, such as {"discord": "1234"}' },
+  limits: {
+    schema: limits,
+    allowed:
+      `whole numbers from 1: messagesPerMinute to ${Limits.messagesPerMinute}, messagesPerHour to ` +
+      `${Limits.messagesPerHour}, injectsPerMinute to ${Limits.injectsPerMinute}, injectsPerHour to ${Limits.injectsPerHour}`
+  },
+  sandbox: { schema: Schema.Literals(["agent", "off"]), allowed: '"agent" or "off"' },
+  model: { schema: filled, allowed: "the model's name at its server" },
+  modelUrl: { schema: filled, allowed: "the address of the model's server" },
+  modelKeyFile: { schema: path, allowed: "the absolute path of a file with the key" },
+  instructionsFile: { schema: path, allowed: "the absolute path of a file" },
+  toolsMayGrant: { schema: Schema.Boolean, allowed: "true or false" },
+  mirror: { schema: Schema.Boolean, allowed: "true or false" },
+  room: { schema: path, allowed: "the absolute path of a text file" }
+} as const
+
+/** Announced for the panel, which is not there yet: neither read nor complained about. */
+const reserved: ReadonlyArray<string> = ["uiPort"]
+
+/** Values that may be a secret put in the wrong place: not repeated in a log. */
+const unspoken: ReadonlyArray<string> = ["modelKeyFile"]
+
+type Keys = typeof keys
+export type Config = { readonly [Key in keyof Keys]?: Keys[Key]["schema"]["Type"] }
+
+export interface Reading {
+  readonly config: Config
+  /** Each names the key, the value and what is allowed. With one of them nothing may be started. */
+  readonly errors: ReadonlyArray<string>
+  readonly warnings: ReadonlyArray<string>
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const shown = (key: string, value: unknown): string => {
+  if (unspoken.includes(key)) return "(not repeated here)"
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
+}
+
+/** Reads what the host holds for us. Never throws, whatever it holds. */
+export const read = (given: unknown): Reading => {
+  if (given === undefined || given === null) return { config: {}, errors: [], warnings: [] }
+  if (!isRecord(given)) {
+    const message = `the configuration is ${shown("", given)}; allowed is an object with some of: ${Object.keys(keys).join(", ")}`
+    return { config: {}, errors: [message], warnings: [] }
+  }
+  const config: Record<string, unknown> = {}
+  const errors: Array<string> = []
+  for (const [key, { allowed, schema }] of Object.entries(keys)) {
+    const value = Object.hasOwn(given, key) ? given[key] : undefined
+    // A form that was left empty is no value.
+    if (value === undefined || value === null || value === "") continue
+    const decoded = Schema.decodeUnknownResult(schema as Schema.ConstraintDecoder<unknown>, {
+      onExcessProperty: "error"
+    })(value)
+    if (Result.isSuccess(decoded)) config[key] = decoded.success
+    else errors.push(`${key} is ${shown(key, value)}; allowed is ${allowed}`)
+  }
+  const warnings = Object.keys(given)
+    .filter((key) => !Object.hasOwn(keys, key) && !reserved.includes(key))
+    .map(
+      (key) => `${shown("", key)} is no key of this plugin and is ignored; there are: ${Object.keys(keys).join(", ")}`
+    )
+  return { config, errors, warnings }
+}
+
+/** Where the host keeps configurations: our own, by the installed name, and everything by path. */
+export interface Source {
+  readonly getConfig?: () => unknown
+  readonly getMainConfig?: (key?: string) => unknown
+}
+
+const attempt = (get: () => unknown): unknown => {
+  try {
+    return get()
+  } catch {
+    return undefined
+  }
+}
+
+const isFilled = (value: unknown): boolean =>
+  value !== undefined && value !== null && (!isRecord(value) || Object.keys(value).length > 0)
+
+/** The configuration under the installed name, else the one under `p2p`. */
+export const find = (source: Source): Reading => {
+  const own = attempt(() => source.getConfig?.())
+  const all = attempt(() => source.getMainConfig?.("plugins.data"))
+  const byWord = isRecord(all) ? all["p2p"] : undefined
+  if (!isFilled(own)) return read(byWord)
+  const reading = read(own)
+  if (!isFilled(byWord) || JSON.stringify(own) === JSON.stringify(byWord)) return reading
+  const both = "plugins.data holds another configuration under p2p; the one under the installed name counts"
+  return { ...reading, warnings: [...reading.warnings, both] }
+}
+
+/** `HOST:PORT`, checked by the schema, in parts. */
+export const addressOf = (text: string): { readonly host: string; readonly port: number } => {
+  const match = address.exec(text)
+  return { host: (match?.[1] ?? "").replace(/^\[|\]$/g, ""), port: Number(match?.[2] ?? 0) }
+}

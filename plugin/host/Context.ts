@@ -1,0 +1,63 @@
+/**
+ * What this plugin uses of the host's context, as shapes: each part may be missing, because hosts differ in age.
+ * It never promises that something is there; whoever uses a part looks first, and goes without if it is not.
+ * Written here and not imported: the published types are older than the host, and an installed package needs neither.
+ */
+import type { Host as Channels } from "../../adapters/wopr/Host.ts"
+import type { Source } from "../Config.ts"
+
+/** A tool as the host takes it. `inputSchema` is JSON Schema, of which the host keeps types, required and descriptions. */
+export interface HostTool {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema: Record<string, unknown>
+  readonly handler: (given: Record<string, unknown>) => Promise<ToolResult>
+}
+
+export interface ToolResult {
+  content: Array<{ type: "text"; text: string }>
+  isError?: boolean
+}
+
+export interface ToolServer {
+  name: string
+  version?: string
+  tools: Array<HostTool>
+}
+
+export interface HostContext extends Channels, Source {
+  readonly log?: {
+    readonly info?: (text: string) => void
+    readonly warn?: (text: string) => void
+    readonly error?: (text: string) => void
+  }
+  readonly logMessage?: (conversation: string, text: string, options?: { readonly from?: string }) => unknown
+  readonly getAgentIdentity?: () => unknown
+  readonly registerA2AServer?: (server: ToolServer) => void
+  readonly unregisterA2AServer?: (server: ToolServer) => void
+  readonly registerPermission?: (name: string) => void
+  readonly unregisterPermission?: (name: string) => void
+  readonly registerToolPermission?: (tool: string, permission: string) => void
+  readonly unregisterToolPermission?: (tool: string) => void
+  readonly registerExtension?: (name: string, extension: unknown) => void
+  readonly unregisterExtension?: (name: string) => void
+  readonly getExtension?: (name: string) => unknown
+}
+
+/** Says something in the host's log, which may be missing or broken. */
+export const say = ({ log }: HostContext, level: "info" | "warn" | "error", text: string): void => {
+  try {
+    log?.[level]?.(text)
+  } catch {
+    // There is nobody left to tell.
+  }
+}
+
+/** Does something with the host that may be missing or fail; what went wrong is said and changes nothing. */
+export const attempt = (context: HostContext, what: string, act: () => unknown): void => {
+  try {
+    act()
+  } catch (error) {
+    say(context, "warn", `p2p: ${what}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The node inside the daemon, kept running: started, watched, started again when it could not, until the scope ends.
+ * It never lets anything of it reach the host as an exception, and never logs a text that somebody wrote to somebody.
+ * What cannot start now may start later (another process that holds the folder ends, a disk gets room): so it goes on
+ * trying, ever more slowly, and says a reason once.
+ */
+import { Cause, Clock, Effect, Exit, FiberSet, Logger, PubSub, Result } from "effect"
+import * as WoprChat from "../../adapters/wopr/ChatChannel.ts"
+import * as Grafts from "../../adapters/wopr/Grafts.ts"
+import { ask, type Provider } from "../../adapters/wopr/Host.ts"
+import { type Event, Limits, Name, Rejection } from "../../core/index.ts"
+import { ConversationLog } from "../../ports/ConversationLog.ts"
+import * as Config from "../Config.ts"
+import * as DataFolder from "../DataFolder.ts"
+import * as Layers from "../Layers.ts"
+import * as ModelSettings from "../ModelSettings.ts"
+import * as Present from "../Present.ts"
+import * as ChatCommands from "./ChatCommands.ts"
+import { type HostContext, say } from "./Context.ts"
+import * as Follow from "./Follow.ts"
+import * as Mirror from "./Mirror.ts"
+import * as Notify from "./Notify.ts"
+import * as Operator from "./Operator.ts"
+import type { World } from "./Tools.ts"
+
+/** Runs an effect for as long as the node runs. */
+export type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<Exit.Exit<A, E>>
+
+/** How the plugin stands, for whoever asks; the running node puts itself here. */
+export interface Standing {
+  on: { readonly world: World; readonly run: Run } | undefined
+  off: string
+}
+
+const firstPauseMs = 5_000
+const longestPauseMs = 300_000
+/** A friend line waits so long for a provider that comes up after us. */
+const arrivalMs = 30_000
+/** The daemon has other things to do while it starts than to wait for our image. */
+const sandboxAfterMs = 5_000
+
+/** Words of our own about an event; what friends wrote is not among them. */
+export const logged = (event: Event.Event): string => {
+  if (event._tag === "Received")
+    return `a text of ${event.bytes} bytes in the conversation with ${Present.harmless(event.name)}`
+  if (event._tag === "Answered") return `${Present.harmless(event.name)} has answered (${event.bytes} bytes)`
+  return Present.event(event).text
+}
+
+const hostLogger = (context: HostContext) =>
+  Logger.layer([
+    Logger.make<unknown, void>(({ cause, logLevel, message }) => {
+      const words = (Array.isArray(message) ? message : [message]).map(String).join(": ")
+      const text = cause.reasons.length === 0 ? words : `${words}: ${Cause.pretty(cause)}`
+      if (logLevel === "Error" || logLevel === "Fatal") say(context, "error", text)
+      else if (logLevel === "Warn") say(context, "warn", text)
+      else say(context, "info", text)
+    })
+  ])
+
+/** The name of the node: configured, else the agent's, else a plain one. */
+const nameOf = (context: HostContext, config: Config.Config): Effect.Effect<string> => {
+  if (config.name !== undefined) return Effect.succeed(config.name)
+  return Effect.promise(async () => ask(() => context.getAgentIdentity?.())).pipe(
+    Effect.timeoutOption(500),
+    Effect.catchCause(() => Effect.succeed(undefined)),
+    Effect.map((identity) => {
+      const value =
+        identity?._tag === "Some" ? (identity.value as { readonly name?: unknown } | undefined)?.name : undefined
+      return typeof value === "string" && Result.isSuccess(Name.parse(value)) ? value : "wopr"
+    })
+  )
+}
+
+const perMinuteAndHour = (minute: number, hour: number) => [
+  { capacity: minute, windowMs: 60_000 },
+  { capacity: hour, windowMs: 3_600_000 }
+]
+
+const ratesOf = ({ limits = {} }: Config.Config) => ({
+  message: perMinuteAndHour(
+    limits.messagesPerMinute ?? Limits.messagesPerMinute,
+    limits.messagesPerHour ?? Limits.messagesPerHour
+  ),
+  inject: perMinuteAndHour(
+    limits.injectsPerMinute ?? Limits.injectsPerMinute,
+    limits.injectsPerHour ?? Limits.injectsPerHour
+  )
+})
+
+const modelOf = (config: Config.Config): ModelSettings.ModelSettings => ({
+  ...ModelSettings.fromEnvironment(process.env),
+  ...(config.model === undefined ? {} : { model: config.model }),
+  ...(config.modelUrl === undefined ? {} : { url: config.modelUrl }),
+  ...(config.modelKeyFile === undefined ? {} : { keyFile: config.modelKeyFile }),
+  ...(config.instructionsFile === undefined ? {} : { instructionsFile: config.instructionsFile })
+})
+
+/** What to build, or why nothing can be: two data folders with an identity. */
+const settingsOf = (context: HostContext, config: Config.Config): Layers.Settings => {
+  const chosen = DataFolder.choose(DataFolder.machine(), config.dataFolder)
+  if (!chosen.ok) throw new Error(chosen.message)
+  const { bootstrap, owners = {}, room, sandbox = "agent" } = config
+  return {
+    dataFolder: chosen.folder,
+    rooms: room === undefined ? [] : [{ name: "lobby", file: room }],
+    channel: WoprChat.layer({
+      host: context,
+      // Of all that is said in all channels we look at nothing else.
+      wants: (text) => text.includes("FRIEND"),
+      isOwner: (provider, account) => ChatCommands.isOwner(owners, provider, account),
+      arrivalMs
+    }),
+    network:
+      bootstrap === undefined ? { kind: "public" } : { kind: "bootstrap", nodes: bootstrap.map(Config.addressOf) },
+    sandbox,
+    sandboxAfterMs,
+    model: modelOf(config),
+    ...Layers.engineSocket(process.env)
+  }
+}
+
+const runtime = Effect.gen(function* () {
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const run: Run = (effect) => new Promise((resolve) => fork(effect).addObserver(resolve))
+  return run
+})
+
+/** Says where the bot's account has another name than the node: there its lines are refused by everybody. */
+const compareName =
+  (context: HostContext, name: string) =>
+  (provider: Provider): Grafts.Graft => {
+    const account = ask(() => provider.getBotUsername?.())
+    if (typeof account === "string" && account !== "" && Name.fold(account) !== Name.fold(name)) {
+      const [ours, theirs] = [Present.harmless(name), Present.harmless(account)]
+      say(
+        context,
+        "warn",
+        `p2p: on ${provider.id} the bot is called ${theirs}, the node ${ours}; others refuse its lines there until "name" is ${theirs}`
+      )
+    }
+    return { isInPlace: () => true, remove: () => {} }
+  }
+
+/** One life of the node: up, open for commands, until it ends by itself or with the scope. */
+const live = (context: HostContext, config: Config.Config, settings: Layers.Settings, standing: Standing) =>
+  Effect.gen(function* () {
+    const name = yield* nameOf(context, config)
+    const node = yield* Layers.start(name, settings, ratesOf(config))
+    const follow = Follow.make()
+    const world: World = { node, follow, log: yield* ConversationLog, mayGrant: config.toolsMayGrant === true }
+    const run = yield* runtime
+    const words = (exit: Exit.Exit<ReadonlyArray<string>>) =>
+      Exit.isSuccess(exit) ? exit.value : ["the node is ending"]
+    const desk: ChatCommands.Desk = {
+      owners: config.owners ?? {},
+      answer: async (line, channel) => words(await run(Operator.answer(world, line, channel)))
+    }
+    const command = (one: Parameters<typeof node.command>[0]) =>
+      run(node.command(one)).then((exit) =>
+        Exit.isFailure(exit) ? "the node is ending" : exit.value.ok ? "done" : Rejection.sentence(exit.value.rejection)
+      )
+    const clock = yield* Clock.Clock
+    const nowMs = () => clock.currentTimeMillisUnsafe()
+    const notify = Notify.make({ host: context, channels: config.notify ?? {}, command, nowMs })
+    const mirror = config.mirror === true ? Mirror.make(context) : () => {}
+    yield* Grafts.keep({ host: context, graft: compareName(context, name) })
+    yield* Grafts.keep({ host: context, graft: ChatCommands.graft(desk) })
+    const on = { world, run }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        standing.on = on
+      }),
+      () =>
+        Effect.sync(() => {
+          if (standing.on === on) standing.on = undefined
+        })
+    )
+    say(context, "info", `p2p is up as @${Present.harmless(name)}, in ${settings.dataFolder}`)
+    const events = yield* node.events
+    const telling = PubSub.take(events).pipe(
+      Effect.flatMap((event) =>
+        Effect.sync(() => {
+          follow.note(event)
+          say(context, "info", logged(event))
+          notify(event)
+          mirror(event)
+        })
+      ),
+      Effect.forever
+    )
+    return yield* Effect.raceFirst(telling, node.ended)
+  }).pipe(Effect.scoped, Effect.provide(Layers.layers(settings)))
+
+const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  const failure = Cause.squash(cause)
+  return failure instanceof Error && failure.message !== "" ? failure.message : Cause.pretty(cause)
+}
+
+/** Keeps the node running until interrupted. Never fails. */
+export const keep = (context: HostContext, config: Config.Config, standing: Standing): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    let [pauseMs, said] = [firstPauseMs, ""]
+    for (;;) {
+      const begunMs = yield* Clock.currentTimeMillis
+      const exit = yield* Effect.exit(
+        Effect.suspend(() => live(context, config, settingsOf(context, config), standing))
+      )
+      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+      const reason = Exit.isFailure(exit) ? reasonOf(exit.cause) : "the node has ended"
+      standing.off = reason
+      if (reason !== said) say(context, "error", `p2p is off: ${reason}`)
+      said = reason
+      // One that has lived for a while begins anew with short pauses.
+      if ((yield* Clock.currentTimeMillis) - begunMs > longestPauseMs) pauseMs = firstPauseMs
+      yield* Effect.sleep(pauseMs)
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+    }
+  }).pipe(Effect.provide(hostLogger(context)))
