@@ -6,8 +6,18 @@
 
 import { type Redacted, Result } from "effect"
 import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
+import * as InviteCommands from "./InviteCommands.ts"
 
-export type Question = "friends" | "requests" | "queue" | "held" | "status" | "fingerprint" | "rules" | "help"
+export type Question =
+  | "friends"
+  | "requests"
+  | "invites"
+  | "queue"
+  | "held"
+  | "status"
+  | "fingerprint"
+  | "rules"
+  | "help"
 
 /** A change of our own identity: it ends the node, is made on the keys at rest, and starts the node on the new ones. */
 export type Change =
@@ -30,7 +40,7 @@ export interface Here {
   readonly channel: string | undefined
 }
 
-interface Row {
+export interface Row {
   readonly name: string
   readonly usage: string
   readonly help: string
@@ -215,6 +225,10 @@ export const table: ReadonlyArray<Row> = [
   friend,
   aboutPeer("accept", "Accept", "accept a friend request"),
   aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
+  InviteCommands.invite,
+  InviteCommands.claim,
+  { name: "invites", usage: "/invites", help: "your invites, and those you claim", parse: question("invites") },
+  InviteCommands.uninvite,
   message,
   inject,
   {

@@ -193,6 +193,10 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
         ? ""
         : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
   }),
+  InviteRedeemed: (event) => ({
+    tone: "good",
+    text: `${harmless(event.name)} used your invite ${event.id.slice(0, 8)}; ${event.usesLeft} uses left`
+  }),
   ErrandAnswered: (event) => ({
     tone: "good",
     text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} was answered`
@@ -268,6 +272,25 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
   ])
 }
 
+const inviteLines = (node: Describe.Description): ReadonlyArray<string> => {
+  const made = node.invites.map(({ capabilities, expiresAtMs, id, named, redeemedBy, state, uses, usesMax }) => {
+    const whom = named === null ? "whoever holds the link" : `the key ${named.slice(0, 8)}`
+    const by = redeemedBy.length === 0 ? "" : ` by ${redeemedBy.map((name) => `@${harmless(name)}`).join(", ")}`
+    return (
+      `${id.slice(0, 8)}  ${state.toLowerCase()}, for ${whom}, gives ${capabilities.join(", ")}; ` +
+      `used ${uses} of ${usesMax}${by}; until ${at(expiresAtMs)}`
+    )
+  })
+  const claimed = node.errands
+    .filter(({ kind }) => kind === "claim")
+    .map(
+      ({ expiresAtMs, id, identityKey, reached }) =>
+        `${id.slice(0, 8)}  you claim it from the key ${identityKey.slice(0, 8)}: ` +
+        `${reached ? "asked" : "not reached yet"}; until ${at(expiresAtMs)}, or /cancel it`
+    )
+  return made.length + claimed.length === 0 ? ["no invites; make one with /invite"] : [...made, ...claimed]
+}
+
 const states = {
   waiting: "waits for them to appear",
   sent: "sent, not confirmed yet",
@@ -340,6 +363,8 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
       return requestLines(node)
     case "fingerprint":
       return fingerprintLines(node, name)
+    case "invites":
+      return inviteLines(node)
     case "queue":
       return queueLines(node)
     case "held":

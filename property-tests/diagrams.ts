@@ -11,6 +11,7 @@ import * as Noble from "../adapters/noble/Crypto.ts"
 import * as Jobs from "../core/delivery/Jobs.ts"
 import * as Standing from "../core/delivery/Standing.ts"
 import * as Friendship from "../core/friend/Friendship.ts"
+import * as Invite from "../core/friend/Invite.ts"
 import * as PeerKey from "../core/friend/PeerKey.ts"
 import { Handshake, Keys, Opening, Rejection } from "../core/index.ts"
 import { Crypto, type CryptoShape } from "../ports/Crypto.ts"
@@ -86,6 +87,7 @@ const opening = (): string => {
 export const diagrams = (): Readonly<Record<string, string>> => ({
   friendship: Friendship.diagram(),
   peerkey: PeerKey.diagram(),
+  invites: Invite.diagram(),
   opening: opening(),
   jobs: machine("running", Jobs.transitions),
   outbox: machine("waiting", Standing.transitions)

@@ -49,6 +49,21 @@ export type Question =
       readonly waitMs: number
     }
   | {
+      /** An authenticated identity, friend or not, wants to redeem an invite. */
+      readonly kind: "claim"
+      readonly waitMs: number
+      /** Whether there is such an invite, and the claimer holds its secret. */
+      readonly isProven: boolean
+      readonly isMeant: boolean
+      /** Whether the operator has sent the claimer away since, or its key is in doubt. */
+      readonly isBarred: boolean
+      /** Whether the claimer's name can be one. */
+      readonly isNamed: boolean
+      readonly state: "Open" | "Used" | "Expired" | "Revoked"
+      /** Whether the claimer has redeemed it before, and whether what came of it lasts. */
+      readonly redeemed: "never" | "friend" | "over"
+    }
+  | {
       /** An inject that passed as a message: may it run now? */
       readonly kind: "run"
       /** Why nobody could answer, or null; and the reason for the owner. */
@@ -111,6 +126,16 @@ export const decide = (question: Question): Verdict => {
       if (question.unshown >= Limits.unshownMax || question.unshownCharacters >= Limits.unshownCharactersMax)
         return refuse("storage-failed", "", Limits.retryPauseMs)
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
+      return admitted
+    case "claim":
+      if (question.waitMs > 0) return refuse("rate-limited", "claims", question.waitMs)
+      if (!question.isProven) return refuse("invite-refused", "no such invite, or not its secret")
+      if (!question.isMeant) return refuse("invite-refused", "it is for somebody else")
+      if (question.isBarred) return refuse("invite-refused", "sent away since")
+      if (!question.isNamed) return refuse("invite-refused", "the name cannot be one")
+      if (question.redeemed === "friend") return admitted
+      if (question.redeemed === "over") return refuse("invite-refused", "used by the same peer, and over")
+      if (question.state !== "Open") return refuse("invite-refused", question.state.toLowerCase())
       return admitted
     case "run":
       if (question.unready !== null) return refuse(question.unready, question.unreadyReason)

@@ -23,11 +23,10 @@ const common = {
   expiresAtMs: Schema.Int
 }
 
-/** To redeem an invite: its id, and the key derived from its secret, with which the claim is made and the answer checked. */
+/** To redeem an invite of that id, with the key derived from its secret: it makes the claim and checks the answer. */
 export const Claim = Schema.Struct({
   kind: Schema.Literal("claim"),
   ...common,
-  invite: text,
   proofKey: Schema.RedactedFromValue(text, { label: "invite" })
 })
 

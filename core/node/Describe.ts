@@ -15,6 +15,7 @@ import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Errand } from "../friend/Errand.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
@@ -78,6 +79,20 @@ export interface HeldView {
   readonly name: string
   readonly bytes: number
   readonly heldAtMs: number
+  readonly expiresAtMs: number
+}
+
+/** An invite of ours; its link is nowhere. */
+export interface InviteView {
+  readonly id: string
+  readonly state: Invite.State
+  /** Whose key it is for, null for whoever holds the link. */
+  readonly named: string | null
+  readonly capabilities: ReadonlyArray<Capability>
+  readonly uses: number
+  readonly usesMax: number
+  readonly redeemedBy: ReadonlyArray<string>
+  readonly madeAtMs: number
   readonly expiresAtMs: number
 }
 
@@ -156,6 +171,8 @@ export interface Description {
   readonly jobsRunning: number
   readonly callsWaiting: number
   readonly errands: ReadonlyArray<ErrandView>
+  /** Invites of ours, open ones and those that ended lately, oldest first. */
+  readonly invites: ReadonlyArray<InviteView>
   /** Sessions of identities that are no friends. */
   readonly guests: number
 }
@@ -231,6 +248,19 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
       expiresAtMs: errand.expiresAtMs,
       reached: Guests.linksTo(state, errand).length > 0
     })),
+    invites: Table.values(durable.invites)
+      .map((invite) => ({
+        id: invite.id,
+        state: Invite.stateAt(invite, nowMs),
+        named: invite.named ?? null,
+        capabilities: invite.capabilities,
+        uses: invite.redemptions.length,
+        usesMax: invite.usesMax,
+        redeemedBy: invite.redemptions.map(({ peerId }) => nameOf(state, peerId)),
+        madeAtMs: invite.madeAtMs,
+        expiresAtMs: invite.expiresAtMs
+      }))
+      .sort((a, b) => a.madeAtMs - b.madeAtMs),
     guests: HashMap.size(passing.guests)
   }
 }

@@ -4,7 +4,9 @@
  * Nothing is sent twice on one link, and on every new link it is said again: the other side answers alike each time.
  */
 import { HashMap, Result } from "effect"
+import * as Base64url from "../bytes/Base64url.ts"
 import type * as Errand from "../friend/Errand.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -23,7 +25,14 @@ interface Kind<E extends Errand.Errand> {
   readonly turnedAwayAs: Rejection.Code
 }
 const kinds: { readonly [K in Errand.Errand["kind"]]: Kind<Extract<Errand.Errand, { readonly kind: K }>> } = {
-  claim: { words: () => [], turnedAwayAs: "not-a-friend" }
+  claim: {
+    words: (state, { id, proofKey }, { handshakeHash }, { pure }) => {
+      const proof = Base64url.encode(Invite.proof(pure, proofKey, handshakeHash, "claim"))
+      return [{ kind: "Claim", id, proof, name: state.self.name }]
+    },
+    // Whoever has no invite at all any more knows nobody who is no friend.
+    turnedAwayAs: "invite-refused"
+  }
 }
 
 /** Adds an errand; it is dialled in the same turn. Refused with `errands-full`. */

@@ -60,8 +60,10 @@ export type Event =
       readonly channel: string
       readonly identityKey: RemoteIdentityKey
       readonly evidence: AuthorEvidence
-      readonly by: "operator" | "rule" | "peer"
+      readonly by: "operator" | "rule" | "peer" | "invite"
     })
+  /** An invite of ours was redeemed, by whom and how often it still can be. */
+  | (Peer & { readonly _tag: "InviteRedeemed"; readonly id: string; readonly usesLeft: number })
   | (Peer & { readonly _tag: "FriendshipEnded"; readonly by: "operator" | "peer" })
   /** What a friend allows us has changed. */
   | (Peer & { readonly _tag: "GrantChanged"; readonly capabilities: ReadonlyArray<string> })

@@ -8,6 +8,7 @@ import * as Errand from "../friend/Errand.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import type * as Rejection from "../Rejection.ts"
+import * as Table from "../Table.ts"
 import type { Message } from "../wire/Message.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
@@ -19,7 +20,9 @@ export const errandsOf = (state: State.State, opened: State.Opened): ReadonlyArr
 
 /** Why somebody who is no friend may stay for a while, each asked about the link that has opened. A new reason is a row. */
 const reasons: ReadonlyArray<(state: State.State, opened: State.Opened) => boolean> = [
-  (state, opened) => errandsOf(state, opened).length > 0
+  (state, opened) => errandsOf(state, opened).length > 0,
+  // Whether one is open still: who asks about one that is over hears the same word as everybody.
+  (state, opened) => !opened.initiator && Table.size(state.durable.invites) > 0
 ]
 
 /** Whether we have a reason to let this identity in that is no friend. */

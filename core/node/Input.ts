@@ -3,6 +3,7 @@
  * What comes from a peer is `Authentic` here or does not come at all; the rest is our operator, our ports, our clock.
  * Completions are inputs too: no port ever calls back into the state.
  */
+import type { Redacted } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Answer } from "../../ports/Sandbox.ts"
 import type { Capability } from "../admission/Capability.ts"
@@ -45,6 +46,17 @@ export type Command =
   | { readonly _tag: "Approve" | "Refuse"; readonly id: string }
   /** A message or inject of ours, by its id or the beginning of it. */
   | { readonly _tag: "Cancel"; readonly id: string }
+  /** Without `named` for whoever holds the link, which the reply shows once. `lastsMs` and `uses` have defaults. */
+  | {
+      readonly _tag: "CreateInvite"
+      readonly inject?: boolean
+      readonly named?: string
+      readonly uses?: number
+      readonly lastsMs?: number
+    }
+  | { readonly _tag: "ClaimInvite"; readonly link: Redacted.Redacted<string> }
+  /** An invite of ours, by its id or the beginning of it. */
+  | { readonly _tag: "RevokeInvite"; readonly id: string }
   | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }
   | { readonly _tag: "RemoveRule"; readonly id: string }
 

@@ -8,6 +8,7 @@ import * as Grants from "../admission/Grants.ts"
 import * as HoldRule from "../agent/HoldRule.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -20,6 +21,7 @@ import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import * as Holding from "./Holding.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Inviting from "./Inviting.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
@@ -29,6 +31,12 @@ type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
 
 /** Carries a command out, or refuses it; either way the operator gets exactly one reply. */
 export const operate = (state: State.State, ref: string, command: Command, turn: Turn): State.Stepped => {
+  if (command._tag === "CreateInvite") {
+    const made = Inviting.create(state, command, turn)
+    if (Result.isFailure(made)) return [state, [{ _tag: "Reply", ref, reply: { ok: false, rejection: made.failure } }]]
+    const { link, stepped } = made.success
+    return [stepped[0], [{ _tag: "Reply", ref, reply: { ok: true, id: Sending.messageId(turn), link } }, ...stepped[1]]]
+  }
   const outcome = perform(state, command, turn)
   if (Result.isFailure(outcome)) {
     return [state, [{ _tag: "Reply", ref, reply: { ok: false, rejection: outcome.failure } }]]
@@ -37,7 +45,7 @@ export const operate = (state: State.State, ref: string, command: Command, turn:
   return [next, [{ _tag: "Reply", ref, reply: { ok: true, id: Sending.messageId(turn) } }, ...outputs]]
 }
 
-const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
+const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateInvite" }>, turn: Turn): Outcome => {
   switch (command._tag) {
     case "Friend":
       return ask(state, command.channel, command.to, turn)
@@ -69,6 +77,10 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return Holding.approve(state, command.id, turn)
     case "Refuse":
       return Holding.refuse(state, command.id, turn)
+    case "ClaimInvite":
+      return Inviting.claim(state, command.link, turn)
+    case "RevokeInvite":
+      return Inviting.revoke(state, command.id)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":
@@ -142,8 +154,9 @@ const changeGrant = (
       ? Grants.allow(grants, peerId, Grants.own, capability, turn.nowMs)
       : Grants.withdraw(grants, peerId, Grants.own, capability)
     const capabilities = Grants.held(changed, peerId, Grants.own, turn.nowMs)
+    const invites = granting ? state.durable.invites : Invite.barFrom(state.durable.invites, peerId)
     return State.chain(
-      State.withDurable(state, { grants: changed }),
+      State.withDurable(state, { grants: changed, invites }),
       // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running, or be answered.
       (current) => (granting ? [current, []] : Answering.stopAll(current, peerId, "revoked", turn)),
       (current) => (granting ? [current, []] : Answering.takeBackAll(current, peerId, "revoked", turn)),

@@ -15,6 +15,7 @@ import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Errand from "../friend/Errand.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
 import { Ban, Budget, type Durable } from "./State.ts"
@@ -50,7 +51,8 @@ const shapes = {
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
   unshown: Entry,
-  errands: Errand.Errand
+  errands: Errand.Errand,
+  invites: Invite.Invite
 } as const
 type PlainCodec = Schema.Codec<unknown, unknown>
 export type Collection = keyof typeof shapes
@@ -58,7 +60,8 @@ export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 
 /** Collections whose values hold something redacted: only their own Schema writes it out. */
 const printers: Readonly<Partial<Record<Collection, (value: unknown) => string>>> = {
-  errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands))
+  errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands)),
+  invites: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.invites))
 }
 
 /** A stored value is the JSON of a value of the table: every other shape is plain, so there is nothing to encode. */
@@ -92,7 +95,8 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   spents: durable.spents,
   holdRules: durable.holdRules,
   unshown: durable.unshown,
-  errands: durable.errands
+  errands: durable.errands,
+  invites: durable.invites
 })
 
 /** A state of the tables in `tables`; the inverse of `tablesOf`. */
@@ -113,7 +117,8 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     spents: table("spents"),
     holdRules: table("holdRules"),
     unshown: table("unshown"),
-    errands: table("errands")
+    errands: table("errands"),
+    invites: table("invites")
   }
 }
 
@@ -163,7 +168,8 @@ export const settled = (durable: Durable): Durable => {
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
     unshown: Table.settled(durable.unshown),
-    errands: Table.settled(durable.errands)
+    errands: Table.settled(durable.errands),
+    invites: Table.settled(durable.invites)
   }
 }
 

@@ -18,6 +18,7 @@ import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
 import type { Errands } from "../friend/Errand.ts"
+import type { Invites } from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
@@ -83,6 +84,8 @@ export interface Durable {
   readonly unshown: Table.Table<Entry>
   /** Whom we want to reach who is no friend yet, and what for. */
   readonly errands: Errands
+  /** Invites we have made. */
+  readonly invites: Invites
 }
 
 /** The one session of a peer. */
@@ -187,6 +190,8 @@ export interface Passing {
   readonly guests: HashMap.HashMap<string, Guest>
   /** Answers that wait for their time, the first due first. */
   readonly later: ReadonlyArray<Later>
+  /** What claims have left, all together and by identity; of an identity that is not listed, everything. */
+  readonly claims: { readonly all: Budgets; readonly identities: Readonly<Record<string, Budgets>> }
 }
 
 export interface State {
@@ -210,7 +215,8 @@ export const emptyDurable: Durable = {
   spents: Table.empty(),
   holdRules: Table.empty(),
   unshown: Table.empty(),
-  errands: Table.empty()
+  errands: Table.empty(),
+  invites: Table.empty()
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
@@ -238,7 +244,8 @@ export const start = (
     announced: new Set(),
     newsDueMs: 0,
     guests: HashMap.empty(),
-    later: []
+    later: [],
+    claims: { all: {}, identities: {} }
   }
 })
 

@@ -18,6 +18,7 @@ import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Inviting from "./Inviting.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
 import * as Posting from "./Posting.ts"
@@ -124,6 +125,7 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Stalling.end(current, waiting, turn),
     (current) => Answering.showAgain(current, turn),
     (current) => Guests.tick(current, turn),
+    (current) => Inviting.tick(current, turn),
     (current) => Errands.tick(current, turn),
     (current) => Rotating.announce(current, turn),
     (current) => Rotating.bringNews(current, turn),

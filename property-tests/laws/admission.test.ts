@@ -171,6 +171,15 @@ const questions = {
     unshownCharacters: around(Limits.unshownCharactersMax),
     waitMs: [0, 1, 2_000]
   }),
+  claim: product("claim", {
+    waitMs: [0, 1, 12_000],
+    isProven: [false, true],
+    isMeant: [false, true],
+    isBarred: [false, true],
+    isNamed: [false, true],
+    state: ["Open", "Used", "Expired", "Revoked"],
+    redeemed: ["never", "friend", "over"]
+  }),
   run: product("run", {
     unready: [null, "sandbox-unavailable", "no-model"],
     unreadyReason: ["", "no engine runs here"],
@@ -213,6 +222,16 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.unshown < 10_000,
     (facts) => facts.unshownCharacters < 2 ** 25,
     (facts) => facts.waitMs === 0
+  ],
+  claim: [
+    (facts) => facts.waitMs === 0,
+    (facts) => facts.isProven,
+    (facts) => facts.isMeant,
+    (facts) => !facts.isBarred,
+    (facts) => facts.isNamed,
+    // The same claimer hears the same again, whatever became of the invite, while what came of it lasts.
+    ({ redeemed }) => redeemed !== "over",
+    ({ redeemed, state }) => redeemed === "friend" || state === "Open"
   ],
   run: [
     (facts) => facts.unready === null,
@@ -263,6 +282,20 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
           : unshown >= 10_000 || unshownCharacters >= 2 ** 25
             ? ["storage-failed", "", 2_000]
             : ["rate-limited", "", waitMs],
+  claim: ({ isBarred, isMeant, isNamed, isProven, redeemed, state, waitMs }) =>
+    waitMs > 0
+      ? ["rate-limited", "claims", waitMs]
+      : !isProven
+        ? ["invite-refused", "no such invite, or not its secret", 0]
+        : !isMeant
+          ? ["invite-refused", "it is for somebody else", 0]
+          : isBarred
+            ? ["invite-refused", "sent away since", 0]
+            : !isNamed
+              ? ["invite-refused", "the name cannot be one", 0]
+              : redeemed === "over"
+                ? ["invite-refused", "used by the same peer, and over", 0]
+                : ["invite-refused", state.toLowerCase(), 0],
   run: ({ answersWaiting, jobs, jobsOfPeer, unready, unreadyReason }) =>
     unready !== null
       ? [unready, unreadyReason, 0]
@@ -278,7 +311,7 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
 }
 
 describe("Verdict", () => {
-  const kinds = ["line", "session", "message", "run", "hold"] as const
+  const kinds = ["line", "session", "message", "claim", "run", "hold"] as const
   it.each(kinds)("%s: yes exactly when every necessary fact holds", (kind) => {
     const asked = questions[kind] as ReadonlyArray<never>
     const conditions = necessary[kind] as ReadonlyArray<(facts: never) => boolean>

@@ -35,7 +35,6 @@ const errandTo = (whom: Person, id = "e".repeat(32)): Errand.Errand => {
     topic,
     madeAtMs: noonMs,
     expiresAtMs: noonMs + 3_600_000,
-    invite: "0".repeat(32),
     proofKey: Redacted.make(secret, { label: "invite" })
   }
 }

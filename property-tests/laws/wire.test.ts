@@ -339,7 +339,9 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Skip: ["stream", "from", "to"],
   Ping: ["nonce"],
   Pong: ["nonce"],
-  Close: ["code"]
+  Close: ["code"],
+  Claim: ["id", "proof", "name"],
+  ClaimAnswer: ["id", "outcome"]
 }
 
 describe("law: envelopes", () => {
