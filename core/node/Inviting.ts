@@ -143,18 +143,14 @@ const factsOf = (state: State.State, opened: State.Opened, message: Claim, turn:
   const isMeant = invite !== undefined && Invite.isMeantFor(invite, opened.peer.value.history)
   const isBarred = invite?.barred.includes(peerId) === true || record?.doubt !== undefined || record?.alarmed === true
   const before = invite === undefined ? undefined : Invite.redemptionOf(invite, peerId)
+  const lasts = before !== undefined && record?.standing === "Friend" && record.cameOf.includes(before.of)
   const question = {
     kind: "claim" as const,
     isProven: isProven && invite !== undefined,
     isMeant,
     isBarred,
     state: invite === undefined ? ("Revoked" as const) : Invite.stateAt(invite, turn.nowMs),
-    redeemed:
-      before === undefined
-        ? ("never" as const)
-        : record?.standing === "Friend"
-          ? ("friend" as const)
-          : ("over" as const)
+    redeemed: before === undefined ? ("never" as const) : lasts ? ("friend" as const) : ("over" as const)
   }
   return { invite, peerId, before, question }
 }
@@ -184,8 +180,10 @@ export const onClaim = (before: State.State, opened: State.Opened, message: Clai
   const refused = (current: State.State, rejection: Rejection.Rejection) =>
     refuse(current, opened, message, rejection, turn)
   if (!verdict.admitted) return refused(state, verdict.rejection)
+  if (invite !== undefined && redemption !== undefined) {
+    return [state, [answer(state, opened, peerId, invite, redemption.of, turn)]]
+  }
   if (invite === undefined || Result.isFailure(name)) throw new Error("the gate admitted what is not there")
-  if (redemption !== undefined) return [state, [answer(state, opened, peerId, invite, redemption.of, turn)]]
   const of = friendshipOf(invite, signer.key, turn)
   const used = Invite.redeem(invite, { peerId, atMs: turn.nowMs, of })
   const counted = State.withDurable(state, { invites: Table.set(state.durable.invites, invite.id, used) })

@@ -6,6 +6,7 @@
 import { Redacted, Result } from "effect"
 import { Codec, type Event, type Input, type Message, type Output, State, Step } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
+import type { Change, StoredRecord } from "../../ports/RecordStore.ts"
 import { crypto, noonMs, type Person, received } from "./state.ts"
 
 interface Posted {
@@ -25,9 +26,8 @@ export class Member {
   state: State.State
   readonly told: Array<Event.Event> = []
   readonly replies: Array<Output.Reply> = []
-  #disk = new Map<string, { readonly collection: string; readonly key: string; readonly value: string }>()
-  /** Writes so far that changed a record. */
-  writes = 0
+  /** What each write changed, in order: all that is left of a process that dies. */
+  readonly commits: Array<ReadonlyArray<Change>> = []
   /** Somebody with keys and no node: says only what a test has it say. */
   readonly isPuppet: boolean
   constructor(person: Person, isPuppet = false) {
@@ -35,42 +35,47 @@ export class Member {
     this.isPuppet = isPuppet
     this.state = State.start(person.self, State.emptyDurable)
   }
-  /** Stores what changed; with `torn`, the process dies before it can. */
   commit(next: State.State): void {
     const changes = Records.diff(next.durable)
-    if (changes.length > 0) this.writes++
-    for (const { collection, key, value } of changes) {
-      if (value === null) this.#disk.delete(`${collection}/${key}`)
-      else this.#disk.set(`${collection}/${key}`, { collection, key, value })
-    }
+    if (changes.length > 0) this.commits.push(changes)
     this.state = { ...next, durable: Records.settled(next.durable) }
   }
-  /** What a process finds that starts on this disk. */
-  reload(): State.State {
-    return State.start(this.state.self, Result.getOrThrow(Records.load([...this.#disk.values()])))
+  /** What its records are after all it has written, as a store gives them back. */
+  get stored(): ReadonlyArray<StoredRecord> {
+    const disk = new Map<string, StoredRecord>()
+    for (const { collection, key, value } of this.commits.flat()) {
+      if (value === null) disk.delete(`${collection}/${key}`)
+      else disk.set(`${collection}/${key}`, { collection, key, value })
+    }
+    return [...disk.values()]
   }
   /** Everything on the disk, as text. */
   get records(): string {
-    return JSON.stringify([...this.#disk.values()])
+    return JSON.stringify(this.stored)
   }
 }
 
-/** Where a process is to die: at which of its writes, before it is stored or after it, with nothing sent in either case. */
+/** Where a process is to die: at which of its writes, counted from 1. The write may still be found on its disk. */
 export interface Doom {
   readonly member: Member
   readonly write: number
-  readonly stored: boolean
 }
+
+/** A process has died at its doom; nothing that its last turn wanted has happened. */
+export class Died extends Error {}
 
 export class Party {
   nowMs = noonMs
+  readonly #step: typeof Step.step
+  /** With another step than the true one, to show that a mistake in it is found. */
+  constructor(step: typeof Step.step = Step.step) {
+    this.#step = step
+  }
   #turns = 0
   #links = 0
   readonly #ends = new Map<string, { readonly dialler: Member; readonly other: Member }>()
   #post: Array<Posted> = []
   doom: Doom | undefined
-  /** Whether a process has died as it was doomed to. */
-  died = false
   /** Called with everything that is said on a link, before it arrives. */
   overhear: (heard: Overheard) => void = () => {}
 
@@ -82,29 +87,29 @@ export class Party {
       sha256: crypto.sha256,
       pure: crypto
     }
-    const [next, outputs] = Step.step(member.state, input, turn)
+    const [next, outputs] = this.#step(member.state, input, turn)
     const { doom } = this
-    if (doom?.member === member && !this.died && Records.isDirty(next.durable) && member.writes + 1 === doom.write) {
-      if (doom.stored) member.commit(next)
-      this.died = true
-      this.#die(member)
-      return []
+    if (doom?.member === member && Records.isDirty(next.durable) && member.commits.length + 1 === doom.write) {
+      member.commit(next)
+      this.doom = undefined
+      throw new Died()
     }
     member.commit(next)
     for (const output of outputs) this.#perform(member, output)
     return outputs
   }
 
-  #die(member: Member): void {
-    member.state = member.reload()
-    for (const [connection, { dialler, other }] of [...this.#ends]) {
-      if (dialler !== member && other !== member) continue
+  /** A process that has died, or ended, starts again on these records; its links are gone. */
+  revive(member: Member, records: ReadonlyArray<StoredRecord> = member.stored): void {
+    member.state = State.start(member.state.self, Result.getOrThrow(Records.load(records)))
+    const lost = [...this.#ends].filter(([, { dialler, other }]) => dialler === member || other === member)
+    this.#post = this.#post.filter((one) => !lost.some(([connection]) => connection === one.connection))
+    for (const [connection, { dialler, other }] of lost) {
       this.#ends.delete(connection)
-      this.#post = this.#post.filter((one) => one.connection !== connection)
-      const far = dialler === member ? other : dialler
-      this.take(far, { _tag: "Closed", connection, rejection: null })
+      this.take(dialler === member ? other : dialler, { _tag: "Closed", connection, rejection: null })
     }
     this.take(member, { _tag: "Started" })
+    this.settle()
   }
 
   #perform(member: Member, output: Output.Output): void {
@@ -164,7 +169,12 @@ export class Party {
 
   /** Says something on a link as somebody whose node would not. */
   say(from: Member, connection: string, message: Message.Message): void {
-    this.#post.push({ from, connection, body: Codec.encode(message) })
+    this.deliver(from, connection, Codec.encode(message))
+  }
+
+  /** The same with a body as it is, which has to be one that can be read. */
+  deliver(from: Member, connection: string, body: Uint8Array): void {
+    this.#post.push({ from, connection, body })
     this.settle()
   }
 

@@ -227,9 +227,9 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.waitMs === 0,
     (facts) => facts.isProven,
     (facts) => facts.isMeant,
-    (facts) => !facts.isBarred,
-    (facts) => facts.isNamed,
     // The same claimer hears the same again, whatever became of the invite, while what came of it lasts.
+    ({ isBarred, redeemed }) => redeemed === "friend" || !isBarred,
+    ({ isNamed, redeemed }) => redeemed === "friend" || isNamed,
     ({ redeemed }) => redeemed !== "over",
     ({ redeemed, state }) => redeemed === "friend" || state === "Open"
   ],
