@@ -1,5 +1,5 @@
 /**
- * The link by which somebody may become a friend without a chat channel: text ↔ link (PROTOCOL.md §13).
+ * The link by which somebody may become a friend without a chat channel: text ↔ link (PROTOCOL.md §14).
  * It never says whether an invite still counts, only its issuer knows; and it prints its secret to nobody but who asks for
  * the link itself.
  * It is handed on by people, so it carries a check of its own: a slip of the hand is told from an invite that is over.
