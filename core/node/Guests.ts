@@ -5,6 +5,7 @@
  */
 import { HashMap, Option } from "effect"
 import * as Errand from "../friend/Errand.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import type * as Rejection from "../Rejection.ts"
@@ -45,15 +46,14 @@ export const openedAt = (state: State.State, connection: string): State.Opened |
 }
 
 /** Every link on which an errand's holder is spoken to now, friend or guest. */
-export const linksTo = (state: State.State, { id }: Errand.Errand): ReadonlyArray<string> => {
-  const opened = [
-    ...[...HashMap.values(state.passing.guests)].map((guest) => guest.opened),
-    ...[...HashMap.values(state.passing.sessions)].flatMap((session) => session.opened ?? [])
-  ]
-  return opened
-    .filter((one) => errandsOf(state, one).some((errand) => errand.id === id))
-    .map(({ connection }) => connection)
-    .sort()
+export const linksTo = (state: State.State, { key }: Errand.Errand): ReadonlyArray<string> => {
+  const links: Array<string> = []
+  const look = (opened: State.Opened | undefined) => {
+    if (opened !== undefined && KeyHistory.leads(opened.peer.value.history, { key })) links.push(opened.connection)
+  }
+  for (const { opened } of HashMap.values(state.passing.guests)) look(opened)
+  for (const { opened } of HashMap.values(state.passing.sessions)) look(opened)
+  return links.sort()
 }
 
 const withGuest = (state: State.State, guest: State.Guest): State.State =>

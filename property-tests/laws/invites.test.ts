@@ -3,7 +3,7 @@
  * and that who guesses learns nothing, neither from words nor from time.
  * The nodes are whole ones on whole records; a claim is forged here only where the law is about forging.
  */
-import { Redacted, Result } from "effect"
+import { HashMap, Redacted, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as Invite from "../../core/friend/Invite.ts"
@@ -263,6 +263,28 @@ describe("claims", () => {
     expect(alice.state.passing.later).toEqual([])
     party.wait(60_000, alice, bob)
     expect(party.claim(bob, alice, link)).toBe("")
+  })
+})
+
+describe("a flood of strangers", () => {
+  it("fills no more than its places, leaves each newcomer the time of an opening, and does not keep an honest claimer out", () => {
+    const { alice, bob, party } = cast()
+    const { link } = party.invite(alice)
+    const strangers = Array.from({ length: 200 }, (_, index) => person(`s${index}`))
+    let most = 0
+    for (const stranger of strangers) {
+      party.meet(new Member(stranger, true), alice)
+      // As fast as links of strangers may begin.
+      party.wait(60_000 / Limits.strangerOpeningsPerMinute, alice)
+      most = Math.max(most, HashMap.size(alice.state.passing.guests))
+    }
+    expect(most).toBeLessThanOrEqual(Limits.guestsMax + 1)
+    const stays = Table.size(alice.state.durable.roster.friends)
+    expect(stays).toBe(0)
+    expect(alice.state.durable.invites.touched).toBeUndefined()
+    expect(party.claim(bob, alice, link)).toBe("")
+    party.wait(Limits.guestMs, alice)
+    expect(HashMap.size(alice.state.passing.guests)).toBe(0)
   })
 })
 
