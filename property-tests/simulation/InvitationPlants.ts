@@ -2,8 +2,9 @@
  * Mistakes in invites, planted on purpose: what is wrong, what must be said of it, and the change to a node.
  * None of them is anywhere near the shipped core; a checker that finds none of them cannot fail.
  */
+import { Redacted, Result } from "effect"
 import type * as Invite from "../../core/friend/Invite.ts"
-import { type Input, type Output, State } from "../../core/index.ts"
+import { type Input, InviteLink, type Output, State, type Step } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import type { Plant } from "./House.ts"
 import { playInvitations } from "./Invitations.ts"
@@ -25,6 +26,20 @@ const withEach = (state: State.State, change: (invite: Invite.Invite) => Invite.
         )
       })
 const claims = (input: Input.Input): boolean => input._tag === "Received" && input.message.value.kind === "Claim"
+
+/** Claims what is for another key, too, as a program of the claimer's own might: the issuer alone can say no. */
+const eagerly = (step: typeof Step.step, state: State.State, input: Input.Input, turn: Input.Turn): Stepped => {
+  if (input._tag !== "Operator" || input.command._tag !== "ClaimInvite") return step(state, input, turn)
+  const link = InviteLink.parse(turn.pure, Redacted.value(input.command.link))
+  if (Result.isFailure(link) || link.success.meant.kind !== "named") return step(state, input, turn)
+  const named = { key: link.success.meant.key, leftAtMs: 0, reason: "scheduled", byRecoveryKey: false } as const
+  const self = { ...state.self, earlier: [...state.self.earlier, named] }
+  const [next, outputs] = step({ ...state, self }, input, turn)
+  return [{ ...next, self: state.self }, outputs]
+}
+
+/** Claimers that do not look whom a link is for. Nothing may come of it. */
+export const eager: Plant = { step: (step) => (state, input, turn) => eagerly(step, state, input, turn) }
 
 /** Each with the words in which it must be found. */
 export const plants: ReadonlyArray<readonly [string, RegExp, Plant]> = [
@@ -64,8 +79,16 @@ export const plants: ReadonlyArray<readonly [string, RegExp, Plant]> = [
   ],
   [
     "who it is for is not asked",
-    /is not for|never given it/,
-    before((state) => withEach(state, ({ named: _, ...invite }) => invite))
+    /is not for/,
+    {
+      step: (step) => (state, input, turn) =>
+        eagerly(
+          step,
+          withEach(state, ({ named: _, ...invite }) => invite),
+          input,
+          turn
+        )
+    }
   ],
   [
     "every invite gives inject",

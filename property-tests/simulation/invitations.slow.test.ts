@@ -3,7 +3,7 @@
  * It never asks a node what was agreed: what must hold follows from what operators wished and were told.
  */
 import { expect, it } from "vitest"
-import { isFound, plants } from "./InvitationPlants.ts"
+import { eager, isFound, plants } from "./InvitationPlants.ts"
 import { playInvitations } from "./Invitations.ts"
 
 const seeds = Array.from({ length: 24 }, (_, index) => index + 1)
@@ -19,6 +19,11 @@ it("invites hold what they say while everything breaks", { timeout: 600_000 }, (
   expect(sum("redeemed")).toBeGreaterThan(200)
   expect(sum("refused")).toBeGreaterThan(100)
   expect(sum("crashes")).toBeGreaterThan(200)
+})
+
+it("and so they do where claimers do not look whom a link is for", { timeout: 300_000 }, () => {
+  const outcomes = seeds.slice(0, 6).map((seed) => playInvitations(seed, eager))
+  expect(outcomes.flatMap(({ violations }) => violations)).toEqual([])
 })
 
 it.each(plants)("a mistake is found: %s", { timeout: 300_000 }, (_, says, plant) => {
