@@ -45,6 +45,38 @@ export const friendOpeningsWindowMs = 32_000
 /** Friends whose recent openings are remembered before those that have their whole budget again are forgotten. */
 export const openingsRememberedMax = 1_024
 
+/** Guests at one time (authenticated, no friends) that come for reasons of their own; for one more the oldest leaves. */
+export const guestsMax = 32
+/** Links of one identity among them: both sides may dial at once. */
+export const guestLinksPerIdentityMax = 2
+/** How long a guest may stay: a question, its answer after the fixed delay, and a slow mobile link. */
+export const guestMs = 30_000
+/** How long one that greets, and so takes us for a friend, may take to become one before it is told that it is none. */
+export const guestGreetedMs = 2_000
+/** Messages of one guest on one link, and their bytes together. */
+export const guestMessagesMax = 64
+export const guestBytesMax = 131_072
+/** Invites that are remembered; the oldest that is not open goes for a new one. */
+export const invitesMax = 100
+/** How long an invite is open unless its operator says otherwise, and at most. */
+export const inviteAgeMs = 7 * 86_400_000
+export const inviteAgeMaxMs = 30 * 86_400_000
+/** How often one invite may be redeemed at most. */
+export const inviteUsesMax = 100
+/** How long an invite whose time is over is listed, and the claim of who redeemed it answered. */
+export const inviteKeptMs = 7 * 86_400_000
+/** Peers that one invite is closed to because they were sent away; for one more it is closed to all. */
+export const inviteBarredMax = 64
+/** Characters of a link: the longest has 133. */
+export const inviteLinkCharactersMax = 256
+/** Claims of one identity per minute, and of all together: a secret of 128 bits is not guessed at this rate. */
+export const claimsPerMinute = 5
+export const claimsTotalPerMinute = 60
+/** How long after a claim its refusal leaves, whatever the reason. */
+export const claimRefusalMs = 1_000
+/** Errands at one time: whom we want to reach who is no friend yet. */
+export const errandsMax = 64
+
 /** Records sealed under one key before the sender must rekey (PROTOCOL.md §8): far below what AES-GCM allows. */
 export const recordsPerEpoch = 65_536
 /** Age at which the sender rekeys whatever the count (PROTOCOL.md §8). */
@@ -253,6 +285,12 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
     holds: friendOpeningsMax * (1 + openingTimeMs / friendOpeningsWindowMs) < openingsReserved,
     why: "one friend cannot hold all openings that are kept for friends, however late it lets them time out"
   },
+  {
+    holds: (guestsMax * 60_000) / strangerOpeningsPerMinute >= openingTimeMs,
+    why: "who floods us with guests leaves an honest one the time of an opening to say what it came for"
+  },
+  { holds: claimRefusalMs < guestGreetedMs, why: "a claim is answered before its link ends for another reason" },
+  { holds: guestGreetedMs < guestMs, why: "who takes us for a friend in vain hears it before its time is over" },
   { holds: inboxOutcomesMax >= sendWindowEntries * 2, why: "every number that can be repeated has its outcome kept" },
   { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },
   { holds: sendWindowBytes >= bodyBytesMax, why: "the largest message fits the window" },

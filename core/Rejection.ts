@@ -109,6 +109,8 @@ export const table = {
   "not-a-friend": toPeer("The two nodes are not friends (any more)."),
   "friendship-pending": later("The friendship is not complete on the other side yet; it is tried again by itself."),
   banned: local("The peer is banned after repeated protocol violations; the ban ends by itself."),
+  "guest-out-of-place": breach("A peer that is no friend said what only friends may say; its link was dropped."),
+  "guest-flooding": breach("A peer that is no friend said more than it may; its link was dropped."),
   // messages
   "no-capability": toPeer("The friend has not granted this capability; they can with /grant."),
   "not-verified": toPeer(
@@ -160,6 +162,28 @@ export const table = {
   withdrawn: toPeer("Its sender had given the message up before it arrived."),
   unresolved: local("The message was sent, but whether it arrived cannot be told any more."),
   "answer-gone": toPeer("The answer to this request was delivered before and is not kept any longer."),
+  // invites
+  "invite-refused": toPeer(
+    "The invite was refused: it may be used, expired or revoked, or meant for somebody else; ask for a new one."
+  ),
+  "invite-unproven": local("Whoever answered holds the right key but not the invite's secret; nothing came of it."),
+  "invite-malformed": local("That is no invite link, or a character of it is wrong or missing; copy it again."),
+  "invite-legacy": local(
+    "That is an invite of the former plugin, whose promises could not be kept; ask for a link that begins with wop3://."
+  ),
+  "invite-newer": local("The invite is of a newer version of the protocol; upgrade to use it."),
+  "invite-over": local("The invite has expired; ask for a new one."),
+  "invite-for-another": local("The invite names somebody else's key; ask for one for yours, see /status."),
+  "invite-claiming": local("This invite is being claimed already; its issuer is looked for."),
+  "own-invite": local("That is your own invite; give the link to somebody else."),
+  "invite-invalid": local("An invite has 1 to 100 uses and lasts at most 30 days."),
+  "invites-full": local("Too many invites are open; /uninvite one first."),
+  "unknown-invite": local("There is no invite of that id, or several ids begin so; see /invites."),
+  // errands: what we want of somebody who is no friend yet
+  "errand-expired": local(
+    "Nobody answered in time: the other side was never online, or its program does not know what was asked."
+  ),
+  "errands-full": local("Too many invites and requests of ours wait for their answer; /cancel some."),
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
   "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),

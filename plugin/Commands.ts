@@ -6,10 +6,12 @@
 
 import { type Redacted, Result } from "effect"
 import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
+import * as InviteCommands from "./InviteCommands.ts"
 
 export type Question =
   | "friends"
   | "requests"
+  | "invites"
   | "queue"
   | "held"
   | "status"
@@ -40,7 +42,7 @@ export interface Here {
   readonly channel: string | undefined
 }
 
-interface Row {
+export interface Row {
   readonly name: string
   readonly usage: string
   readonly help: string
@@ -276,6 +278,10 @@ export const table: ReadonlyArray<Row> = [
   friend,
   aboutPeer("accept", "Accept", "accept a friend request"),
   aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
+  InviteCommands.invite,
+  InviteCommands.claim,
+  { name: "invites", usage: "/invites", help: "your invites, and those you claim", parse: question("invites") },
+  InviteCommands.uninvite,
   message,
   inject,
   {

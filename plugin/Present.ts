@@ -60,6 +60,8 @@ const notShown = {
   links: (name: string) => (name === "" ? "links were refused" : `links in the name of ${name} were refused`)
 } as const
 
+const errandInWords = { claim: "your claim of an invite" } as const
+
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
 
 /** How each event reads. A new event is a new row. */
@@ -197,6 +199,18 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
         ? ""
         : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
   }),
+  InviteRedeemed: (event) => ({
+    tone: "good",
+    text: `${harmless(event.name)} used your invite ${event.id.slice(0, 8)}; ${event.usesLeft} uses left`
+  }),
+  ErrandAnswered: (event) => ({
+    tone: "good",
+    text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} was answered`
+  }),
+  ErrandRefused: (event) => ({
+    tone: "bad",
+    text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} came to nothing: ${Rejection.sentence(event.rejection)}`
+  }),
   NotShown: (event) => ({
     tone: event.what === "alarms" ? "alarm" : "bad",
     text: `${event.count} more ${notShown[event.what](harmless(event.name))} within a minute; they are not shown`
@@ -272,6 +286,25 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
     `  ${peer.fingerprint.number}`,
     `  ${peer.fingerprint.qr}`
   ])
+}
+
+const inviteLines = (node: Describe.Description): ReadonlyArray<string> => {
+  const made = node.invites.map(({ capabilities, expiresAtMs, id, named, redeemedBy, state, uses, usesMax }) => {
+    const whom = named === null ? "whoever holds the link" : `the key ${named.slice(0, 8)}`
+    const by = redeemedBy.length === 0 ? "" : ` by ${redeemedBy.map((name) => `@${harmless(name)}`).join(", ")}`
+    return (
+      `${id.slice(0, 8)}  ${state.toLowerCase()}, for ${whom}, gives ${capabilities.join(", ")}; ` +
+      `used ${uses} of ${usesMax}${by}; until ${at(expiresAtMs)}`
+    )
+  })
+  const claimed = node.errands
+    .filter(({ kind }) => kind === "claim")
+    .map(
+      ({ expiresAtMs, id, identityKey, reached }) =>
+        `${id.slice(0, 8)}  you claim it from the key ${identityKey.slice(0, 8)}: ` +
+        `${reached ? "asked" : "not reached yet"}; until ${at(expiresAtMs)}, or /cancel it`
+    )
+  return made.length + claimed.length === 0 ? ["no invites; make one with /invite"] : [...made, ...claimed]
 }
 
 const states = {
@@ -364,6 +397,8 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
       return PresentTrust.verifyLines(node, name, harmless)
     case "demands":
       return PresentTrust.demandLines(node)
+    case "invites":
+      return inviteLines(node)
     case "queue":
       return queueLines(node)
     case "held":

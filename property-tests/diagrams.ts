@@ -11,6 +11,7 @@ import * as Noble from "../adapters/noble/Crypto.ts"
 import * as Jobs from "../core/delivery/Jobs.ts"
 import * as Standing from "../core/delivery/Standing.ts"
 import * as Friendship from "../core/friend/Friendship.ts"
+import * as Invite from "../core/friend/Invite.ts"
 import * as PeerKey from "../core/friend/PeerKey.ts"
 import * as Sas from "../core/friend/Sas.ts"
 import * as Trust from "../core/friend/Trust.ts"
@@ -90,6 +91,7 @@ export const diagrams = (): Readonly<Record<string, string>> => ({
   peerkey: PeerKey.diagram(),
   trust: Trust.diagram(),
   sas: Sas.diagram(),
+  invites: Invite.diagram(),
   opening: opening(),
   jobs: machine("running", Jobs.transitions),
   outbox: machine("waiting", Standing.transitions)

@@ -42,6 +42,8 @@ export type Question =
       readonly farewell: boolean
       /** Whether we have asked somebody and wait for the acceptance: the stranger may be them. */
       readonly awaitingAcceptance: boolean
+      /** Whether we have a reason of our own to let a stranger in as a guest. */
+      readonly guest: boolean
     }
   | {
       /** A numbered message on the session of a friend. */
@@ -57,6 +59,21 @@ export type Question =
       /** Their texts together, UTF-16 code units. */
       readonly unshownCharacters: number
       readonly waitMs: number
+    }
+  | {
+      /** An authenticated identity, friend or not, wants to redeem an invite. */
+      readonly kind: "claim"
+      readonly waitMs: number
+      /** Whether there is such an invite, and the claimer holds its secret. */
+      readonly isProven: boolean
+      readonly isMeant: boolean
+      /** Whether the operator has sent the claimer away since, or its key is in doubt. */
+      readonly isBarred: boolean
+      /** Whether the claimer's name can be one. */
+      readonly isNamed: boolean
+      readonly state: "Open" | "Used" | "Expired" | "Revoked"
+      /** Whether the claimer has redeemed it before, and whether what came of it lasts. */
+      readonly redeemed: "never" | "friend" | "over"
     }
   | {
       /** An inject that passed as a message: may it run now? */
@@ -112,6 +129,7 @@ export const decide = (question: Question): Verdict => {
       if (question.standing === "forked") return refuse("key-fork", "", Limits.forkRetryMs)
       if (question.standing === "entangled") return refuse("rotation-refused")
       if (question.standing === "friend" || (question.standing === "former" && question.farewell)) return admitted
+      if (question.guest) return admitted
       // A former friend too: it may have accepted, and dial before we have read that.
       if (question.awaitingAcceptance) {
         return refuse("friendship-pending", "", Limits.retryPauseMs)
@@ -125,6 +143,17 @@ export const decide = (question: Question): Verdict => {
       if (question.unshown >= Limits.unshownMax || question.unshownCharacters >= Limits.unshownCharactersMax)
         return refuse("storage-failed", "", Limits.retryPauseMs)
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
+      return admitted
+    case "claim":
+      if (question.waitMs > 0) return refuse("rate-limited", "claims", question.waitMs)
+      if (!question.isProven) return refuse("invite-refused", "no such invite, or not its secret")
+      if (!question.isMeant) return refuse("invite-refused", "it is for somebody else")
+      // It is told again what it has already, which gives it nothing.
+      if (question.redeemed === "friend") return admitted
+      if (question.isBarred) return refuse("invite-refused", "sent away since")
+      if (!question.isNamed) return refuse("invite-refused", "the name cannot be one")
+      if (question.redeemed === "over") return refuse("invite-refused", "used by the same peer, and over")
+      if (question.state !== "Open") return refuse("invite-refused", question.state.toLowerCase())
       return admitted
     case "run":
       if (!question.trusted) return refuse("not-verified", "inject")

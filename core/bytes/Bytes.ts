@@ -92,6 +92,10 @@ export const readU64 = (bytes: Uint8Array, offset: number): number | undefined =
 
 const digits: ReadonlyArray<string> = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
+/** Lower-case hexadecimal → bytes; the caller has checked that it is nothing else. */
+export const fromHex = (text: string): Uint8Array =>
+  Uint8Array.from({ length: text.length / 2 }, (_, index) => Number.parseInt(text.slice(2 * index, 2 * index + 2), 16))
+
 /** Lower-case hexadecimal. */
 export const hex = (bytes: Uint8Array): string => {
   let written = ""

@@ -15,6 +15,8 @@ import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
+import type { Errand } from "../friend/Errand.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import type * as Sas from "../friend/Sas.ts"
 import * as Trust from "../friend/Trust.ts"
@@ -25,6 +27,7 @@ import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Comparing from "./Comparing.ts"
 import * as Doubling from "./Doubling.ts"
+import * as Guests from "./Guests.ts"
 import type { State } from "./State.ts"
 
 export interface FriendView {
@@ -103,6 +106,31 @@ export interface HeldView {
   readonly expiresAtMs: number
 }
 
+/** An invite of ours; its link is nowhere. */
+export interface InviteView {
+  readonly id: string
+  readonly state: Invite.State
+  /** Whose key it is for, null for whoever holds the link. */
+  readonly named: string | null
+  readonly capabilities: ReadonlyArray<Capability>
+  readonly uses: number
+  readonly usesMax: number
+  readonly redeemedBy: ReadonlyArray<string>
+  readonly madeAtMs: number
+  readonly expiresAtMs: number
+}
+
+/** Whom we want to reach who is no friend yet, and what for. */
+export interface ErrandView {
+  readonly id: string
+  readonly kind: Errand["kind"]
+  readonly identityKey: RemoteIdentityKey
+  readonly madeAtMs: number
+  readonly expiresAtMs: number
+  /** Whether somebody who holds the key is spoken to now. */
+  readonly reached: boolean
+}
+
 export interface RefusalView {
   readonly id: string
   readonly name: string
@@ -174,6 +202,11 @@ export interface Description {
   readonly held: ReadonlyArray<HeldView>
   readonly jobsRunning: number
   readonly callsWaiting: number
+  readonly errands: ReadonlyArray<ErrandView>
+  /** Invites of ours, open ones and those that ended lately, oldest first. */
+  readonly invites: ReadonlyArray<InviteView>
+  /** Sessions of identities that are no friends. */
+  readonly guests: number
 }
 
 const alarmOf = ({ alarmed, doubt }: Roster.Friend): FriendView["alarm"] => {
@@ -267,6 +300,28 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     sandbox: passing.sandbox,
     held: heldOf(state),
     jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
-    callsWaiting: Table.size(durable.calls)
+    callsWaiting: Table.size(durable.calls),
+    errands: Table.values(durable.errands).map((errand) => ({
+      id: errand.id,
+      kind: errand.kind,
+      identityKey: errand.key,
+      madeAtMs: errand.madeAtMs,
+      expiresAtMs: errand.expiresAtMs,
+      reached: Guests.linksTo(state, errand).length > 0
+    })),
+    invites: Table.values(durable.invites)
+      .map((invite) => ({
+        id: invite.id,
+        state: Invite.stateAt(invite, nowMs),
+        named: invite.named ?? null,
+        capabilities: invite.capabilities,
+        uses: invite.redemptions.length,
+        usesMax: invite.usesMax,
+        redeemedBy: invite.redemptions.map(({ peerId }) => nameOf(state, peerId)),
+        madeAtMs: invite.madeAtMs,
+        expiresAtMs: invite.expiresAtMs
+      }))
+      .sort((a, b) => a.madeAtMs - b.madeAtMs),
+    guests: HashMap.size(passing.guests)
   }
 }

@@ -6,6 +6,7 @@
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Confinement } from "../../ports/Sandbox.ts"
 import type { AuthorEvidence } from "../admission/Verdict.ts"
+import type { Errand } from "../friend/Errand.ts"
 import type { Short } from "../friend/Sas.ts"
 import type * as Trust from "../friend/Trust.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
@@ -23,6 +24,12 @@ interface HeldUntil {
   readonly id: string
   readonly reason: string
   readonly expiresAtMs: number
+}
+
+interface Wanted {
+  readonly id: string
+  readonly kind: Errand["kind"]
+  readonly key: RemoteIdentityKey
 }
 
 export type Event =
@@ -55,8 +62,10 @@ export type Event =
       readonly channel: string
       readonly identityKey: RemoteIdentityKey
       readonly evidence: AuthorEvidence
-      readonly by: "operator" | "rule" | "peer"
+      readonly by: "operator" | "rule" | "peer" | "invite"
     })
+  /** An invite of ours was redeemed, by whom and how often it still can be. */
+  | (Peer & { readonly _tag: "InviteRedeemed"; readonly id: string; readonly usesLeft: number })
   | (Peer & { readonly _tag: "FriendshipEnded"; readonly by: "operator" | "peer" })
   /** What a friend allows us has changed. */
   | (Peer & { readonly _tag: "GrantChanged"; readonly capabilities: ReadonlyArray<string> })
@@ -120,6 +129,9 @@ export type Event =
       readonly bytes: number
       readonly confinement: Confinement | undefined
     })
+  /** What we wanted of somebody who was no friend has its outcome: what was asked for, or why not. */
+  | (Wanted & { readonly _tag: "ErrandAnswered" })
+  | (Wanted & { readonly _tag: "ErrandRefused"; readonly rejection: Rejection })
   /**
    * So many more in the last minute, of a friend, or of lines in a channel (`name`), or of links to friends (`name`) or
    * nobody, were only counted.

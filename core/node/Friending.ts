@@ -237,10 +237,10 @@ const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Ste
 }
 
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
-const befriend = (
+export const befriend = (
   state: State.State,
   friend: Roster.Friend,
-  by: "operator" | "rule" | "peer",
+  by: "operator" | "rule" | "peer" | "invite",
   turn: Turn
 ): State.Stepped => {
   const { peerId } = friend

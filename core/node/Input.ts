@@ -3,6 +3,8 @@
  * What comes from a peer is `Authentic` here or does not come at all; the rest is our operator, our ports, our clock.
  * Completions are inputs too: no port ever calls back into the state.
  */
+import type { Redacted } from "effect"
+import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Answer } from "../../ports/Sandbox.ts"
 import type { Address } from "../../ports/Transport.ts"
 import type { Capability } from "../admission/Capability.ts"
@@ -58,6 +60,17 @@ export type Command =
   | { readonly _tag: "Approve" | "Refuse"; readonly id: string }
   /** A message or inject of ours, by its id or the beginning of it. */
   | { readonly _tag: "Cancel"; readonly id: string }
+  /** Without `named` for whoever holds the link, which the reply shows once. `lastsMs` and `uses` have defaults. */
+  | {
+      readonly _tag: "CreateInvite"
+      readonly inject?: boolean
+      readonly named?: string
+      readonly uses?: number
+      readonly lastsMs?: number
+    }
+  | { readonly _tag: "ClaimInvite"; readonly link: Redacted.Redacted<string> }
+  /** An invite of ours, by its id or the beginning of it. */
+  | { readonly _tag: "RevokeInvite"; readonly id: string }
   | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }
   | { readonly _tag: "RemoveRule"; readonly id: string }
 
@@ -134,9 +147,11 @@ export type JobResult =
   | { readonly ok: true; readonly answer: Answer }
   | { readonly ok: false; readonly code: Code; readonly detail: string }
 
-/** What a turn is given besides its input: the time, 32 fresh random bytes, and SHA-256, which is pure. */
+/** What a turn is given besides its input: the time, 32 fresh random bytes, and hashes, which are pure. */
 export interface Turn {
   readonly nowMs: number
   readonly entropy: Uint8Array
   readonly sha256: (bytes: Uint8Array) => Uint8Array
+  /** More of the Crypto port that is pure: keyed hashes, comparing them, and whether a key is one. */
+  readonly pure: Pick<CryptoShape, "hmacSha256" | "hkdfSha256" | "equal" | "ed25519ValidKey" | "sha256">
 }

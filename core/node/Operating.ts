@@ -10,6 +10,7 @@ import * as HoldRule from "../agent/HoldRule.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as InjectChain from "../delivery/InjectChain.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -18,10 +19,12 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Comparing from "./Comparing.ts"
+import * as Errands from "./Errands.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import * as Holding from "./Holding.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Inviting from "./Inviting.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
@@ -31,6 +34,12 @@ type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
 
 /** Carries a command out, or refuses it; either way the operator gets exactly one reply. */
 export const operate = (state: State.State, ref: string, command: Command, turn: Turn): State.Stepped => {
+  if (command._tag === "CreateInvite") {
+    const made = Inviting.create(state, command, turn)
+    if (Result.isFailure(made)) return [state, [{ _tag: "Reply", ref, reply: { ok: false, rejection: made.failure } }]]
+    const { link, stepped } = made.success
+    return [stepped[0], [{ _tag: "Reply", ref, reply: { ok: true, id: Sending.messageId(turn), link } }, ...stepped[1]]]
+  }
   const outcome = perform(state, command, turn)
   if (Result.isFailure(outcome)) {
     return [state, [{ _tag: "Reply", ref, reply: { ok: false, rejection: outcome.failure } }]]
@@ -39,7 +48,7 @@ export const operate = (state: State.State, ref: string, command: Command, turn:
   return [next, [{ _tag: "Reply", ref, reply: { ok: true, id: Sending.messageId(turn) } }, ...outputs]]
 }
 
-const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
+const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateInvite" }>, turn: Turn): Outcome => {
   switch (command._tag) {
     case "Friend":
       return ask(state, command.channel, command.to, turn)
@@ -85,6 +94,10 @@ const perform = (state: State.State, command: Command, turn: Turn): Outcome => {
       return Holding.approve(state, command.id, turn)
     case "Refuse":
       return Holding.refuse(state, command.id, turn)
+    case "ClaimInvite":
+      return Inviting.claim(state, command.link, turn)
+    case "RevokeInvite":
+      return Inviting.revoke(state, command.id)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":
@@ -137,14 +150,17 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
     )
   )
 
-/** A message or inject of ours, by its id or the beginning of it: given up, or its run at the peer stopped. */
+/** A message, inject or errand of ours, by its id or the beginning of it: given up, or its run at the peer stopped. */
 const cancel = (state: State.State, id: string, turn: Turn): Outcome => {
   const entries = Table.values(state.durable.outbox.entries).filter(
     (entry) => (entry.kind === "Log" || entry.kind === "Inject") && entry.id.startsWith(id)
   )
   const calls = Table.values(state.durable.calls).filter((call) => call.id.startsWith(id))
-  const ids = new Set([...entries, ...calls].map((one) => one.id))
+  const errands = Table.values(state.durable.errands).filter((errand) => errand.id.startsWith(id))
+  const ids = new Set([...entries, ...calls, ...errands].map((one) => one.id))
   if (id === "" || ids.size !== 1) return Result.fail(Rejection.make("unknown-message", id))
+  const errand = errands[0]
+  if (errand !== undefined) return Result.succeed(Errands.end(state, errand, Rejection.make("cancelled")))
   const entry = entries[0]
   if (entry !== undefined) {
     return Result.succeed(entry.withdrawn === undefined ? Sending.withdraw(state, entry, turn) : [state, []])
@@ -173,8 +189,9 @@ const changeGrant = (
       ? Grants.allow(grants, peerId, Grants.own, capability, turn.nowMs)
       : Grants.withdraw(grants, peerId, Grants.own, capability)
     const capabilities = Grants.held(changed, peerId, Grants.own, turn.nowMs)
+    const invites = granting ? state.durable.invites : Invite.barFrom(state.durable.invites, peerId)
     return State.chain(
-      State.withDurable(state, { grants: changed }),
+      State.withDurable(state, { grants: changed, invites }),
       // Whatever is withdrawn, `inject` is gone with it: nothing of this peer may go on running, or be answered.
       (current) => (granting ? [current, []] : Answering.stopAll(current, peerId, "revoked", turn)),
       (current) => (granting ? [current, []] : Answering.takeBackAll(current, peerId, "revoked", turn)),

@@ -1,8 +1,9 @@
 /**
  * Everything a node can want from the world after a turn is committed: one closed union.
- * An output never carries a secret; who performs it has the keys.
+ * An output never carries a key of ours; who performs it has them. The one secret is the link of a new invite, redacted.
  * Each is performed at most once per commit; what must survive a crash is in the state and asked for again at start.
  */
+import type { Redacted } from "effect"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Address } from "../../ports/Transport.ts"
 import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
@@ -13,7 +14,14 @@ import type { Event } from "./Event.ts"
 import type { Unspent } from "./Input.ts"
 
 /** What an operator's command came to at once. What happens later is told by events with the same id. */
-export type Reply = { readonly ok: true; readonly id: string } | { readonly ok: false; readonly rejection: Rejection }
+export type Reply =
+  | {
+      readonly ok: true
+      readonly id: string
+      /** The link of an invite that was just made: the only time that it is shown. */
+      readonly link?: Redacted.Redacted<string>
+    }
+  | { readonly ok: false; readonly rejection: Rejection }
 
 /** A body to send as it is (from the outbox), or a message of the session to encode. */
 export type Outgoing =

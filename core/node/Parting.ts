@@ -8,6 +8,7 @@ import * as Grants from "../admission/Grants.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Friendship from "../friend/Friendship.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
 import * as Rejection from "../Rejection.ts"
@@ -31,7 +32,7 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
   return State.chain(
     state,
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
-    (current) => [end(current, friend), []],
+    (current) => [end(by === "operator" ? barred(current, friend) : current, friend), []],
     (current) => Trusting.change(current, peerId, "ends", turn),
     (current) => Sending.onTurnedAway(current, peerId, rejection, turn),
     (current) =>
@@ -41,6 +42,12 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
       ),
     (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
   )
+}
+
+/** Nothing brings back whom the operator sends away but a new word of the operator's: no invite that is open already. */
+const barred = (state: State.State, { peerId }: Roster.Friend): State.State => {
+  const invites = Invite.barFrom(state.durable.invites, peerId)
+  return invites === state.durable.invites ? state : State.withDurable(state, { invites })
 }
 
 /**

@@ -138,6 +138,8 @@ const onControl = (
     case "Ping":
       return [state, [say(connection, { kind: "Pong", nonce: message.nonce })]]
     case "Pong":
+    case "Claim":
+    case "ClaimAnswer":
       return [state, []]
     case "Close":
       return [state, [{ _tag: "HangUp", connection, code: null }]]
@@ -227,9 +229,7 @@ const askOn = (state: State.State, connection: string, id: string): State.Steppe
 const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.Stepped => {
   const { connection, hash, message, peerId } = numbered
   const sighting = Inbox.look(state.durable.inbox, peerId, message.stream, message.number, hash)
-  if (Result.isFailure(sighting)) {
-    return refuse(state, numbered, sighting.failure, turn)
-  }
+  if (Result.isFailure(sighting)) return refuse(state, numbered, sighting.failure, turn)
   if (sighting.success.kind === "known") {
     const { code } = sighting.success
     if (code === undefined) return confirm(state, numbered)

@@ -15,6 +15,8 @@ import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
+import * as Errand from "../friend/Errand.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
 import { Ban, Budget, type Durable } from "./State.ts"
@@ -50,15 +52,26 @@ const shapes = {
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
   requirements: Requirement.Requirement,
-  unshown: Entry
+  unshown: Entry,
+  errands: Errand.Errand,
+  invites: Invite.Invite
 } as const
+type PlainCodec = Schema.Codec<unknown, unknown>
 export type Collection = keyof typeof shapes
 export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 
-/** A stored value is the JSON of a value of the table: every shape is plain, so there is nothing to encode. */
+/** Collections whose values hold something redacted: only their own Schema writes it out. */
+const printers: Readonly<Partial<Record<Collection, (value: unknown) => string>>> = {
+  errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands)),
+  invites: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.invites))
+}
+
+/** A stored value is the JSON of a value of the table: every other shape is plain, so there is nothing to encode. */
+const print = (collection: Collection, value: unknown): string => printers[collection]?.(value) ?? JSON.stringify(value)
+
 const decoders = Object.fromEntries(
   collections.map((name) => {
-    const codec: Schema.Codec<unknown, string> = Schema.fromJsonString(shapes[name] as Schema.Codec<unknown, unknown>)
+    const codec: Schema.Codec<unknown, string> = Schema.fromJsonString(shapes[name] as PlainCodec)
     return [name, Schema.decodeUnknownResult(codec)]
   })
 ) as unknown as Readonly<Record<Collection, (text: string) => Result.Result<unknown, unknown>>>
@@ -84,7 +97,9 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   spents: durable.spents,
   holdRules: durable.holdRules,
   requirements: durable.requirements,
-  unshown: durable.unshown
+  unshown: durable.unshown,
+  errands: durable.errands,
+  invites: durable.invites
 })
 
 /** A state of the tables in `tables`; the inverse of `tablesOf`. */
@@ -105,7 +120,9 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     spents: table("spents"),
     holdRules: table("holdRules"),
     requirements: table("requirements"),
-    unshown: table("unshown")
+    unshown: table("unshown"),
+    errands: table("errands"),
+    invites: table("invites")
   }
 }
 
@@ -116,7 +133,7 @@ export const diff = (durable: Durable): ReadonlyArray<Change> => {
   for (const collection of collections) {
     if (!Table.isTouched(tables[collection])) continue
     for (const [key, value] of Table.changes(tables[collection])) {
-      changes.push({ collection, key, value: value === undefined ? null : JSON.stringify(value) })
+      changes.push({ collection, key, value: value === undefined ? null : print(collection, value) })
     }
   }
   return changes
@@ -155,7 +172,9 @@ export const settled = (durable: Durable): Durable => {
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
     requirements: Table.settled(durable.requirements),
-    unshown: Table.settled(durable.unshown)
+    unshown: Table.settled(durable.unshown),
+    errands: Table.settled(durable.errands),
+    invites: Table.settled(durable.invites)
   }
 }
 

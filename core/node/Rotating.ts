@@ -5,6 +5,7 @@
  */
 import { HashMap, Result } from "effect"
 import type * as Verdict from "../admission/Verdict.ts"
+import * as Invite from "../friend/Invite.ts"
 import * as PeerKey from "../friend/PeerKey.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { Authentic } from "../identity/Authentic.ts"
@@ -206,7 +207,8 @@ export const adopt = (state: State.State): State.Stepped => {
   const before = Table.get(state.durable.owner, "identity")
   if (before === identityKey) return [state, []]
   const owned = State.withDurable(state, { owner: Table.set(state.durable.owner, "identity", identityKey) })
-  const left = earlier.find((one) => one.key === before)
+  const at = earlier.findIndex((one) => one.key === before)
+  const left = earlier[at]
   if (left === undefined) return [owned, []]
   const event = {
     _tag: "KeyRotated" as const,
@@ -218,7 +220,10 @@ export const adopt = (state: State.State): State.Stepped => {
     reason: left.reason,
     byRecoveryKey: left.byRecoveryKey
   }
-  return [owned, [{ _tag: "Tell", event }]]
+  // A scheduled rotation keeps invites: our history leads on from the key in the link. A thief may have read the links.
+  const compromised = earlier.slice(at).some((one) => one.reason === "compromise")
+  const invites = compromised ? Invite.revokeAll(state.durable.invites) : state.durable.invites
+  return [State.withDurable(owned, { invites }), [{ _tag: "Tell", event }]]
 }
 
 /** Whether a key that we have left is still worth being found under. */
@@ -241,7 +246,8 @@ const keysToAnnounce = (state: State.State, nowMs: number): ReadonlyArray<Remote
   const { asked, friends } = state.durable.roster
   const known = [
     ...Table.values(friends).flatMap((friend) => (friend.standing === "Friend" ? [friend.knowsKey] : [])),
-    ...Table.values(asked).flatMap(({ key }) => (key === undefined ? [] : [key]))
+    ...Table.values(asked).flatMap(({ key }) => (key === undefined ? [] : [key])),
+    ...Table.values(state.durable.invites).flatMap(({ issuer, state }) => (state === "Open" ? [issuer] : []))
   ]
   const wanted = new Set(known.map((key) => key ?? self.earlier[0]!.key))
   const oldest = self.earlier.findIndex(({ key }) => wanted.has(key))

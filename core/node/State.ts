@@ -18,13 +18,18 @@ import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
+import type { Errands } from "../friend/Errand.ts"
+import type { Invites } from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { Check } from "../friend/Sas.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
+import type { Rejection } from "../Rejection.ts"
 import * as Table from "../Table.ts"
+import type { Message } from "../wire/Message.ts"
 import type { Event } from "./Event.ts"
+import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
 
 /** Who we are, in public. */
@@ -81,6 +86,10 @@ export interface Durable {
   readonly requirements: Requirements
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
+  /** Whom we want to reach who is no friend yet, and what for. */
+  readonly errands: Errands
+  /** Invites we have made. */
+  readonly invites: Invites
 }
 
 /** The one session of a peer. */
@@ -105,6 +114,36 @@ export interface Session {
   readonly held: { readonly stream: string; readonly number: number; readonly untilMs: number } | undefined
   /** With a former friend: when it ends, confirmed or not. */
   readonly leaveByMs?: number
+  /** How the link opened: what is bound to a session is bound to its handshake. */
+  readonly opened?: Opened
+}
+
+/** The input that a link has authenticated its far end. */
+export type Opened = Extract<Input, { readonly _tag: "Opened" }>
+
+/** The session of an identity that is no friend: see `Guests`. */
+export interface Guest {
+  readonly opened: Opened
+  readonly sinceMs: number
+  /** When it ends, and what is said then, if anything; never again once we have hung up. */
+  readonly leaveByMs: number
+  readonly leaving?: Rejection
+  /** We have hung up; the link is about to be gone, and nothing on it counts. */
+  readonly gone?: true
+  /** What it has said so far. */
+  readonly messages: number
+  readonly bytes: number
+  /** Its greeting, for when it becomes a friend: who greets takes us for one. */
+  readonly greeting?: Received
+}
+
+type Received = Extract<Input, { readonly _tag: "Received" }>
+
+/** An answer that leaves at its time, whatever it says. */
+export interface Later {
+  readonly connection: string
+  readonly dueMs: number
+  readonly message: Message
 }
 
 /** How we stand with reaching a peer. */
@@ -159,6 +198,12 @@ export interface Passing {
   readonly newsDueMs: number
   /** Interactive comparisons under way, by peer: one each. */
   readonly checks: HashMap.HashMap<string, Check>
+  /** Sessions of identities that are no friends, by link. */
+  readonly guests: HashMap.HashMap<string, Guest>
+  /** Answers that wait for their time, the first due first. */
+  readonly later: ReadonlyArray<Later>
+  /** What claims have left, all together and by identity; of an identity that is not listed, everything. */
+  readonly claims: { readonly all: Budgets; readonly identities: Readonly<Record<string, Budgets>> }
 }
 
 export interface State {
@@ -182,7 +227,9 @@ export const emptyDurable: Durable = {
   spents: Table.empty(),
   holdRules: Table.empty(),
   requirements: Table.empty(),
-  unshown: Table.empty()
+  unshown: Table.empty(),
+  errands: Table.empty(),
+  invites: Table.empty()
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
@@ -210,7 +257,10 @@ export const start = (
     sandbox: { ready: false, reason: "the sandbox has not reported yet" },
     announced: new Set(),
     newsDueMs: 0,
-    checks: HashMap.empty()
+    checks: HashMap.empty(),
+    guests: HashMap.empty(),
+    later: [],
+    claims: { all: {}, identities: {} }
   }
 })
 

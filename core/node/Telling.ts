@@ -51,6 +51,9 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   CallHeld: "free",
   JobEnded: "free",
   Answered: "free",
+  InviteRedeemed: "free",
+  ErrandAnswered: "free",
+  ErrandRefused: "free",
   NotShown: "free",
   StorageFailed: "free"
 }

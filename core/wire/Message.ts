@@ -154,6 +154,24 @@ export const Pong = Schema.Struct({ kind: Schema.Literal("Pong"), nonce: Id })
 /** The sender ends the session and says why. */
 export const Close = Schema.Struct({ kind: Schema.Literal("Close"), code })
 
+const proof = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))
+/** The sender redeems an invite of the receiver's: that it holds the secret is proven for this very session. */
+export const Claim = Schema.Struct({ kind: Schema.Literal("Claim"), id: Id, proof, name: maxLength(256) })
+/** What became of a claim. Redeemed: the same proof from the issuer, and what the friendship is called and gives. */
+export const ClaimAnswer = Schema.Struct({
+  kind: Schema.Literal("ClaimAnswer"),
+  id: Id,
+  outcome: Schema.Literals(["redeemed", "refused"]),
+  code: Schema.optionalKey(code),
+  retryAfterMs: Schema.optionalKey(natural),
+  proof: Schema.optionalKey(proof),
+  name: Schema.optionalKey(maxLength(256)),
+  of: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{86}$/))),
+  capabilities: Schema.optionalKey(
+    Schema.Array(Schema.String.check(Schema.isPattern(/^[a-z][a-z-]{0,19}$/))).check(Schema.isMaxLength(16))
+  )
+})
+
 /** Every kind, by name. A new message kind is a new row here, and the compiler then lists the places to fill. */
 export const kinds = {
   Log,
@@ -174,7 +192,9 @@ export const kinds = {
   SasEnd,
   Ping,
   Pong,
-  Close
+  Close,
+  Claim,
+  ClaimAnswer
 } as const
 export const Message = Schema.Union(Object.values(kinds))
 export type Message = typeof Message.Type
@@ -186,6 +206,8 @@ export type Chunk = typeof Chunk.Type
 export type Receipt = typeof Receipt.Type
 export type Reject = typeof Reject.Type
 export type Close = typeof Close.Type
+export type Claim = typeof Claim.Type
+export type ClaimAnswer = typeof ClaimAnswer.Type
 
 export type Skip = typeof Skip.Type
 /** The messages of an interactive comparison. */

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
-import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
+import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, Redacted, References, Result } from "effect"
 import { type Describe, type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
 import * as Budgets from "../Budgets.ts"
 import * as Commands from "../Commands.ts"
@@ -15,6 +15,7 @@ import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
 import * as PresentTrust from "../PresentTrust.ts"
+import * as Qr from "../Qr.ts"
 import * as Identity from "./Identity.ts"
 
 export interface Options {
@@ -175,9 +176,18 @@ const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
   }
 }
 
+/** The one time that a link is shown: to copy, and to read with a camera. */
+const inviteLines = (link: string): ReadonlyArray<Present.Line> => [
+  { tone: "plain", text: link },
+  ...Qr.draw(link).map((text) => ({ tone: "plain" as const, text })),
+  { tone: "quiet", text: "it is shown once: whoever has it may use it; /invites lists yours, /uninvite takes one back" }
+]
+
 const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
   if (reply.ok) {
-    screen.json({ event: "reply", line: typed, ok: true, id: reply.id })
+    const shown = reply.link === undefined ? {} : { link: Redacted.value(reply.link) }
+    screen.json({ event: "reply", line: typed, ok: true, id: reply.id, ...shown })
+    for (const line of reply.link === undefined ? [] : inviteLines(Redacted.value(reply.link))) screen.line(line)
     return
   }
   const why = Rejection.sentence(reply.rejection)
@@ -190,9 +200,18 @@ type Ending =
   | { readonly kind: "quit" }
   | { readonly kind: "identity"; readonly typed: string; readonly change: Commands.Change }
 
-/** A typed line as it may be repeated: without a recovery key, right or mistyped. */
-const withoutSecret = (typed: string): string =>
-  typed.trim().startsWith("/rotate") ? typed.trim().split(/\s+/).slice(0, 2).join(" ") : typed
+/** How many words of a line may be repeated that can hold a recovery key or the link of an invite, right or mistyped. */
+const wordsToRepeat: ReadonlyArray<readonly [string, number]> = [
+  ["/rotate", 2],
+  ["/claim", 1]
+]
+
+/** A typed line as it may be repeated. */
+const withoutSecret = (typed: string): string => {
+  const words = wordsToRepeat.find(([command]) => typed.trim().startsWith(command))?.[1]
+  const said = words === undefined ? typed : typed.trim().split(/\s+/).slice(0, words).join(" ")
+  return said.replaceAll(/wop3:\/\/\S+/gi, "wop3://…")
+}
 
 /** What a program gets with the lines of an answer. */
 const factsOf = (node: Describe.Description, asked: Commands.Question): Record<string, unknown> => {
@@ -233,7 +252,7 @@ const onLine = Effect.fnUntraced(function* (
       return undefined
     }
     case "command":
-      replied(screen, typed, yield* node.command(parsed.command))
+      replied(screen, withoutSecret(typed), yield* node.command(parsed.command))
       return undefined
   }
 })

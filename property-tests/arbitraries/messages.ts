@@ -89,7 +89,26 @@ export const byKind: Kinds = {
   }),
   Ping: fc.record({ kind: kind("Ping"), nonce: id }),
   Pong: fc.record({ kind: kind("Pong"), nonce: id }),
-  Close: fc.record({ kind: kind("Close"), code })
+  Close: fc.record({ kind: kind("Close"), code }),
+  Claim: fc.record({ kind: kind("Claim"), id, proof: base64url(43), name: fc.string({ maxLength: 40 }) }),
+  ClaimAnswer: joined(
+    fc.record({
+      kind: kind("ClaimAnswer"),
+      id,
+      outcome: fc.constantFrom("redeemed" as const, "refused" as const)
+    }),
+    fc.record(
+      {
+        code,
+        retryAfterMs: natural,
+        proof: base64url(43),
+        name: fc.string({ maxLength: 40 }),
+        of: base64url(86),
+        capabilities: fc.subarray(["message", "inject", "sing"])
+      },
+      optional
+    )
+  )
 }
 
 /** A message of any kind. */

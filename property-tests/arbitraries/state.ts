@@ -46,9 +46,8 @@ export interface Person {
   readonly proof: Authentic.Authentic<Proof.Proof>
 }
 
-/** A new person under a name; two of one name have different keys. */
-export const person = (name: string): Person => {
-  const keys = Keys.generate(crypto, noonMs)
+/** A new person under a name; two of one name have different keys, unless they are given. */
+export const person = (name: string, keys: Keys.LocalKeys = Keys.generate(crypto, noonMs)): Person => {
   const swarm = crypto.ed25519PublicKey(keys.swarmSeed)
   const hash = crypto.sha256(keys.identityKey)
   const payload = Proof.write(crypto, keys, swarm, "initiator", hash, undefined)
@@ -111,7 +110,8 @@ export const openedBy = (by: Person, connection: string, initiator: boolean): In
 export const turnAt = (nowMs: number, number: number): Input.Turn => ({
   nowMs,
   entropy: crypto.sha256(new TextEncoder().encode(`turn ${number}`)),
-  sha256: crypto.sha256
+  sha256: crypto.sha256,
+  pure: crypto
 })
 
 /** 128 bits as the wire writes them, one of a few. */

@@ -1,6 +1,7 @@
 /**
  * Every reader that takes bytes or text from outside: a new one is fuzzed by being added here.
  */
+import { inviteTargets } from "./InviteTargets.ts"
 import { linkTargets } from "./LinkTargets.ts"
 import { sandboxTargets } from "./SandboxTargets.ts"
 import type { Target } from "./Target.ts"
@@ -10,6 +11,7 @@ import { textTargets } from "./TextTargets.ts"
 export const targets: ReadonlyArray<Target> = [
   ...textTargets.slice(0, 2),
   ...linkTargets,
+  ...inviteTargets,
   ...textTargets.slice(2),
   ...sandboxTargets
 ]

@@ -184,7 +184,8 @@ const questions = {
     standing: ["friend", "former", "stranger", "retired", "forked", "entangled"],
     banned: [false, true],
     farewell: [false, true],
-    awaitingAcceptance: [false, true]
+    awaitingAcceptance: [false, true],
+    guest: [false, true]
   }),
   message: product("message", {
     needs: ["none", "message", "inject"],
@@ -195,6 +196,15 @@ const questions = {
     unshown: around(Limits.unshownMax),
     unshownCharacters: around(Limits.unshownCharactersMax),
     waitMs: [0, 1, 2_000]
+  }),
+  claim: product("claim", {
+    waitMs: [0, 1, 12_000],
+    isProven: [false, true],
+    isMeant: [false, true],
+    isBarred: [false, true],
+    isNamed: [false, true],
+    state: ["Open", "Used", "Expired", "Revoked"],
+    redeemed: ["never", "friend", "over"]
   }),
   run: product("run", {
     trusted: [false, true],
@@ -227,8 +237,11 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
   ],
   session: [
     (facts) => !facts.banned,
-    // A former friend is let in once more, if it has still to be told that it is one.
-    ({ farewell, standing }) => standing === "friend" || (standing === "former" && farewell)
+    // A former friend is let in once more, if it has still to be told that it is one; a guest, for a reason of ours.
+    ({ farewell, guest, standing }) =>
+      standing === "friend" ||
+      (standing === "former" && farewell) ||
+      (guest && (standing === "stranger" || standing === "former"))
   ],
   message: [
     (facts) => facts.bytes <= 2 ** 20,
@@ -238,6 +251,16 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     (facts) => facts.unshown < 10_000,
     (facts) => facts.unshownCharacters < 2 ** 25,
     (facts) => facts.waitMs === 0
+  ],
+  claim: [
+    (facts) => facts.waitMs === 0,
+    (facts) => facts.isProven,
+    (facts) => facts.isMeant,
+    // The same claimer hears the same again, whatever became of the invite, while what came of it lasts.
+    ({ isBarred, redeemed }) => redeemed === "friend" || !isBarred,
+    ({ isNamed, redeemed }) => redeemed === "friend" || isNamed,
+    ({ redeemed }) => redeemed !== "over",
+    ({ redeemed, state }) => redeemed === "friend" || state === "Open"
   ],
   run: [
     (facts) => facts.trusted,
@@ -292,6 +315,20 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
             : unshown >= 10_000 || unshownCharacters >= 2 ** 25
               ? ["storage-failed", "", 2_000]
               : ["rate-limited", "", waitMs],
+  claim: ({ isBarred, isMeant, isNamed, isProven, redeemed, state, waitMs }) =>
+    waitMs > 0
+      ? ["rate-limited", "claims", waitMs]
+      : !isProven
+        ? ["invite-refused", "no such invite, or not its secret", 0]
+        : !isMeant
+          ? ["invite-refused", "it is for somebody else", 0]
+          : isBarred
+            ? ["invite-refused", "sent away since", 0]
+            : !isNamed
+              ? ["invite-refused", "the name cannot be one", 0]
+              : redeemed === "over"
+                ? ["invite-refused", "used by the same peer, and over", 0]
+                : ["invite-refused", state.toLowerCase(), 0],
   run: ({ answersWaiting, jobs, jobsOfPeer, trusted, unready, unreadyReason }) =>
     !trusted
       ? ["not-verified", "inject", 0]
@@ -315,7 +352,7 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
 }
 
 describe("Verdict", () => {
-  const kinds = ["line", "session", "message", "run", "hold"] as const
+  const kinds = ["line", "session", "message", "claim", "run", "hold"] as const
   it.each(kinds)("%s: yes exactly when every necessary fact holds", (kind) => {
     const asked = questions[kind] as ReadonlyArray<never>
     const conditions = necessary[kind] as ReadonlyArray<(facts: never) => boolean>

@@ -342,7 +342,9 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   SasEnd: ["id", "outcome"],
   Ping: ["nonce"],
   Pong: ["nonce"],
-  Close: ["code"]
+  Close: ["code"],
+  Claim: ["id", "proof", "name"],
+  ClaimAnswer: ["id", "outcome"]
 }
 
 describe("law: envelopes", () => {

@@ -45,7 +45,7 @@ class House {
   }
   step(input: Input.Input): ReadonlyArray<Output.Output> {
     this.nowMs += 1_000
-    const turn = { nowMs: this.nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256 }
+    const turn = { nowMs: this.nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256, pure: crypto }
     const [next, outputs] = Step.step(this.state, input, turn)
     for (const { collection, key, value } of Records.diff(next.durable)) {
       if (value === null) this.disk.delete(`${collection}/${key}`)

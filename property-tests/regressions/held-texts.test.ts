@@ -55,7 +55,12 @@ const makeNode = () => {
   const self = { name: "alice", ...publicOf(keysOf("alice")), earlier: [] }
   let state = State.start(self, { ...State.emptyDurable, grants, roster }, rates)
   const step = (input: Input.Input, nowMs: number) => {
-    const [next, outputs] = Step.step(state, input, { nowMs, entropy: new Uint8Array(32), sha256: crypto.sha256 })
+    const [next, outputs] = Step.step(state, input, {
+      nowMs,
+      entropy: new Uint8Array(32),
+      sha256: crypto.sha256,
+      pure: crypto
+    })
     state = next
     return outputs
   }

@@ -4,9 +4,11 @@
  * A turn is the turn loop's: all that waits, one commit, then the outputs; a death falls before, between or after them.
  */
 
+import * as Errand from "../../core/friend/Errand.ts"
 import * as Roster from "../../core/friend/Roster.ts"
 import type { Input, Keys, Output } from "../../core/index.ts"
 import { Base64url, FriendLine, Limits, PeerId, State, Step } from "../../core/index.ts"
+import * as Guests from "../../core/node/Guests.ts"
 import * as Records from "../../core/node/Records.ts"
 import * as StorageFailure from "../../core/node/StorageFailure.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
@@ -170,7 +172,8 @@ export class Process implements Guest {
           entropy ??= crypto.randomBytes(32)
           return entropy
         },
-        sha256: crypto.sha256
+        sha256: crypto.sha256,
+        pure: crypto
       }
       const [stepped, wanted] = step(next, input, turn)
       next = stepped
@@ -307,7 +310,7 @@ export class Process implements Guest {
 
   /** By the transport key the peer had last, then by its topic, then a second for what was found to open. */
   #dial({ addresses: hints, identityKey, peerId, swarmKey }: Of<"Dial">): void {
-    const isConnected = () => State.session(this.state, peerId) !== undefined
+    const isConnected = () => State.session(this.state, peerId) !== undefined || Guests.isReached(this.state, peerId)
     const ended = () => this.offer({ _tag: "DialEnded", peerId })
     const opens = (waits: number): void => {
       if (waits === 0 || isConnected() || this.#openings.size === 0) ended()
@@ -327,8 +330,9 @@ export class Process implements Guest {
 
   onLink(end: End): Ear {
     const { crypto, keys, nowMs } = this.#around
-    const { roster } = this.state.durable
-    const expected = Roster.expectedAt(roster, end.topics, end.remoteKey, end.initiator)
+    const { errands, roster } = this.state.durable
+    const friends = Roster.expectedAt(roster, end.topics, end.remoteKey, end.initiator)
+    const expected = end.initiator ? [...friends, ...Errand.expectedAt(errands, end.topics)] : friends
     const settled = () => {
       this.#openings.delete(end.id)
     }

@@ -159,7 +159,9 @@ const bounds = ({ durable, passing }: State.State): ReadonlyArray<readonly [stri
   ["held", Jobs.held(durable.jobs).length, Limits.heldMax],
   ["holdRules", Table.size(durable.holdRules), Table.size(durable.roster.friends)],
   ["spents", Table.size(durable.spents), Table.size(durable.roster.friends)],
-  ["announced", passing.announced.size, Limits.keysAnnouncedMax]
+  ["announced", passing.announced.size, Limits.keysAnnouncedMax],
+  ["errands", Table.size(durable.errands), Limits.errandsMax],
+  ["invites", Table.size(durable.invites), Limits.invitesMax]
 ]
 
 const bounded: Checker = {

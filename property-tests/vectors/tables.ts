@@ -36,7 +36,14 @@ const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>
   "wop/3 swarm key": ["HKDF info", "none"],
   "wop/3 sas nonce": ["hashed", "one's own randomness; how a node makes its nonce is its own business"],
   "wop/3 sas commit": ["hashed", "id, initiator's key, responder's key, handshake hash, initiator's nonce"],
-  "wop/3 sas": ["hashed", "the fields of `wop/3 sas commit`, then the responder's nonce"]
+  "wop/3 sas": ["hashed", "the fields of `wop/3 sas commit`, then the responder's nonce"],
+  "wop/3 invite": ["HKDF info", "id as 16 bytes, issuer's identity key"],
+  "wop/3 invite proof": ["MACed", "handshake hash, `claim` or `issuer`"],
+  "wop/3 friendship": [
+    "hashed",
+    "twice, for the two halves of `of`: id, claimer's identity key, time, 0 or 1; its issuer alone computes it"
+  ],
+  "wop/3 invite link": ["hashed", "the link's bytes before its check"]
 }
 
 /** Limits that an honest far end must keep to or can observe; every other one is a node's own and not on the page. */
@@ -51,6 +58,15 @@ const ofPeers: ReadonlySet<string> = new Set([
   "freshnessMs",
   "linesPerMinute",
   "requestAgeMs",
+  "guestMs",
+  "guestGreetedMs",
+  "guestMessagesMax",
+  "guestBytesMax",
+  "guestLinksPerIdentityMax",
+  "inviteLinkCharactersMax",
+  "claimsPerMinute",
+  "claimsTotalPerMinute",
+  "claimRefusalMs",
   "nameCodePointsMax",
   "messagesPerMinute",
   "messagesPerHour",
