@@ -215,7 +215,9 @@ const mistakes: Readonly<Record<string, typeof Step.step>> = {
 }
 
 describe("invites and a clerk with a list", () => {
-  it("agree on who is whose friend and what each may, whatever is made, claimed, taken back and restarted", () => {
+  it("agree on who is whose friend and what each may, whatever is made, claimed, taken back and restarted", {
+    timeout: 120_000
+  }, () => {
     fc.assert(
       fc.property(fc.array(anyStep, { minLength: 5, maxLength: 30 }), (steps) => {
         const life = new Life()
@@ -224,7 +226,7 @@ describe("invites and a clerk with a list", () => {
       { numRuns: 60 }
     )
   })
-  it.each(Object.entries(mistakes))("would find a node that %s", (_, step) => {
+  it.each(Object.entries(mistakes))("would find a node that %s", { timeout: 120_000 }, (_, step) => {
     const found = fc.check(
       fc.property(fc.array(anyStep, { minLength: 5, maxLength: 30 }), (steps) => {
         const life = new Life(step)
