@@ -277,6 +277,25 @@ describe("24 · tools", () => {
     expect((await ada.describe()).friends[0]?.capabilities).toEqual(["message"])
   })
 
+  it("what a friend refuses is an error of the tool, at once and to whoever waits for it later", async () => {
+    const world = makeWorld()
+    cleanups.push(() => world.end())
+    const [ada, bob] = [await world.start("ada"), await world.start("bob")]
+    await befriend(ada, bob)
+    const model = await sit(ada)
+    cleanups.push(() => model.end())
+    const asked = await call(model.daemon, "p2p_inject_message", { peer: "bob", message: "?", timeoutMs: 8_000 })
+    const refused = { ok: false, isError: true, error: { code: "no-capability", hint: expect.any(String) } }
+    expect(asked).toMatchObject(refused)
+    const { id } = asked.error as unknown as { readonly id: string }
+    expect(await call(model.daemon, "p2p_wait", { id })).toMatchObject(refused)
+    // Another start knows no more than the node's own list of refusals.
+    const again = await sit(ada)
+    cleanups.push(() => again.end())
+    await pause(50)
+    expect(await call(again.daemon, "p2p_wait", { id })).toMatchObject(refused)
+  })
+
   it("the README lists each tool, and the bounds at which circles end", () => {
     const page = readFileSync(new URL("../../README.md", import.meta.url), "utf8").replace(/\s+/g, " ")
     for (const { name } of Tools.table) expect(page).toContain(`\`${name}\``)
