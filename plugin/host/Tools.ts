@@ -26,6 +26,8 @@ export interface Fault {
   readonly message: string
   readonly hint: string
   readonly retryAfterMs?: number
+  /** The message or question that was refused. */
+  readonly id?: string
   readonly candidates?: ReadonlyArray<Peers.Candidate>
 }
 
@@ -102,13 +104,12 @@ const ownOnly = (friendMeant: Describe.FriendView, named: ReadonlyArray<string>)
 const peer = Arguments.text("the friend: name, short id or key, see p2p_friends", 200)
 const blockMs = (says: string) => Arguments.optional(Arguments.whole(says, 0, Limits.injectWaitMs))
 
-/** What is told of a message of ours: its id, and how it stands. */
-const told = (id: string, outcome: Follow.Outcome | undefined): unknown => {
-  if (outcome === undefined) return { id, state: "waiting", next: "follow it with p2p_wait" }
-  if (outcome.state === "refused") return { id, state: "refused", ...faultOf(outcome.rejection) }
-  return outcome.state === "answered"
-    ? { id, state: "answered", ...Inbox.quoted(outcome.answer) }
-    : { id, state: outcome.state }
+/** What is told of a message of ours: its id and how it stands. What was refused is a fault, however it was asked for. */
+const told = (id: string, outcome: Follow.Outcome | undefined): Effect.Effect<unknown, Fault> => {
+  if (outcome === undefined) return Effect.succeed({ id, state: "waiting", next: "follow it with p2p_wait" })
+  if (outcome.state === "refused") return Effect.fail({ ...faultOf(outcome.rejection), id })
+  const answer = outcome.state === "answered" ? Inbox.quoted(outcome.answer) : {}
+  return Effect.succeed({ id, state: outcome.state, ...answer })
 }
 
 const summary = (one: Describe.FriendView) => ({
@@ -243,13 +244,17 @@ const looking: ReadonlyArray<Tool> = [
   })
 ]
 
+/** What was refused keeps its code only; one that this program does not know came from a newer one. */
+const codeOf = (code: string): Rejection.Code => (Rejection.isCode(code) ? code : "internal-error")
+
 /** How an id of ours ends, within a time. What ended before this start is known by its refusal alone. */
 const endOf = Effect.fnUntraced(function* (id: string, waitMs: number, { follow, node }: World) {
   const known = follow.outcome(id)
-  if (known !== undefined) return told(id, known)
+  if (known !== undefined) return yield* told(id, known)
   const view = yield* node.describe
   const refusal = view.refusals.find((one) => one.id === id)
-  if (refusal !== undefined) return { id, state: "refused", code: refusal.code }
+  if (refusal !== undefined)
+    return yield* told(id, { state: "refused", rejection: Rejection.make(codeOf(refusal.code)) })
   // What the node has ended a moment ago its event has yet to tell.
   const waits = view.queue.some((one) => one.id === id)
   const ended = yield* follow.end(id, waits ? waitMs : Math.min(waitMs, 300))
@@ -260,7 +265,7 @@ const endOf = Effect.fnUntraced(function* (id: string, waitMs: number, { follow,
       hint: "what was delivered before the start is not remembered; p2p_inbox has what friends wrote"
     } satisfies Fault)
   }
-  return told(id, ended)
+  return yield* told(id, ended)
 })
 
 const session = Arguments.optional(Arguments.text("leave it out: a friend has one conversation of its own", 300))
@@ -283,7 +288,7 @@ const sending: ReadonlyArray<Tool> = [
         const to = yield* friend(world, asked)
         yield* ownOnly(to, named === undefined ? [] : [named])
         const id = yield* perform(world, { _tag: "Message", ...meant(to), text: message })
-        return told(id, yield* world.follow.end(id, Math.min(timeoutMs, waitMaxMs)))
+        return yield* told(id, yield* world.follow.end(id, Math.min(timeoutMs, waitMaxMs)))
       })
   }),
   tool({
@@ -305,7 +310,7 @@ const sending: ReadonlyArray<Tool> = [
         yield* ownOnly(to, named === undefined ? [] : [named])
         const command = { _tag: "Inject", ...meant(to), text: message, waitMs: timeoutMs, byTool: true } as const
         const id = yield* perform(world, command)
-        return told(id, yield* world.follow.end(id, Math.min(timeoutMs, waitMaxMs)))
+        return yield* told(id, yield* world.follow.end(id, Math.min(timeoutMs, waitMaxMs)))
       })
   })
 ]

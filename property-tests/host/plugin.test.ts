@@ -59,7 +59,11 @@ describe("in the host", () => {
     })
 
     const refused = await call(ada.daemon, "p2p_inject_message", { peer: "@bob", message: "?", timeoutMs: 20_000 })
-    expect(refused.data).toMatchObject({ state: "refused", code: "no-capability" })
+    expect(refused).toMatchObject({
+      ok: false,
+      isError: true,
+      error: { code: "no-capability", id: expect.any(String) }
+    })
 
     const ended = await call(bob.daemon, "p2p_revoke_peer", { peerId: "ada" })
     expect(ended.data).toMatchObject({ name: "ada", state: "ended" })

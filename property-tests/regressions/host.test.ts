@@ -160,7 +160,10 @@ const circle = async (names: ReadonlyArray<string>, next: (index: number) => num
     while (playing) {
       for (const [index, { events }] of actors.entries()) {
         for (; seen[index]! < events.length; seen[index]!++) {
-          if (events[seen[index]!]?._tag === tag) await ask(index)
+          const event = events[seen[index]!]
+          if (event?._tag === tag) await ask(index)
+          // The friend's own limits may end it first.
+          if (event?._tag === "Refused") refusals.push(event.rejection.code)
         }
       }
       await pause(2)
@@ -168,7 +171,9 @@ const circle = async (names: ReadonlyArray<string>, next: (index: number) => num
   }
   void play()
   await ask(0)
-  await until("the circle has stopped", () => performance.now() - quietSinceMs > 1_500, 25_000)
+  // Stopped is: somebody was refused, and then nothing more came.
+  const quiet = () => refusals.length > 0 && performance.now() - quietSinceMs > 700
+  await until("the circle has stopped", quiet, 28_000)
   return { asked, refusals }
 }
 
@@ -185,11 +190,17 @@ describe("18 · recursive injects are blocked", () => {
     expect(asked).toBeGreaterThan(Limits.toolInjectsPerPeerPerHour)
   })
 
-  it.each(["running", "ended"] as const)("a ring of three stops at the budget (asks while %s)", async (waits) => {
-    const { asked, refusals } = await circle(["ada", "bob", "cyd"], (index) => (index + 1) % 3, waits)
+  it("a ring of three whose agents wait until the question has ended stops at the budget", async () => {
+    const { asked, refusals } = await circle(["ada", "bob", "cyd"], (index) => (index + 1) % 3, "ended")
     expect(refusals).toEqual(["chain-budget"])
     expect(asked).toBeLessThanOrEqual(3 * Limits.toolInjectsPerPeerPerHour)
     expect(asked).toBeGreaterThan(2 * Limits.toolInjectsPerPeerPerHour)
+  })
+
+  it("a ring of three whose agents ask while they are asked stops at the budget, or before at a friend's own limit", async () => {
+    const { asked, refusals } = await circle(["ada", "bob", "cyd"], (index) => (index + 1) % 3, "running")
+    expect(["chain-budget", "too-many-jobs"]).toEqual(expect.arrayContaining([...new Set(refusals)]))
+    expect(asked).toBeLessThanOrEqual(3 * Limits.toolInjectsPerPeerPerHour)
   })
 
   it("of two questions of a friend the end of the first clears nothing for the second", async () => {
@@ -275,6 +286,25 @@ describe("24 · tools", () => {
       expect(answer.error?.hint).not.toBe("")
     }
     expect((await ada.describe()).friends[0]?.capabilities).toEqual(["message"])
+  })
+
+  it("what a friend refuses is an error of the tool, at once and to whoever waits for it later", async () => {
+    const world = makeWorld()
+    cleanups.push(() => world.end())
+    const [ada, bob] = [await world.start("ada"), await world.start("bob")]
+    await befriend(ada, bob)
+    const model = await sit(ada)
+    cleanups.push(() => model.end())
+    const asked = await call(model.daemon, "p2p_inject_message", { peer: "bob", message: "?", timeoutMs: 8_000 })
+    const refused = { ok: false, isError: true, error: { code: "no-capability", hint: expect.any(String) } }
+    expect(asked).toMatchObject(refused)
+    const { id } = asked.error as unknown as { readonly id: string }
+    expect(await call(model.daemon, "p2p_wait", { id })).toMatchObject(refused)
+    // Another start knows no more than the node's own list of refusals.
+    const again = await sit(ada)
+    cleanups.push(() => again.end())
+    await pause(50)
+    expect(await call(again.daemon, "p2p_wait", { id })).toMatchObject(refused)
   })
 
   it("the README lists each tool, and the bounds at which circles end", () => {
