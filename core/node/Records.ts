@@ -13,6 +13,7 @@ import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
+import * as Unshown from "../delivery/Unshown.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
@@ -100,7 +101,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     refusals: table("refusals"),
     spents: table("spents"),
     holdRules: table("holdRules"),
-    unshown: table("unshown")
+    unshown: Unshown.load(table("unshown"))
   }
 }
 
@@ -149,7 +150,7 @@ export const settled = (durable: Durable): Durable => {
     refusals: Table.settled(durable.refusals),
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
-    unshown: Table.settled(durable.unshown)
+    unshown: Unshown.settled(durable.unshown)
   }
 }
 

@@ -4,7 +4,6 @@
  * Durable and passing are kept apart by type, so that nobody has to remember which is which.
  */
 import { HashMap, Option, Schema } from "effect"
-import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Grants } from "../admission/Grants.ts"
 import type { Budgets, Rates } from "../admission/RateLimit.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
@@ -16,6 +15,7 @@ import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
+import * as Unshown from "../delivery/Unshown.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
@@ -76,7 +76,7 @@ export interface Durable {
   /** Which questions wait for our owner, by peer. */
   readonly holdRules: HoldRules
   /** Entries that are accepted but not yet confirmed by the conversation log. */
-  readonly unshown: Table.Table<Entry>
+  readonly unshown: Unshown.Unshown
 }
 
 /** The one session of a peer. */
@@ -169,7 +169,7 @@ export const emptyDurable: Durable = {
   refusals: Table.empty(),
   spents: Table.empty(),
   holdRules: Table.empty(),
-  unshown: Table.empty()
+  unshown: Unshown.empty
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
