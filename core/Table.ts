@@ -5,15 +5,19 @@
  */
 import { HashMap, Option } from "effect"
 
-/** Keys that changed, the last one first; a key may be in it several times. A list, because adding to it costs nothing. */
-interface Touched {
+/**
+ * Keys that changed and what they were set to, the last one first; a key may be in it several times. A list, because adding
+ * to it costs nothing.
+ */
+interface Touched<V> {
   readonly key: string
-  readonly before: Touched | undefined
+  readonly value: V | undefined
+  readonly before: Touched<V> | undefined
 }
 
 export interface Table<V> {
   readonly entries: HashMap.HashMap<string, V>
-  readonly touched: Touched | undefined
+  readonly touched: Touched<V> | undefined
 }
 
 /** A table with nothing in it and nothing to commit. */
@@ -35,13 +39,13 @@ export const has = <V>(table: Table<V>, key: string): boolean => HashMap.has(tab
 /** The table with a value under a key; the key has changed, whatever was there before. */
 export const set = <V>(table: Table<V>, key: string, value: V): Table<V> => ({
   entries: HashMap.set(table.entries, key, value),
-  touched: { key, before: table.touched }
+  touched: { key, value, before: table.touched }
 })
 
 /** The table without a key; a key that is not there changes nothing. */
 export const remove = <V>(table: Table<V>, key: string): Table<V> => {
   const entries = HashMap.remove(table.entries, key)
-  return entries === table.entries ? table : { entries, touched: { key, before: table.touched } }
+  return entries === table.entries ? table : { entries, touched: { key, value: undefined, before: table.touched } }
 }
 
 /** Removes every key for which the predicate holds. */
@@ -65,9 +69,11 @@ export const pairs = <V>(table: Table<V>): ReadonlyArray<readonly [string, V]> =
 /** What changed since the last `settled`: the new value, or undefined for a removed key. Ordered by key. */
 export const changes = <V>(table: Table<V>): ReadonlyArray<readonly [string, V | undefined]> => {
   if (table.touched === undefined) return []
-  const keys = new Set<string>()
-  for (let one: Touched | undefined = table.touched; one !== undefined; one = one.before) keys.add(one.key)
-  return [...keys].sort().map((key) => [key, get(table, key)] as const)
+  const newest = new Map<string, V | undefined>()
+  for (let one: Touched<V> | undefined = table.touched; one !== undefined; one = one.before) {
+    if (!newest.has(one.key)) newest.set(one.key, one.value)
+  }
+  return [...newest].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 /** Whether anything changed since the last `settled`. */

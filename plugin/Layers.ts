@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, Layer, Scheduler, Stream } from "effect"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
@@ -24,6 +24,7 @@ import { Sandbox } from "../ports/Sandbox.ts"
 import * as AgentSandbox from "./AgentSandbox.ts"
 import type { Budgets } from "./Budgets.ts"
 import * as ModelSettings from "./ModelSettings.ts"
+import * as Scheduling from "./Scheduling.ts"
 
 export interface Settings {
   readonly dataFolder: string
@@ -187,9 +188,16 @@ export const start = Effect.fnUntraced(function* (
   rates: Partial<RateLimit.Rates> = {}
 ) {
   const keys = yield* Node.loadKeys
-  if (settings.sandbox !== "agent") return yield* Node.make({ name, keys, rates })
-  const instructions = yield* ModelSettings.instructions(settings.model ?? {})
-  return yield* Node.make({ name, keys, rates, agent: { instructions, allowances: settings.budgets ?? {} } })
+  const { budgets = {} } = settings
+  const agent =
+    settings.sandbox === "agent"
+      ? { agent: { instructions: yield* ModelSettings.instructions(settings.model ?? {}), allowances: budgets } }
+      : {}
+  return yield* Effect.provideService(
+    Node.make({ name, keys, rates, ...agent }),
+    Scheduler.Scheduler,
+    Scheduling.make()
+  )
 })
 
 /** Where a room's file lies unless it is named. */

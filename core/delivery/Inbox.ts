@@ -77,7 +77,7 @@ export const closeForgotten = (
   to: number,
   nowMs: number
 ): Inbox | undefined => {
-  const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
+  const before = orBegun(inbox, peerId, stream, nowMs)
   if (from > before.mark + 1 || to <= before.mark) return undefined
   return advance(inbox, before, { ...before, mark: to })
 }
@@ -104,7 +104,7 @@ export const record = (
   outcome: Outcome,
   nowMs: number
 ): Inbox => {
-  const before = streamOf(inbox, peerId, stream, Math.max(nowMs, newestMs(inbox, peerId, stream) + 1))
+  const before = orBegun(inbox, peerId, stream, nowMs)
   const outcomes = Table.set(inbox.outcomes, outcomeKey(peerId, stream, number), outcome)
   const next =
     number === before.mark + 1 ? { ...before, mark: number } : { ...before, sparse: inserted(before.sparse, number) }
@@ -129,9 +129,9 @@ const advance = (inbox: Inbox, before: Stream, next: Stream): Inbox => {
     if (old > keptAbove) break
     drop(old)
   }
-  const isNew = !Table.has(inbox.streams, streamKey(peerId, before.stream))
-  const advanced = { streams: Table.set(inbox.streams, streamKey(peerId, before.stream), after), outcomes }
-  return isNew ? forgetOldStreams(advanced, peerId) : advanced
+  const streams = Table.set(inbox.streams, streamKey(peerId, before.stream), after)
+  const isNew = Table.size(streams) > Table.size(inbox.streams)
+  return isNew ? forgetOldStreams({ streams, outcomes }, peerId) : { streams, outcomes }
 }
 
 /** An inbox without anything of a peer. */
@@ -170,15 +170,17 @@ const absorb = (stream: Stream): Stream => {
 }
 
 /**
- * When the newest other stream of a peer began, for a stream that begins now: a clock that went back must not make the
- * one that began last look like the oldest.
+ * A stream, or one that begins now. It is newer than the others of the peer: a clock that went back must not make the one
+ * that began last look like the oldest.
  */
-const newestMs = (inbox: Inbox, peerId: PeerId, stream: string): number =>
-  Table.has(inbox.streams, streamKey(peerId, stream))
-    ? Number.NEGATIVE_INFINITY
-    : Table.values(inbox.streams)
-        .filter((one) => one.peerId === peerId)
-        .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs), Number.NEGATIVE_INFINITY)
+const orBegun = (inbox: Inbox, peerId: PeerId, stream: string, nowMs: number): Stream => {
+  const known = Table.get(inbox.streams, streamKey(peerId, stream))
+  if (known !== undefined) return known
+  const newestMs = Table.values(inbox.streams)
+    .filter((one) => one.peerId === peerId)
+    .reduce((newest, { sinceMs }) => Math.max(newest, sinceMs), Number.NEGATIVE_INFINITY)
+  return { peerId, stream, mark: 0, sparse: [], sinceMs: Math.max(nowMs, newestMs + 1) }
+}
 
 /** Keeps the newest streams of a peer (PROTOCOL.md §10: two). */
 const forgetOldStreams = (inbox: Inbox, peerId: PeerId): Inbox => {

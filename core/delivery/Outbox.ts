@@ -264,11 +264,22 @@ const rewritten = (entry: Entry, change: Partial<Pick<Inject, "stream" | "number
   return { ...entry, body, bodyBytes: entry.bodyBytes + body.length - entry.body.length }
 }
 
+const placeText = ({ stream, number }: typeof unplaced): string => `"stream":"${stream}","number":${number}`
+
+/** An entry with another place. A place follows the kind in every body, so that it is found without reading the text. */
+const replaced = (entry: Entry, from: typeof unplaced, to: typeof unplaced): Entry => {
+  const [before, after] = [placeText(from), placeText(to)]
+  const at = `{"kind":"${entry.kind}",`.length
+  if (!entry.body.startsWith(before, at)) return rewritten(entry, to)
+  const body = entry.body.slice(0, at) + after + entry.body.slice(at + before.length)
+  return { ...entry, body, bodyBytes: entry.bodyBytes + after.length - before.length }
+}
+
 /** Gives an entry its place; an inject learns how long its caller still waits. */
 const place = (entry: Entry, lane: Lane, nowMs: number): Entry => {
   const at = { stream: lane.stream, number: lane.next }
-  const timed = entry.kind === "Inject" ? { ...at, timeLimitMs: Math.max(1, entry.expiresAtMs - nowMs) } : at
-  return { ...rewritten(entry, timed), place: at }
+  if (entry.kind !== "Inject") return { ...replaced(entry, unplaced, at), place: at }
+  return { ...rewritten(entry, { ...at, timeLimitMs: Math.max(1, entry.expiresAtMs - nowMs) }), place: at }
 }
 
 /** An entry that has been sent at least once. */

@@ -11,6 +11,7 @@ import { text, utf8, utf8Length } from "../bytes/Bytes.ts"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Unshown from "../delivery/Unshown.ts"
 import type * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
@@ -62,7 +63,7 @@ export const show = (
     bytes: utf8Length(content)
   }
   return [
-    State.withDurable(state, { unshown: Table.set(state.durable.unshown, entry.id, entry) }),
+    State.withDurable(state, { unshown: Unshown.add(state.durable.unshown, entry) }),
     [
       { _tag: "Show", entry },
       { _tag: "Tell", event }
@@ -77,7 +78,7 @@ export const onShown = (
   turn: Turn
 ): State.Stepped => {
   const confirmed = shown.filter(({ failed }) => !failed)
-  const unshown = confirmed.reduce((left, { id }) => Table.remove(left, id), state.durable.unshown)
+  const unshown = confirmed.reduce((left, { id }) => Unshown.remove(left, id), state.durable.unshown)
   const settled = State.withDurable(state, { unshown })
   if (confirmed.length === shown.length) return [settled, []]
   return [State.withPassing(settled, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
@@ -238,10 +239,7 @@ const showOwn = (state: State.State, { id, peerId }: Jobs.Job, answer: Uint8Arra
     ours: true as const,
     text: words
   }
-  return [
-    State.withDurable(state, { unshown: Table.set(state.durable.unshown, entry.id, entry) }),
-    [{ _tag: "Show", entry }]
-  ]
+  return [State.withDurable(state, { unshown: Unshown.add(state.durable.unshown, entry) }), [{ _tag: "Show", entry }]]
 }
 
 const queueEnd = (state: State.State, job: Jobs.Job, result: JobResult, turn: Turn): State.Stepped => {

@@ -59,7 +59,7 @@ export const ask = (state: State.State, asking: Asking, message: Durable, turn: 
   const granted = Grants.covers(grants, peerId, where, needed, turn.nowMs) && !stopped
   const conversationKnown = where === Grants.own || Table.has(grants, Grants.keyOf(peerId, where))
   const unshown = Table.size(state.durable.unshown)
-  const unshownCharacters = Table.values(state.durable.unshown).reduce((sum, { text }) => sum + text.length, 0)
+  const unshownCharacters = state.durable.unshown.characters
   const trusted = Trusting.suffices(state, peerId, needed)
   const facts = { needs: needed, granted, trusted, conversationKnown, bytes, unshown, unshownCharacters }
   const question = { kind: "message" as const, ...facts, waitMs: 0 }

@@ -14,6 +14,7 @@ import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
+import * as Unshown from "../delivery/Unshown.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Errand from "../friend/Errand.ts"
 import * as Invite from "../friend/Invite.ts"
@@ -120,7 +121,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     spents: table("spents"),
     holdRules: table("holdRules"),
     requirements: table("requirements"),
-    unshown: table("unshown"),
+    unshown: Unshown.load(table("unshown")),
     errands: table("errands"),
     invites: table("invites")
   }
@@ -172,7 +173,7 @@ export const settled = (durable: Durable): Durable => {
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
     requirements: Table.settled(durable.requirements),
-    unshown: Table.settled(durable.unshown),
+    unshown: Unshown.settled(durable.unshown),
     errands: Table.settled(durable.errands),
     invites: Table.settled(durable.invites)
   }

@@ -4,7 +4,6 @@
  * Durable and passing are kept apart by type, so that nobody has to remember which is which.
  */
 import { HashMap, Option, Schema } from "effect"
-import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Grants } from "../admission/Grants.ts"
 import type { Budgets, Rates } from "../admission/RateLimit.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
@@ -18,6 +17,7 @@ import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
+import * as Unshown from "../delivery/Unshown.ts"
 import type { Errands } from "../friend/Errand.ts"
 import type { Invites } from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
@@ -85,7 +85,7 @@ export interface Durable {
   /** What every friend has to be for a capability, by capability. */
   readonly requirements: Requirements
   /** Entries that are accepted but not yet confirmed by the conversation log. */
-  readonly unshown: Table.Table<Entry>
+  readonly unshown: Unshown.Unshown
   /** Whom we want to reach who is no friend yet, and what for. */
   readonly errands: Errands
   /** Invites we have made. */
@@ -227,7 +227,7 @@ export const emptyDurable: Durable = {
   spents: Table.empty(),
   holdRules: Table.empty(),
   requirements: Table.empty(),
-  unshown: Table.empty(),
+  unshown: Unshown.empty,
   errands: Table.empty(),
   invites: Table.empty()
 }

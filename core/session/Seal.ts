@@ -5,7 +5,7 @@
  */
 import { Redacted, Result } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
-import { concat } from "../bytes/Bytes.ts"
+import { concat, u32 } from "../bytes/Bytes.ts"
 import { type Authentic, prove } from "../identity/Authentic.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Frame from "../wire/Frame.ts"
@@ -31,6 +31,7 @@ export const seal = (
   plaintext: Uint8Array
 ): { readonly direction: KeySchedule.Direction; readonly bytes: Uint8Array } => {
   const current = KeySchedule.isDue(direction, nowMs) ? KeySchedule.advance(crypto, direction, nowMs) : direction
+  // It begins with the type of the frame, and is its associated data.
   const header = Frame.recordHeader(current)
   const sealed = crypto.aes256GcmSeal(
     Redacted.value(current.key),
@@ -40,7 +41,7 @@ export const seal = (
   )
   return {
     direction: { ...current, counter: current.counter + 1 },
-    bytes: Frame.encode({ type: "record", body: concat(header.subarray(1), sealed) })
+    bytes: concat(u32(header.length + sealed.length), header, sealed)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { Effect, Layer } from "effect"
 import { describe, expect, it } from "vitest"
+import * as Unshown from "../../core/delivery/Unshown.ts"
 import * as Roster from "../../core/friend/Roster.ts"
 import { Codec, type Input, Limits, type Message, type Output, State, Step } from "../../core/index.ts"
 import * as Parting from "../../core/node/Parting.ts"
@@ -201,7 +202,7 @@ describe("a conversation log that takes nothing", () => {
     const { change, feed, hear, state } = node()
     const entry = (index: number) => ({ id: `${index}`, conversation: "", label: "", atMs: 0, from: "", text: "" })
     const waiting = Array.from({ length: Limits.unshownMax - 1 }, (_, index) => [`${index}`, entry(index)] as const)
-    change((before) => State.withDurable(before, { unshown: Table.loaded(waiting) }))
+    change((before) => State.withDurable(before, { unshown: Unshown.load(Table.loaded(waiting)) }))
     expect(told(hear(log(1)))).toEqual(["Received"])
     for (const message of [log(2), asks(2)]) {
       expect(said(hear(message))).toMatchObject([{ kind: "Reject", code: "storage-failed", number: 2 }])
@@ -216,7 +217,7 @@ describe("a conversation log that takes nothing", () => {
     const entry = (index: number) => ({ id: `${index}`, conversation: "", label: "", atMs: 0, from: "", text })
     const count = Math.ceil(Limits.unshownCharactersMax / text.length)
     const waiting = Array.from({ length: count }, (_, index) => [`${index}`, entry(index)] as const)
-    change((before) => State.withDurable(before, { unshown: Table.loaded(waiting) }))
+    change((before) => State.withDurable(before, { unshown: Unshown.load(Table.loaded(waiting)) }))
     expect(said(hear(log(1)))).toMatchObject([{ kind: "Reject", code: "storage-failed", number: 1 }])
     feed({ _tag: "Shown", shown: [{ id: "7", failed: false }] })
     expect(told(hear(log(1)))).toEqual(["Received"])
