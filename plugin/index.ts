@@ -5,6 +5,7 @@
  */
 import { Cause, Effect, Exit, Logger, PubSub, Result, Scope } from "effect"
 import { Name } from "../core/index.ts"
+import * as Control from "./control/index.ts"
 import * as DataFolder from "./DataFolder.ts"
 import * as Layers from "./Layers.ts"
 import * as ModelSettings from "./ModelSettings.ts"
@@ -97,7 +98,9 @@ export const makePlugin = (): Plugin => {
         Effect.flatMap((told) => Effect.sync(() => context.log?.info?.(Present.event(told).text))),
         Effect.forever
       )
-      yield* Effect.raceFirst(telling, node.ended)
+      const channel = settings.rooms[0] === undefined ? undefined : `room:${settings.rooms[0].name}`
+      const attending = Effect.andThen(Control.attend(name, settings, { node, channel }), Effect.never)
+      yield* Effect.raceFirst(telling, Effect.raceFirst(attending, node.ended))
     }).pipe(Effect.provide(Layers.layers(settings)), Effect.provide(hostLogger(context.log)))
     // The node runs for as long as the plugin; what ends it is logged, never thrown into the host.
     const fiber = Effect.runFork(

@@ -16,7 +16,7 @@ import * as Refusals from "../delivery/Refusals.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
-import { Ban, Budget, type Durable } from "./State.ts"
+import { Ban, Budget, DoneIntent, type Durable } from "./State.ts"
 
 const Entry = Schema.Struct({
   id: Schema.String,
@@ -48,6 +48,7 @@ const shapes = {
   refusals: Refusals.Refusal,
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
+  intents: DoneIntent,
   unshown: Entry
 } as const
 export type Collection = keyof typeof shapes
@@ -81,6 +82,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   refusals: durable.refusals,
   spents: durable.spents,
   holdRules: durable.holdRules,
+  intents: durable.intents,
   unshown: durable.unshown
 })
 
@@ -101,6 +103,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     refusals: table("refusals"),
     spents: table("spents"),
     holdRules: table("holdRules"),
+    intents: table("intents"),
     unshown: table("unshown")
   }
 }
@@ -150,6 +153,7 @@ export const settled = (durable: Durable): Durable => {
     refusals: Table.settled(durable.refusals),
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
+    intents: Table.settled(durable.intents),
     unshown: Table.settled(durable.unshown)
   }
 }

@@ -58,6 +58,15 @@ export const Budget = Schema.Struct({
 })
 export type Budget = typeof Budget.Type
 
+/** An intent that was carried out or refused (`code`): `reply` is the id that its outcome is told under. */
+export const DoneIntent = Schema.Struct({
+  id: Schema.String,
+  atMs: Schema.Int,
+  code: Schema.NullOr(Schema.String),
+  reply: Schema.String
+})
+export type DoneIntent = typeof DoneIntent.Type
+
 export interface Durable {
   /** One entry, `identity`: the identity key whose records these are. */
   readonly owner: Table.Table<string>
@@ -75,6 +84,8 @@ export interface Durable {
   readonly spents: Spents
   /** Which questions wait for our owner, by peer. */
   readonly holdRules: HoldRules
+  /** What was asked for while the node did not run and has been carried out, by the id of the intent. */
+  readonly intents: Table.Table<DoneIntent>
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
 }
@@ -169,6 +180,7 @@ export const emptyDurable: Durable = {
   refusals: Table.empty(),
   spents: Table.empty(),
   holdRules: Table.empty(),
+  intents: Table.empty(),
   unshown: Table.empty()
 }
 

@@ -47,6 +47,7 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   JobEnded: "free",
   Answered: "free",
   NotShown: "free",
+  IntentDone: "free",
   StorageFailed: "free"
 }
 

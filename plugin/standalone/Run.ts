@@ -7,8 +7,10 @@ import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
 import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
-import { type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
+import { type Event, Name, type Node, Rejection } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
+import * as Carrying from "../control/Carrying.ts"
+import * as Control from "../control/index.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
@@ -150,16 +152,6 @@ const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
   }
 }
 
-const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
-  if (reply.ok) {
-    screen.json({ event: "reply", line: typed, ok: true, id: reply.id })
-    return
-  }
-  const why = Rejection.sentence(reply.rejection)
-  screen.json({ event: "reply", line: typed, ok: false, code: reply.rejection.code, why })
-  screen.line({ tone: "bad", text: Present.harmless(why) })
-}
-
 /** Why a node ended in order: for good, or to start again with another identity. */
 type Ending =
   | { readonly kind: "quit" }
@@ -188,20 +180,13 @@ const onLine = Effect.fnUntraced(function* (
         change: parsed.change
       } as Ending
     case "mistake":
-      screen.json({ event: "reply", line: withoutSecret(typed), ok: false, code: "usage", why: parsed.message })
-      screen.line({ tone: "bad", text: Present.harmless(parsed.message, true) })
-      return undefined
-    case "question": {
-      const described = yield* node.describe
-      const lines = Present.answer(described, parsed.question, parsed.name)
-      const facts = parsed.question === "status" ? { sandbox: described.sandbox } : {}
-      screen.json({ event: "reply", line: typed, ok: true, lines, ...facts })
-      for (const text of lines) screen.line({ tone: "plain", text })
+    case "question":
+    case "command": {
+      const told = yield* Carrying.carryOut(node, parsed)
+      screen.json({ event: "reply", line: withoutSecret(typed), ...told.facts })
+      for (const line of told.lines) screen.line(line)
       return undefined
     }
-    case "command":
-      replied(screen, typed, yield* node.command(parsed.command))
-      return undefined
   }
 })
 
@@ -249,6 +234,8 @@ const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typ
   welcome(screen, options, (yield* node.describe).identityKey)
   const room = options.settings.rooms[0]
   const channel = room === undefined ? undefined : `room:${room.name}`
+  const quit = Effect.asVoid(Queue.offer(typed, "/quit"))
+  yield* Control.attend(options.name, options.settings, { node, channel, quit })
   const reading = Effect.gen(function* () {
     for (;;) {
       const ending = yield* onLine(screen, node, channel, yield* Queue.take(typed))
