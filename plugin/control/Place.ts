@@ -4,7 +4,7 @@
  * A socket's path has about a hundred bytes on any Unix; a folder deeper than that is answered from the runtime directory.
  */
 import { createHash, randomBytes } from "node:crypto"
-import { constants, lstatSync, mkdirSync } from "node:fs"
+import { constants, lstatSync, mkdirSync, statSync } from "node:fs"
 import { open } from "node:fs/promises"
 import { join } from "node:path"
 import { Redacted } from "effect"
@@ -45,7 +45,7 @@ export const socketPath = (
 }
 
 /** Throws `folder-open` unless a folder is ours and nobody else may enter it. With `make` a missing one is made. */
-export const requireOurs = (folder: string, make: boolean): void => {
+export const requireOurs = (folder: string, make: boolean, look: typeof lstatSync = lstatSync): void => {
   if (make) {
     try {
       mkdirSync(folder, { mode: 0o700 })
@@ -53,7 +53,7 @@ export const requireOurs = (folder: string, make: boolean): void => {
       if (errnoOf(error) !== "EEXIST") throw controlError("unwritable", `${folder} cannot be made: ${inWords(error)}`)
     }
   }
-  const about = lstatSync(folder, { throwIfNoEntry: false })
+  const about = look(folder, { throwIfNoEntry: false })
   if (about === undefined) throw controlError("not-running", `there is no folder ${folder}`)
   if (!hasPosixModes) return
   const us = process.getuid?.()
@@ -71,7 +71,7 @@ export const requireOurs = (folder: string, make: boolean): void => {
 }
 
 /** Throws `folder-open` unless a data folder is ours; a symbolic link to one is looked through, as the node itself does. */
-export const requireDataFolder = (folder: string): void => requireOurs(join(folder, "."), false)
+export const requireDataFolder = (folder: string): void => requireOurs(folder, false, statSync)
 
 /** The key in a data folder, undefined if there is none. Throws `key-open`, `key-damaged`. */
 export const readKey = async (dataFolder: string): Promise<Redacted.Redacted<Uint8Array> | undefined> => {

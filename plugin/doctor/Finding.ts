@@ -16,7 +16,9 @@ export const table = {
   "folder-missing": broken("There is no data folder, so no node has run here yet."),
   "folder-open": broken("Other users of this machine can enter the data folder."),
   "identity-missing": broken("There is no identity in the folder."),
-  "identity-open": broken("Other users of this machine can read the keys."),
+  "identity-open": broken(
+    "Other users of this machine can read the keys; if one may have, rotate them as well: wopr-p2p identity rotate --compromise."
+  ),
   "identity-damaged": broken("The identity file is not one of this program."),
   "file-open": broken("Other users of this machine could read a file of the node."),
   "journal-missing": broken("There is an identity, but its records are gone: a start would begin without any friend."),

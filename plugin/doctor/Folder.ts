@@ -57,11 +57,7 @@ const identity = (dataFolder: string) =>
     const one = about(path)
     if (one === undefined) return found("identity-missing", path, elsewhere)
     if ((one.mode & 0o177) !== 0) {
-      return found(
-        "identity-open",
-        `${path} has mode ${modeInWords(one.mode)}`,
-        `chmod 600 ${shellWord(path)} && wopr-p2p identity rotate --compromise --data ${shellWord(dataFolder)}`
-      )
+      return found("identity-open", `${path} has mode ${modeInWords(one.mode)}`, `chmod 600 ${shellWord(path)}`)
     }
     if (FormerFiles.isFormer(dataFolder))
       return found("former-files", dataFolder, `wopr-p2p migrate --data ${shellWord(dataFolder)}`)

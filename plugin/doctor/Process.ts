@@ -3,7 +3,7 @@
  * It never sends a signal, and asks the node nothing that changes it.
  * A node that is silent is told from none: the first is a fault, the second is not.
  */
-import { existsSync, statSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { shellWord } from "../../adapters/filesystem/Files.ts"
@@ -65,14 +65,17 @@ const intents = async ({ dataFolder, holder }: Examined): Promise<Findings> => {
 /** The former plugin's `security.json` in the host's home, and a second folder with an identity. */
 const around = ({ env }: Examined): Findings => {
   const named = env["WOPR_HOME"] ?? ""
-  const home = named === "" ? join(env["HOME"] ?? homedir(), ".wopr") : resolve(named)
-  const file = join(home, "security.json")
+  const user = env["HOME"] ?? homedir()
+  const home = named === "" ? join(user, ".wopr") : resolve(named)
+  // Without WOPR_HOME the former plugin wrote it into a folder of another name than the host's.
+  const files = [...new Set([home, ...(named === "" ? [join(user, "wopr")] : [])])].map((one) =>
+    join(one, "security.json")
+  )
+  const left = files.filter((file) => existsSync(file))
   const [shared, own] = ["/data/p2p", join(home, "p2p")]
   const both = [shared, own].every((folder) => existsSync(join(folder, "identity.json")))
   return all([
-    statSync(file, { throwIfNoEntry: false }) === undefined
-      ? none
-      : found("former-security", file, `mv ${shellWord(file)} ${shellWord(`${file}.former`)}`),
+    ...left.map((file) => found("former-security", file, `mv ${shellWord(file)} ${shellWord(`${file}.former`)}`)),
     both ? found("identities-two", `${shared} and ${own}`, `mv ${shared} ${shared}.other`) : none
   ])
 }

@@ -14,6 +14,7 @@ import * as PrivateFile from "../../adapters/filesystem/PrivateFile.ts"
 import * as Sodium from "../../adapters/sodium/Crypto.ts"
 import { Base64url, Keys, State } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
+import * as Table from "../../core/Table.ts"
 import { Crypto } from "../../ports/Crypto.ts"
 import { KeyVault } from "../../ports/KeyVault.ts"
 import { RecordStore } from "../../ports/RecordStore.ts"
@@ -122,26 +123,21 @@ const present = (dataFolder: string) =>
     return Option.isNone(document) ? undefined : Keys.fromDocument(yield* Crypto, document.value)
   }).pipe(Effect.provide(FileKeyVault.layer({ folder: dataFolder })))
 
+const ownFolder = "name a folder of its own: wopr-p2p migrate --data DIR"
+
 interface Done {
   readonly facts: Readonly<Record<string, unknown>>
   readonly lines: ReadonlyArray<string>
 }
 
-const told = (
-  { dataFolder, dryRun }: Options,
-  source: string,
-  inPlace: boolean,
-  isThere: boolean,
-  plan: Plan.Plan
-): Done => {
+const told = ({ dataFolder, dryRun }: Options, source: string, isThere: boolean, plan: Plan.Plan): Done => {
   const identityKey = Base64url.encode(plan.keys.identityKey)
-  const would = dryRun ? "would be " : ""
+  const [one, many] = dryRun ? ["would be", "would be"] : ["is", "are"]
   const backup = join(dataFolder, backupName)
-  const kept = inPlace
-    ? dryRun
-      ? `the originals would be kept in ${backup}`
-      : `the originals are in ${backup}; to go back, move them over the files here`
-    : `the originals in ${source} are untouched`
+  const kept =
+    source === dataFolder
+      ? `the originals ${one === "is" ? "are" : "would be kept"} in ${backup}; to go back, move them over the files of ${dataFolder}`
+      : `the originals in ${source} are untouched`
   return {
     facts: {
       ok: true,
@@ -154,12 +150,10 @@ const told = (
       left: plan.left
     },
     lines: [
-      isThere
-        ? `the identity was taken over before: ${identityKey}`
-        : `the identity ${would}taken over: ${identityKey}`,
+      isThere ? `the identity was taken over before: ${identityKey}` : `the identity ${one} taken over: ${identityKey}`,
       plan.friends.length === 0
         ? "no friend is new"
-        : `${Present.counted(plan.friends.length, "friend")} ${would}taken over, unverified, may send messages and nothing else:`,
+        : `${Present.counted(plan.friends.length, "friend")} ${many} taken over, unverified, may send messages and nothing else:`,
       ...plan.friends.map(({ identityKey: key, name }) => `  @${Present.harmless(name)}#${key.slice(0, 8)}`),
       ...(plan.left.length === 0 ? [] : ["not taken over:"]),
       ...plan.left.map(({ what, why }) => `  ${Present.harmless(what)}: ${why}`),
@@ -196,14 +190,19 @@ const work = (options: Options) =>
       )
     const before = yield* present(dataFolder)
     const isThere = before !== undefined
-    if (before !== undefined && Base64url.encode(before.identityKey) !== Base64url.encode(keys.identityKey)) {
-      const message = `${dataFolder} holds another identity; name a folder of its own: wopr-p2p migrate --data DIR`
-      return yield* Effect.fail(failed("identity-exists", message))
+    const own = Base64url.encode(keys.identityKey)
+    // It may have been rotated since it was taken over.
+    const isOther = (one: Keys.LocalKeys) =>
+      Base64url.encode(one.identityKey) !== own && !one.history.some(({ from }) => from === own)
+    if (before !== undefined && isOther(before)) {
+      return yield* Effect.fail(failed("identity-exists", `${dataFolder} holds another identity; ${ownFolder}`))
     }
-    const inPlace = source === undefined || resolve(source).startsWith(resolve(dataFolder))
     const nowMs = yield* Clock.currentTimeMillis
+    // The identity is written last, so all of it was taken over: who was unfriended since must not come back.
+    if (isThere)
+      return told(options, source ?? options.identityFile ?? "", true, { keys, friends: [], left: [], changes: [] })
     const make = (durable: State.Durable) => Plan.make(crypto, former, durable, nowMs)!
-    const tell = (plan: Plan.Plan) => told(options, source ?? options.identityFile ?? "", inPlace, isThere, plan)
+    const tell = (plan: Plan.Plan) => told(options, source ?? options.identityFile ?? "", false, plan)
     if (options.dryRun) return tell(make(State.emptyDurable))
     const problem = yield* Effect.promise(() => preparePrivateFolder(dataFolder))
     if (problem !== undefined) return yield* Effect.fail(failed("unwritable", problem))
@@ -214,9 +213,16 @@ const work = (options: Options) =>
       })
     }
     const writing = Effect.gen(function* () {
-      const plan = make(yield* loaded)
+      const durable = yield* loaded
+      const owner = Table.get(durable.owner, "identity")
+      if (owner !== undefined && owner !== own) {
+        return yield* Effect.fail(
+          failed("identity-exists", `the records in ${dataFolder} belong to another identity; ${ownFolder}`)
+        )
+      }
+      const plan = make(durable)
       if (plan.changes.length > 0) yield* Effect.flatMap(RecordStore, (store) => store.commit(plan.changes))
-      if (!isThere) yield* Effect.flatMap(KeyVault, (vault) => vault.save(Keys.toDocument(plan.keys)))
+      yield* Effect.flatMap(KeyVault, (vault) => vault.save(Keys.toDocument(plan.keys)))
       return plan
     })
     return tell(yield* writing.pipe(Effect.provide(Layers.unguarded(dataFolder)), Effect.scoped))
