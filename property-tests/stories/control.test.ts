@@ -3,6 +3,7 @@
  * It must only do what a person can do: run the program, read what it prints, look at files, send signals.
  * What is kept is carried out once, also where the process dies between doing it and saying so.
  */
+import { spawn, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
@@ -180,6 +181,45 @@ describe("from another terminal", () => {
     expect(count(heard(place, "bob"), "only once, whatever happens")).toBe(1)
     await bob.stop()
   }, 120_000)
+})
+
+/** A host of the plugin, for as long as it takes: starts it, waits for a line on its standard input, and shuts it down. */
+const host = `
+import { once } from "node:events"
+const { default: plugin } = await import(process.argv[1])
+const log = { info: console.log, warn: console.log, error: console.log }
+await plugin.init({ log, getConfig: () => ({ name: "hosted", dataFolder: process.argv[2] }) })
+await once(process.stdin, "data")
+process.stdin.destroy()
+await plugin.shutdown()
+`
+
+/** The plugin uses the public network, and a test must not: it runs where there is none, which Linux can make. */
+const apart = ["unshare", "-rn"]
+const canBeApart = spawnSync(apart[0]!, [...apart.slice(1), "true"]).status === 0
+if (!canBeApart) console.warn("SKIPPED: the host's node: no network namespace can be made here")
+
+describe.skipIf(!canBeApart)("the host's node", () => {
+  it("answers the same, is not ended from outside, and takes its socket away with it; nothing keeps the process", async () => {
+    const place = await makePlace()
+    const folder = folderOf(place, "hosted")
+    const entry = join(import.meta.dirname, "../../plugin/entry.js")
+    const args = [...apart.slice(1), process.execPath, "--input-type=module", "-e", host, entry, folder]
+    const child = spawn(apart[0]!, args, { env: { ...process.env, ...place.env } })
+    const over = new Promise<number | null>((resolve) => child.once("close", resolve))
+    try {
+      await until("its socket", () => existsSync(join(folder, "control.sock")), 25_000)
+      const status = await run(place, "hosted", "status")
+      expect(status).toMatchObject({ code: 0, stderr: "" })
+      expect(status.stdout).toMatch(/^@hosted, key /)
+      expect(await json(place, "hosted", "quit")).toMatchObject({ exit: 1, code: "at-the-node" })
+      child.stdin.write("\n")
+      expect(await over).toBe(0)
+      expect(existsSync(join(folder, "control.sock"))).toBe(false)
+    } finally {
+      child.kill("SIGKILL")
+    }
+  }, 60_000)
 })
 
 describe("what another terminal refuses", () => {
