@@ -41,13 +41,17 @@ const refused = (exit: number, code: string, why: string): Outcome => ({ exit, .
 
 const fromFiles = "from the files of a node that is not running"
 
-const ofAnswer = ({ facts, lines, ok, outcome }: Answer): Outcome => ({
+/** What a person reads where the answer has no line of its own; an id only where something comes of it later. */
+const done = (id: unknown, hasOutcome: boolean): Present.Line => ({
+  tone: "good",
+  text:
+    hasOutcome && typeof id === "string" ? `under way: ${id.slice(0, 8)}, see /queue or wait ${id.slice(0, 8)}` : "done"
+})
+
+const ofAnswer = ({ facts, lines, ok, outcome }: Answer, hasOutcome = false): Outcome => ({
   exit: ok ? exits.done : facts["code"] === "usage" ? exits.misunderstood : exits.refused,
   facts: { ...facts, running: true, ...(outcome === undefined ? {} : { outcome }) },
-  lines:
-    ok && lines.length === 0
-      ? [{ tone: "good", text: `done${typeof facts["id"] === "string" ? `, id ${facts["id"].slice(0, 8)}` : ""}` }]
-      : lines
+  lines: ok && lines.length === 0 ? [done(facts["id"], hasOutcome)] : lines
 })
 
 /** A question answered from the files, with a first line that says so. */
@@ -143,7 +147,8 @@ export const carryOut = async (line: string, options: Options): Promise<Outcome>
     if (client === undefined) return await atRest(line, parsed, options)
     try {
       const { waitMs } = options
-      return ofAnswer(await client.ask({ kind: "line", line, ...(waitMs === undefined ? {} : { waitMs }) }))
+      const answer = await client.ask({ kind: "line", line, ...(waitMs === undefined ? {} : { waitMs }) })
+      return ofAnswer(answer, Carrying.hasOutcome(parsed))
     } finally {
       client.close()
     }

@@ -350,8 +350,11 @@ describe("a far end that means ill, or is broken", () => {
     // Who has proven the key before keeps its place.
     const before = await Client.reach(folder, {})
     const flood = await Promise.all(Array.from({ length: 100 }, () => dial(path)))
-    for (const socket of flood) socket.on("error", () => {})
+    for (const socket of flood) socket.on("error", () => {}).resume()
     expect(await before.ask({ kind: "line", line: "/status" })).toMatchObject({ ok: true })
+    // Beyond the places of an opening nobody is let wait.
+    await pause(500)
+    expect(flood.filter((socket) => !socket.destroyed)).toHaveLength(Bounds.openingsMax)
     const ended = await Promise.all(flood.map((socket) => gone(socket, Bounds.openingMs + 2_000)))
     expect(ended.filter(Boolean)).toHaveLength(100)
     ;(await Client.reach(folder, {})).close()

@@ -15,13 +15,22 @@ import {
   utimesSync,
   writeFileSync
 } from "node:fs"
+import { createServer as createHttpServer } from "node:http"
 import { createServer, type Server } from "node:net"
 import { hostname } from "node:os"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import type * as NodeFile from "../../plugin/control/NodeFile.ts"
+import * as Agent from "../../adapters/docker/Agent.ts"
+import * as LocalDht from "../../adapters/hyperswarm/LocalDht.ts"
+import type { Describe } from "../../core/index.ts"
+import * as NodeFile from "../../plugin/control/NodeFile.ts"
 import * as Doctor from "../../plugin/doctor/Doctor.ts"
+import type { Examined } from "../../plugin/doctor/Examined.ts"
 import { type Code, table } from "../../plugin/doctor/Finding.ts"
+import * as Network from "../../plugin/doctor/Network.ts"
+import * as Process from "../../plugin/doctor/Process.ts"
+import * as Sandbox from "../../plugin/doctor/Sandbox.ts"
 import * as Child from "../../plugin/standalone/Child.ts"
 import { clearPlaces, finish, makePlace, type Place } from "./stage.ts"
 
@@ -88,7 +97,7 @@ interface Fault {
   readonly online?: boolean
 }
 
-const faults: ReadonlyArray<Fault> = [
+const faults: Array<Fault> = [
   { code: "folder-missing", plant: (folder) => rmSync(folder, { recursive: true }) },
   { code: "folder-open", plant: (folder) => chmodSync(folder, 0o755), with: ["identity-damaged"] },
   { code: "identity-missing", plant: (folder) => rmSync(join(folder, "identity.json")) },
@@ -234,6 +243,115 @@ const faults: ReadonlyArray<Fault> = [
   }
 ]
 
+/** An engine as far as the doctor asks one: who it is, which images and containers it has. */
+const engine = async (folder: string, containers: ReadonlyArray<string>): Promise<NodeJS.ProcessEnv> => {
+  const path = join(folder, "engine.sock")
+  const server = createHttpServer((request, response) => {
+    const url = request.url ?? ""
+    const answer = (status: number, body: unknown) => {
+      response.writeHead(status, { "content-type": "application/json" })
+      response.end(JSON.stringify(body))
+    }
+    if (url.includes("/version")) return answer(200, { Version: "20.10.24" })
+    if (url.includes("/info")) return answer(200, { SecurityOptions: [] })
+    if (url.includes("/containers/json"))
+      return answer(
+        200,
+        containers.map((Id) => ({ Id }))
+      )
+    return answer(404, { message: "no such image" })
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  chmodSync(path, 0o600)
+  return { WOPR_P2P_DOCKER_SOCKET: path }
+}
+const approve = (folder: string, text: string): void =>
+  writeFileSync(join(folder, "sandbox.json"), text, { mode: 0o600 })
+const withModel = (folder: string): void => {
+  restart(folder, { sandbox: "agent", model: "m", modelUrl: "http://127.0.0.1:1/v1" })
+}
+
+faults.push(
+  {
+    code: "image-record-damaged",
+    plant: (folder) => {
+      withModel(folder)
+      approve(folder, "{")
+      return engine(folder, [])
+    }
+  },
+  {
+    code: "image-outdated",
+    plant: (folder) => {
+      withModel(folder)
+      approve(folder, JSON.stringify({ imageId: "sha256:1", runner: "yesterday's" }))
+      return engine(folder, [])
+    }
+  },
+  {
+    code: "image-missing",
+    plant: (folder) => {
+      withModel(folder)
+      approve(folder, JSON.stringify({ imageId: "sha256:1", runner: Agent.runnerHash() }))
+      return engine(folder, [])
+    }
+  },
+  {
+    code: "containers-left",
+    plant: (folder) => {
+      restart(folder, { sandbox: "scripted" })
+      return engine(folder, ["0123456789abcdef"])
+    }
+  }
+)
+
+/** What a check is given of a node that runs. */
+const running = (change: Partial<Describe.Description>): Examined => ({
+  dataFolder: healthy,
+  env: env(),
+  nowMs: Date.now(),
+  offline: true,
+  node: undefined,
+  model: {},
+  holder: { pid: process.pid, host: hostname() },
+  running: {
+    sandbox: { ready: true, reason: "" },
+    keysAnnounced: ["key"],
+    ...change
+  } as unknown as Describe.Description
+})
+
+describe("of a node that runs, the doctor", () => {
+  it("finds that it announces nothing", async () => {
+    expect((await Process.check(running({ keysAnnounced: [] }))).findings).toMatchObject([{ code: "not-listening" }])
+    expect((await Process.check(running({}))).findings).toEqual([])
+  })
+  it("finds that its canary was not tight", async () => {
+    const folder = copied()
+    restart(folder, { sandbox: "scripted" })
+    const node = NodeFile.read(folder)
+    const more = await engine(folder, [])
+    const loose = running({
+      sandbox: { ready: false, reason: "the canary reached the network" } as Describe.Description["sandbox"]
+    })
+    const { findings } = await Effect.runPromise(Sandbox.check({ ...loose, node, env: more }))
+    expect(findings).toMatchObject([{ code: "canary-failed", detail: "the canary reached the network" }])
+    expect((await Effect.runPromise(Sandbox.check({ ...running({}), node, env: more }))).findings).toEqual([])
+  })
+  it("asks the DHT of the last start, and finds nothing where one of it answers", async () => {
+    const program = Effect.gen(function* () {
+      const nodes = yield* LocalDht.testnet
+      return yield* Network.check({
+        ...running({}),
+        offline: false,
+        node: { network: { kind: "bootstrap", nodes } } as unknown as NodeFile.NodeFile
+      })
+    })
+    expect((await Effect.runPromise(Effect.scoped(program))).findings).toEqual([])
+  }, 30_000)
+})
+
 describe("the doctor", () => {
   it("finds nothing where nothing is wrong, and says what it could not look at", async () => {
     const { findings, unknown } = await Doctor.examine({ dataFolder: copied(), offline: true, json: true }, env())
@@ -285,6 +403,19 @@ describe("the doctor", () => {
       expect(ill.stdout).not.toContain(secret)
     }
   }, 60_000)
+  it("says each of its codes in a sentence and with a command, as a person reads them", () => {
+    const findings = (Object.keys(table) as Array<Code>).map((code) => ({
+      code,
+      detail: "of this case",
+      mend: "a command"
+    }))
+    const lines = Doctor.inWords({
+      findings,
+      unknown: [{ what: "whether the clock is right", why: "no peer's is known" }]
+    })
+    expect(lines.map(({ text }) => text).join("\n")).toMatchSnapshot()
+    expect(Doctor.inWords({ findings: [], unknown: [] })).toEqual([{ tone: "good", text: "nothing is wrong" }])
+  })
   it("its commands mend what they are for: modes, and what a person would paste", async () => {
     const folder = copied()
     chmodSync(join(folder, "journal.log"), 0o666)
