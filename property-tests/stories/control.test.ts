@@ -5,6 +5,7 @@
  */
 import { spawn, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { hostname } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import * as Child from "../../plugin/standalone/Child.ts"
@@ -253,13 +254,25 @@ describe("what another terminal refuses", () => {
 })
 
 onTerminals(
-  "on a terminal what takes longer than a second shows that it goes on, and colours what is refused",
+  "on a terminal what is refused is coloured, and what takes longer than a second shows that it goes on",
   async () => {
     const place = await makePlace()
     const alice = await begin(place, "alice")
-    const terminal = launchOnTerminal(["message", "@nobody", "x", "--data", folderOf(place, "alice")], place.env)
-    const ended = await terminal.ended
-    expect(ended.stdout).toContain("\u001b[33mNobody of that name")
-    await alice.stop()
+    const refused = await launchOnTerminal(["message", "@nobody", "x", "--data", folderOf(place, "alice")], place.env)
+      .ended
+    expect(refused.stdout).toContain("\u001b[33mNobody of that name")
+    expect(await alice.stop()).toBe(0)
+    // A process that holds the folder and answers nobody: it might be starting, and is waited for.
+    const holder = { pid: process.pid, host: hostname(), since: "now" }
+    writeFileSync(join(folderOf(place, "alice"), `lock.${process.pid}.${"0".repeat(12)}`), JSON.stringify(holder))
+    const args = ["friends", "--data", folderOf(place, "alice")]
+    const slow = await launchOnTerminal(args, place.env).ended
+    expect(slow.code).toBe(3)
+    expect(slow.stdout).toMatch(/\r[|/\\-] [1-4] s /)
+  expect(slow.stdout).toContain("\r\u001b[K")
+    expect(slow.stdout).toContain(`process ${process.pid} on ${hostname()} holds`)
+    const piped = await finish(args, place.env)
+    expect(piped).toMatchObject({ code: 3, stdout: "" })
+    expect(piped.stderr).not.toContain("\r")
   }
 )
