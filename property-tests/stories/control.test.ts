@@ -269,7 +269,7 @@ onTerminals(
     const slow = await launchOnTerminal(args, place.env).ended
     expect(slow.code).toBe(3)
     expect(slow.stdout).toMatch(/\r[|/\\-] [1-4] s /)
-  expect(slow.stdout).toContain("\r\u001b[K")
+    expect(slow.stdout).toContain("\r\u001b[K")
     expect(slow.stdout).toContain(`process ${process.pid} on ${hostname()} holds`)
     const piped = await finish(args, place.env)
     expect(piped).toMatchObject({ code: 3, stdout: "" })
