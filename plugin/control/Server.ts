@@ -24,7 +24,6 @@ export const isAnswered = (path: string): Promise<boolean> =>
       socket.destroy()
       resolve(answered)
     }
-    socket.unref()
     socket.setTimeout(Bounds.openingMs, () => done(true))
     socket.once("connect", () => done(true))
     // A full queue of connections is somebody's; only what nobody listens at is nobody's.

@@ -4,7 +4,7 @@
  * The identity is written last: until then the folder is still the former plugin's, and doing it again finishes it.
  */
 import { existsSync } from "node:fs"
-import { copyFile, mkdir, open, rename, rm } from "node:fs/promises"
+import { copyFile, mkdir, open, readdir, rename, rm } from "node:fs/promises"
 import { homedir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { Cause, Clock, Data, Effect, Exit, Option, Result } from "effect"
@@ -93,6 +93,10 @@ const formerOf = (options: Options, source: string | undefined) =>
 const keepOriginals = async (dataFolder: string): Promise<void> => {
   const backup = join(dataFolder, backupName)
   if (existsSync(backup)) return
+  // What an earlier try left unfinished holds copies of keys.
+  for (const name of (await readdir(dataFolder)).filter((one) => one.startsWith(`.${backupName}.`))) {
+    await rm(join(dataFolder, name), { recursive: true, force: true })
+  }
   const draft = join(dataFolder, draftName(backupName))
   await mkdir(draft, { mode: 0o700 })
   try {

@@ -157,9 +157,13 @@ describe.skipIf(sample === undefined)("the former plugin's files", () => {
   it("after a crash in the middle: until the identity is written, the folder is still the former's, and again finishes it", async () => {
     const folder = former()
     const before = texts(folder)
+    // And what one in the middle of keeping the originals leaves: copies of keys that nobody would look for.
+    mkdirSync(join(folder, ".former-plugin.000000000000.new"), { mode: 0o700 })
     await migrate("--data", folder)
+    expect(readdirSync(folder)).not.toContain(".former-plugin.000000000000.new")
     // What a crash right before the last write leaves: our records and snapshots, the former identity.
     writeFileSync(join(folder, "identity.json"), before["identity.json"]!)
+    expect(FormerFiles.isFormer(folder)).toBe(true)
     expect(await migrate("--data", folder)).toMatchObject({ exit: 0, isNewIdentity: true, identityKey: publicKey() })
     expect(texts(join(folder, "former-plugin"))).toEqual(before)
     expect(await friends(folder)).toHaveLength(2)
