@@ -257,6 +257,11 @@ export const answersWaitingMax = 16
 /** Finished injects of one peer whose ids are remembered. */
 export const jobsRememberedMax = 64
 
+/** How long what was asked for while the node did not run is carried out at a start; after it a person has asked anew. */
+export const intentAgeMs = 604_800_000
+/** What was carried out so, and is remembered for as long as its file could be found again. */
+export const intentsRememberedMax = 1_024
+
 /** Inputs that wait for the next turn; beyond it, links and channels feel back-pressure. */
 export const inputsWaitingMax = 1_024
 /** What was only forgotten is written at the latest after this long without any input. */

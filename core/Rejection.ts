@@ -215,6 +215,12 @@ export const table = {
   "unknown-rule": local("There is no auto-accept rule of that number; see /auto-accept list."),
   "own-name": local("That is your own name."),
   "friends-full": local("There are as many friends as one node can have; /unfriend somebody first."),
+  "intent-expired": local(
+    "It was asked for more than a week ago, while the node did not run; ask again if you still want it."
+  ),
+  "intents-full": local(
+    "Too much was asked for while the node did not run; the rest is carried out at the next start."
+  ),
   "node-ended": local("The node has ended; start it again."),
   "internal-error": later("Something in this program is broken; the log says what. Please report it."),
   "disk-full": local("The command was not carried out because it could not be stored; free some disk space.")

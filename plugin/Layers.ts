@@ -24,6 +24,7 @@ import { Sandbox } from "../ports/Sandbox.ts"
 import * as AgentSandbox from "./AgentSandbox.ts"
 import type { Budgets } from "./Budgets.ts"
 import * as ModelSettings from "./ModelSettings.ts"
+import * as FormerFiles from "./migration/FormerFiles.ts"
 import * as Scheduling from "./Scheduling.ts"
 
 export interface Settings {
@@ -142,7 +143,10 @@ const network = (settings: Settings) =>
   )
 
 /** The keys of a folder, behind its lock: what a change of the identity needs while no node runs there. */
-export const atRest = (folder: string) =>
+export const atRest = (folder: string) => Layer.unwrap(Effect.as(FormerFiles.guard(folder), unguarded(folder)))
+
+/** The same in a folder of the former plugin's, for whoever takes its files over and has kept them. */
+export const unguarded = (folder: string) =>
   Layer.mergeAll(Sodium.layer, FileKeyVault.layer({ folder })).pipe(
     Layer.provideMerge(FileRecordStore.layer({ folder, views }))
   )

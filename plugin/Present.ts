@@ -215,6 +215,12 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: event.what === "alarms" ? "alarm" : "bad",
     text: `${event.count} more ${notShown[event.what](harmless(event.name))} within a minute; they are not shown`
   }),
+  IntentDone: ({ code, what }) => ({
+    tone: code === null ? "good" : "bad",
+    text:
+      `asked for while the node did not run: ${harmless(what)}: ` +
+      `${code === null ? "done" : `refused, ${code}. ${Rejection.sentence(Rejection.make(code))}`}`
+  }),
   StorageFailed: (event) => ({ tone: "alarm", text: Rejection.sentence(event.rejection) })
 }
 

@@ -1,7 +1,7 @@
 /**
  * The program `wopr-p2p`: which command was asked for, with which options; help and exit codes.
  * It never holds logic of a command: `standalone/` does, and is loaded when it is needed: help is there at once.
- * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand.
+ * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand, 3 no node is running.
  */
 import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
@@ -12,6 +12,10 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
   wopr-p2p identity export|import FILE [options]     identity, friends and all that waits, to another machine
   wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
+  wopr-p2p VERB … [options]             friends, message @bob "text", accept @bob: any command of the prompt, from
+                                       another terminal; "wopr-p2p help commands" lists them
+  wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or model, and what mends it
+  wopr-p2p migrate [options]           takes over what the former plugin left
   wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of a few seconds
   wopr-p2p help                        this text
   wopr-p2p version
@@ -47,6 +51,18 @@ Options of sandbox
   --from IMAGE           image: build on this one, such as node:24-slim, instead of this machine's own files
   --json                 facts as one JSON object
 
+Options of doctor
+  --data DIR             the node's data folder, as for run
+  --offline              nothing is asked of the network
+  --json                 findings as one JSON object
+
+Options of migrate
+  --from DIR             the former plugin's folder (else the data folder, and those where it kept its files)
+  --data DIR             where to put what is taken over, as for run
+  --identity-json FILE   the row of the host's table p2p_identity as JSON: that table is out of reach here
+  --dry-run              say what would be done, and do nothing
+  --json                 facts as one JSON object
+
 Options of demo
   --json                 one JSON object per line, with "event"
   --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
@@ -58,7 +74,7 @@ Environment
                          /var/run/docker.sock
   NO_COLOR               no colours
 
-Exit codes: 0 done, 1 could not, 2 not understood
+Exit codes: 0 done, 1 could not, 2 not understood, 3 no node is running
 `
 
 const runOptions = {
@@ -100,6 +116,32 @@ const identityOptions = {
   compromise: { type: "boolean" },
   "recovery-file": { type: "string" },
   "passphrase-file": { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const verbOptions = {
+  data: { type: "string" },
+  wait: { type: "boolean" },
+  timeout: { type: "string" },
+  now: { type: "boolean" },
+  id: { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const doctorOptions = {
+  data: { type: "string" },
+  offline: { type: "boolean" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
+const migrateOptions = {
+  from: { type: "string" },
+  data: { type: "string" },
+  "identity-json": { type: "string" },
+  "dry-run": { type: "boolean" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies ParseArgsOptionsConfig
@@ -151,6 +193,40 @@ const identity = async (args: ReadonlyArray<string>): Promise<number> => {
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Identity.identity(wanted)
 }
 
+/** A command of the prompt, asked of the node that runs. */
+const verb = async (word: string, args: ReadonlyArray<string>): Promise<number> => {
+  const VerbOptions = await import("./control/VerbOptions.ts")
+  if (!VerbOptions.isVerb(word)) return misunderstood(`there is no command "${word}"`)
+  const options = parsed(args, verbOptions, true)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) {
+    process.stdout.write(VerbOptions.helpOf(word))
+    return 0
+  }
+  const wanted = VerbOptions.read(word, options.values)
+  if ("mistake" in wanted) return misunderstood(wanted.mistake)
+  const Cli = await import("./control/Cli.ts")
+  return Cli.verb([word, ...options.positionals], wanted)
+}
+
+const doctor = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, doctorOptions)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help()
+  const Doctor = await import("./doctor/Doctor.ts")
+  const wanted = Doctor.readOptions(options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Doctor.doctor(wanted)
+}
+
+const migrate = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, migrateOptions)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help()
+  const Migrate = await import("./migration/Migrate.ts")
+  const wanted = Migrate.readOptions(options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Migrate.migrate(wanted)
+}
+
 const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
   const [command, ...rest] = args
   switch (command) {
@@ -186,12 +262,21 @@ const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
     case "--version":
       process.stdout.write(`${version()}\n`)
       return 0
+    case "doctor":
+      return doctor(rest)
+    case "migrate":
+      return migrate(rest)
     case "help":
+      if (rest[0] === "commands") {
+        process.stdout.write((await import("./control/VerbOptions.ts")).help())
+        return 0
+      }
+      return help()
     case "--help":
     case "-h":
       return help()
     default:
-      return misunderstood(command === undefined ? "no command was given" : `there is no command "${command}"`)
+      return command === undefined ? misunderstood("no command was given") : verb(command, rest)
   }
 }
 

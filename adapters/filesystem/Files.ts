@@ -98,7 +98,7 @@ export const sweepDrafts = async (folder: string, name: string, atLeastMs = 0): 
 }
 
 /** Replaces a file whole (0600): all or nothing, durable when it returns. Throws the system's error. */
-export const replaceFile = async (folder: string, name: string, text: string): Promise<void> => {
+export const replaceFile = async (folder: string, name: string, text: string | Uint8Array): Promise<void> => {
   const draft = join(folder, draftName(name))
   try {
     const handle = await open(draft, "wx", 0o600)

@@ -134,6 +134,21 @@ const findRivals = async (folder: string, ownName: string, us: Holder): Promise<
   return rivals
 }
 
+/**
+ * The living process that holds a folder, looked for without putting anything up and without removing anything. One on
+ * another machine counts by how long its file has been silent, by our clock.
+ */
+export const findHolder = async (folder: string): Promise<Holder | undefined> => {
+  const us = ourselves()
+  for (const name of (await readdir(folder)).filter((entry) => lockName.test(entry))) {
+    const path = join(folder, name)
+    const silentMs = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    const holder = parseHolder(orNull(() => readFileSync(path, "utf8")) ?? "")
+    if (holder !== null && isAlive(holder, us, silentMs)) return holder
+  }
+  return undefined
+}
+
 const remove = async (path: string): Promise<void> => {
   await unlink(path).catch((error: unknown) => {
     if (errnoOf(error) !== "ENOENT") throw error

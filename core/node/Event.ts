@@ -143,4 +143,14 @@ export type Event =
       readonly name: string
       readonly count: number
     }
+  /** What the operator asked for while the node did not run was carried out, or refused with a code. */
+  | {
+      readonly _tag: "IntentDone"
+      readonly id: string
+      readonly atMs: number
+      readonly what: string
+      readonly code: Code | null
+      /** The id under which the outcome of what was begun is told; empty where it was refused. */
+      readonly reply: string
+    }
   | { readonly _tag: "StorageFailed"; readonly rejection: Rejection }

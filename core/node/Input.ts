@@ -18,6 +18,7 @@ import type { Code, Rejection } from "../Rejection.ts"
 import type { Proof } from "../session/Proof.ts"
 import type { FriendLine } from "../wire/FriendLine.ts"
 import type { Ignored, Message, Unknown } from "../wire/Message.ts"
+import type { Intent } from "./Intents.ts"
 
 /** What an operator can ask for. Names are as typed; `keyPrefix` tells namesakes apart. */
 export type Command =
@@ -77,7 +78,8 @@ export type Command =
 export type Input =
   | { readonly _tag: "Started" }
   | { readonly _tag: "Tick" }
-  | { readonly _tag: "Operator"; readonly ref: string; readonly command: Command }
+  /** `intent`: it was asked for while the node did not run, and is carried out once. */
+  | { readonly _tag: "Operator"; readonly ref: string; readonly command: Command; readonly intent?: Intent }
   | {
       readonly _tag: "Line"
       readonly channel: string

@@ -44,6 +44,7 @@ import * as Egress from "./Egress.ts"
 import type { Event } from "./Event.ts"
 import * as Ingress from "./Ingress.ts"
 import type { Command, Input } from "./Input.ts"
+import type { Intent } from "./Intents.ts"
 import type { Reply } from "./Output.ts"
 import * as Records from "./Records.ts"
 import * as State from "./State.ts"
@@ -57,8 +58,8 @@ export class StartError extends Data.TaggedError("StartError")<{
 
 /** A running node, for whoever embeds it. */
 export interface Node {
-  /** Carries out an operator's command; the reply comes when it is stored. */
-  command(command: Command): Effect.Effect<Reply>
+  /** Carries out an operator's command; the reply comes when it is stored. With an intent: once, however often it is given. */
+  command(command: Command, intent?: Intent): Effect.Effect<Reply>
   /** Everything the node tells, the newest 64 events before the subscription included; 4,096 behind loses the oldest. */
   readonly events: Effect.Effect<PubSub.Subscription<Event>, never, Scope.Scope>
   /** The node as an operator may see it now. */
@@ -149,6 +150,22 @@ export const examine = (
     return { keys, durable: yield* durableIn(yield* selfOf("anybody", keys), records) }
   })
 
+/**
+ * A node that does not run, as its operator may see it, from the document of its vault and the records of its store. Its
+ * name is not in them. Fails as `examine` does; nothing is written.
+ */
+export const describeAtRest = (
+  crypto: CryptoShape,
+  name: string,
+  document: Redacted.Redacted<string>,
+  records: ReadonlyArray<StoredRecord>,
+  nowMs: number
+): Result.Result<Describe.Description, StartError> =>
+  Result.gen(function* () {
+    const { durable, keys } = yield* examine(crypto, document, records)
+    return Describe.describe(crypto, State.start(yield* selfOf(name, keys), durable), nowMs)
+  })
+
 /** Our keys from the vault, made and stored on the first start. */
 export const loadKeys: Effect.Effect<Keys.LocalKeys, StartError, Crypto | KeyVault> = Effect.gen(function* () {
   const crypto = yield* Crypto
@@ -208,14 +225,18 @@ const nodeOf = (outside: Egress.Outside, inputs: Queue.Queue<Input>, ended: Node
   const { crypto, state } = outside.world
   let refs = 0
   return {
-    command: (command) =>
+    command: (command, intent) =>
       Effect.suspend(() => {
         const ref = String(++refs)
         const deferred = Deferred.makeUnsafe<Reply>()
         outside.replies.set(ref, deferred)
         // Once the node has ended the queue takes nothing more.
-        return Effect.flatMap(Queue.offer(inputs, { _tag: "Operator", ref, command }), (taken) =>
-          taken ? Deferred.await(deferred) : Effect.succeed(over)
+        return Effect.flatMap(
+          Queue.offer(
+            inputs,
+            intent === undefined ? { _tag: "Operator", ref, command } : { _tag: "Operator", ref, command, intent }
+          ),
+          (taken) => (taken ? Deferred.await(deferred) : Effect.succeed(over))
         )
       }),
     events: PubSub.subscribe(outside.events),

@@ -20,7 +20,7 @@ import * as Errand from "../friend/Errand.ts"
 import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
-import { Ban, Budget, type Durable } from "./State.ts"
+import { Ban, Budget, DoneIntent, type Durable } from "./State.ts"
 
 const Entry = Schema.Struct({
   id: Schema.String,
@@ -53,6 +53,7 @@ const shapes = {
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
   requirements: Requirement.Requirement,
+  intents: DoneIntent,
   unshown: Entry,
   errands: Errand.Errand,
   invites: Invite.Invite
@@ -98,6 +99,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   spents: durable.spents,
   holdRules: durable.holdRules,
   requirements: durable.requirements,
+  intents: durable.intents,
   unshown: durable.unshown,
   errands: durable.errands,
   invites: durable.invites
@@ -121,6 +123,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     spents: table("spents"),
     holdRules: table("holdRules"),
     requirements: table("requirements"),
+    intents: table("intents"),
     unshown: Unshown.load(table("unshown")),
     errands: table("errands"),
     invites: table("invites")
@@ -173,6 +176,7 @@ export const settled = (durable: Durable): Durable => {
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
     requirements: Table.settled(durable.requirements),
+    intents: Table.settled(durable.intents),
     unshown: Unshown.settled(durable.unshown),
     errands: Table.settled(durable.errands),
     invites: Table.settled(durable.invites)

@@ -65,6 +65,15 @@ export const Budget = Schema.Struct({
 })
 export type Budget = typeof Budget.Type
 
+/** An intent that was carried out or refused (`code`): `reply` is the id that its outcome is told under. */
+export const DoneIntent = Schema.Struct({
+  id: Schema.String,
+  atMs: Schema.Int,
+  code: Schema.NullOr(Schema.String),
+  reply: Schema.String
+})
+export type DoneIntent = typeof DoneIntent.Type
+
 export interface Durable {
   /** One entry, `identity`: the identity key whose records these are. */
   readonly owner: Table.Table<string>
@@ -84,6 +93,8 @@ export interface Durable {
   readonly holdRules: HoldRules
   /** What every friend has to be for a capability, by capability. */
   readonly requirements: Requirements
+  /** What was asked for while the node did not run and has been carried out, by the id of the intent. */
+  readonly intents: Table.Table<DoneIntent>
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Unshown.Unshown
   /** Whom we want to reach who is no friend yet, and what for. */
@@ -227,6 +238,7 @@ export const emptyDurable: Durable = {
   spents: Table.empty(),
   holdRules: Table.empty(),
   requirements: Table.empty(),
+  intents: Table.empty(),
   unshown: Unshown.empty,
   errands: Table.empty(),
   invites: Table.empty()

@@ -19,6 +19,7 @@ import * as Guests from "./Guests.ts"
 import * as Hello from "./Hello.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Intents from "./Intents.ts"
 import * as Inviting from "./Inviting.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
@@ -41,7 +42,9 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
     case "Tick":
       return tick(state, turn)
     case "Operator":
-      return Operating.operate(state, input.ref, input.command, turn)
+      return input.intent === undefined
+        ? Operating.operate(state, input.ref, input.command, turn)
+        : Intents.operate(state, input.ref, input.command, input.intent, turn)
     case "Line":
       return Friending.onLine(state, input, turn)
     case "LineRefused": {

@@ -55,6 +55,7 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   ErrandAnswered: "free",
   ErrandRefused: "free",
   NotShown: "free",
+  IntentDone: "free",
   StorageFailed: "free"
 }
 

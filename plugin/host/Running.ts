@@ -11,6 +11,7 @@ import { ask, type Provider } from "../../adapters/wopr/Host.ts"
 import { type Event, Limits, Name, Rejection } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import * as Config from "../Config.ts"
+import * as Control from "../control/index.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
@@ -189,7 +190,9 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
       ),
       Effect.forever
     )
-    return yield* Effect.raceFirst(telling, node.ended)
+    const channel = settings.rooms[0] === undefined ? undefined : `room:${settings.rooms[0].name}`
+    const attending = Effect.andThen(Control.attend(name, settings, { node, channel }), Effect.never)
+    return yield* Effect.raceFirst(telling, Effect.raceFirst(attending, node.ended))
   }).pipe(Effect.scoped, Effect.provide(Layers.layers(settings)))
 
 const reasonOf = (cause: Cause.Cause<unknown>): string => {

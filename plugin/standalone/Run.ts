@@ -6,16 +6,16 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
-import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, Redacted, References, Result } from "effect"
-import { type Describe, type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
+import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
+import { type Event, Name, type Node, Rejection } from "../../core/index.ts"
 import * as Budgets from "../Budgets.ts"
 import * as Commands from "../Commands.ts"
+import * as Carrying from "../control/Carrying.ts"
+import * as Control from "../control/index.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
-import * as PresentTrust from "../PresentTrust.ts"
-import * as Qr from "../Qr.ts"
 import * as Identity from "./Identity.ts"
 
 export interface Options {
@@ -176,25 +176,6 @@ const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
   }
 }
 
-/** The one time that a link is shown: to copy, and to read with a camera. */
-const inviteLines = (link: string): ReadonlyArray<Present.Line> => [
-  { tone: "plain", text: link },
-  ...Qr.draw(link).map((text) => ({ tone: "plain" as const, text })),
-  { tone: "quiet", text: "it is shown once: whoever has it may use it; /invites lists yours, /uninvite takes one back" }
-]
-
-const replied = (screen: Screen, typed: string, reply: Output.Reply): void => {
-  if (reply.ok) {
-    const shown = reply.link === undefined ? {} : { link: Redacted.value(reply.link) }
-    screen.json({ event: "reply", line: typed, ok: true, id: reply.id, ...shown })
-    for (const line of reply.link === undefined ? [] : inviteLines(Redacted.value(reply.link))) screen.line(line)
-    return
-  }
-  const why = Rejection.sentence(reply.rejection)
-  screen.json({ event: "reply", line: typed, ok: false, code: reply.rejection.code, why })
-  screen.line({ tone: "bad", text: Present.harmless(why) })
-}
-
 /** Why a node ended in order: for good, or to start again with another identity. */
 type Ending =
   | { readonly kind: "quit" }
@@ -211,14 +192,6 @@ const withoutSecret = (typed: string): string => {
   const words = wordsToRepeat.find(([command]) => typed.trim().startsWith(command))?.[1]
   const said = words === undefined ? typed : typed.trim().split(/\s+/).slice(0, words).join(" ")
   return said.replaceAll(/wop3:\/\/\S+/gi, "wop3://…")
-}
-
-/** What a program gets with the lines of an answer. */
-const factsOf = (node: Describe.Description, asked: Commands.Question): Record<string, unknown> => {
-  if (asked === "status") return { sandbox: node.sandbox, ...PresentTrust.facts(node) }
-  return asked === "friends" || asked === "requests" || asked === "verify" || asked === "demands"
-    ? PresentTrust.facts(node)
-    : {}
 }
 
 /** Carries out one typed line. Gives how the node should end, if it should. */
@@ -240,20 +213,13 @@ const onLine = Effect.fnUntraced(function* (
         change: parsed.change
       } as Ending
     case "mistake":
-      screen.json({ event: "reply", line: withoutSecret(typed), ok: false, code: "usage", why: parsed.message })
-      screen.line({ tone: "bad", text: Present.harmless(parsed.message, true) })
-      return undefined
-    case "question": {
-      const described = yield* node.describe
-      const lines = Present.answer(described, parsed.question, parsed.name)
-      const facts = factsOf(described, parsed.question)
-      screen.json({ event: "reply", line: typed, ok: true, lines, ...facts })
-      for (const text of lines) screen.line({ tone: "plain", text })
+    case "question":
+    case "command": {
+      const told = yield* Carrying.carryOut(node, parsed)
+      screen.json({ event: "reply", line: withoutSecret(typed), ...told.facts })
+      for (const line of told.lines) screen.line(line)
       return undefined
     }
-    case "command":
-      replied(screen, withoutSecret(typed), yield* node.command(parsed.command))
-      return undefined
   }
 })
 
@@ -301,6 +267,8 @@ const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typ
   welcome(screen, options, (yield* node.describe).identityKey)
   const room = options.settings.rooms[0]
   const channel = room === undefined ? undefined : `room:${room.name}`
+  const quit = Effect.asVoid(Queue.offer(typed, "/quit"))
+  yield* Control.attend(options.name, options.settings, { node, channel, quit })
   const reading = Effect.gen(function* () {
     for (;;) {
       const ending = yield* onLine(screen, node, channel, yield* Queue.take(typed))

@@ -354,6 +354,19 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Input.Input>({ _tag: "Tick" }) },
   { weight: 10, arbitrary: fc.record({ _tag: fc.constant("Operator" as const), ref: fc.constant("ref"), command }) },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      _tag: fc.constant("Operator" as const),
+      ref: fc.constant("ref"),
+      command,
+      intent: fc.record({
+        id: fc.constantFrom("0".repeat(32), "f".repeat(32)),
+        atMs: fc.constantFrom(noonMs, noonMs - Limits.intentAgeMs),
+        what: fc.constant("/command @bob")
+      })
+    })
+  },
+  {
     weight: 5,
     arbitrary: fc.record({
       _tag: fc.constant("Line" as const),

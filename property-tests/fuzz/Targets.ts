@@ -1,6 +1,7 @@
 /**
  * Every reader that takes bytes or text from outside: a new one is fuzzed by being added here.
  */
+import { controlTargets } from "./ControlTargets.ts"
 import { inviteTargets } from "./InviteTargets.ts"
 import { linkTargets } from "./LinkTargets.ts"
 import { sandboxTargets } from "./SandboxTargets.ts"
@@ -13,5 +14,6 @@ export const targets: ReadonlyArray<Target> = [
   ...linkTargets,
   ...inviteTargets,
   ...textTargets.slice(2),
-  ...sandboxTargets
+  ...sandboxTargets,
+  ...controlTargets
 ]

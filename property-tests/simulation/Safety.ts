@@ -158,6 +158,7 @@ const bounds = ({ durable, passing }: State.State): ReadonlyArray<readonly [stri
   ],
   ["held", Jobs.held(durable.jobs).length, Limits.heldMax],
   ["holdRules", Table.size(durable.holdRules), Table.size(durable.roster.friends)],
+  ["intents", Table.size(durable.intents), Limits.intentsRememberedMax],
   ["spents", Table.size(durable.spents), Table.size(durable.roster.friends)],
   ["announced", passing.announced.size, Limits.keysAnnouncedMax],
   ["errands", Table.size(durable.errands), Limits.errandsMax],

@@ -1,0 +1,127 @@
+/**
+ * What a parsed line comes to at a running node: facts for a program and lines for a person, of the same.
+ * It never parses, and never changes the identity or ends the node: whoever runs the node does.
+ * The prompt, the socket and the host all answer through here, so that they cannot disagree.
+ */
+import { Effect, PubSub, Redacted } from "effect"
+import { type Describe, type Event, type Node, type Output, Rejection } from "../../core/index.ts"
+import type * as Commands from "../Commands.ts"
+import * as Present from "../Present.ts"
+import * as PresentTrust from "../PresentTrust.ts"
+import * as Qr from "../Qr.ts"
+
+/** What a line came to. `ok` false comes with a code among the facts. */
+export interface Told {
+  readonly ok: boolean
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly lines: ReadonlyArray<Present.Line>
+}
+
+/** A refusal with a code, in words. */
+export const refusal = (code: string, why: string, breaks = false): Told => ({
+  ok: false,
+  facts: { ok: false, code, why },
+  lines: [{ tone: "bad", text: Present.harmless(why, breaks) }]
+})
+
+/** The one time that an invite's link is shown: to copy, and to read with a camera. */
+const inviteLines = (link: string): ReadonlyArray<Present.Line> => [
+  { tone: "plain", text: link },
+  ...Qr.draw(link).map((text) => ({ tone: "plain" as const, text })),
+  { tone: "quiet", text: "it is shown once: whoever has it may use it; /invites lists yours, /uninvite takes one back" }
+]
+
+/** The reply to a command. */
+export const replied = (reply: Output.Reply): Told => {
+  if (!reply.ok) return refusal(reply.rejection.code, Rejection.sentence(reply.rejection))
+  if (reply.link === undefined) return { ok: true, facts: { ok: true, id: reply.id }, lines: [] }
+  const link = Redacted.value(reply.link)
+  return { ok: true, facts: { ok: true, id: reply.id, link }, lines: inviteLines(link) }
+}
+
+/** Questions whose answer for a program says of each peer what was made sure of. */
+const ofTrust: ReadonlySet<Commands.Question> = new Set(["status", "friends", "requests", "verify", "demands"])
+
+/** The answer to a question about a node, as the prompt shows it. */
+export const answered = (node: Describe.Description, asked: Commands.Question, name: string): Told => {
+  const lines = Present.answer(node, asked, name)
+  const facts = {
+    ...(asked === "status" ? { sandbox: node.sandbox } : {}),
+    ...(ofTrust.has(asked) ? PresentTrust.facts(node) : {})
+  }
+  return {
+    ok: true,
+    facts: { ok: true, lines, ...facts },
+    lines: lines.map((text) => ({ tone: "plain", text }) as const)
+  }
+}
+
+/** Which parts of a description a question is about, for programs. A question that is not here gets all of it. */
+const about: Readonly<Partial<Record<Commands.Question, ReadonlyArray<keyof Describe.Description>>>> = {
+  friends: ["friends"],
+  requests: ["requests", "asked"],
+  queue: ["queue", "refusals"],
+  held: ["held"],
+  rules: ["rules"],
+  help: []
+}
+
+/** The facts behind the answer to a question. */
+export const factsOf = (
+  node: Describe.Description,
+  asked: Commands.Question,
+  name: string
+): Readonly<Record<string, unknown>> => {
+  if (asked === "fingerprint") {
+    const isMeant = (peer: { readonly name: string }) => peer.name.toLowerCase() === name.toLowerCase()
+    const peers = [...node.friends, ...node.requests].filter(isMeant)
+    return {
+      peers: peers.map(({ fingerprint, identityKey, name: called }) => ({ name: called, identityKey, fingerprint }))
+    }
+  }
+  const parts = about[asked]
+  return parts === undefined ? { ...node } : Object.fromEntries(parts.map((part) => [part, node[part]]))
+}
+
+/** Carries out a command, or answers a question. A mistake is answered with `usage`. */
+export const carryOut = (
+  node: Node.Node,
+  parsed: Extract<Commands.Parsed, { kind: "command" | "question" | "mistake" }>
+): Effect.Effect<Told> => {
+  switch (parsed.kind) {
+    case "mistake":
+      return Effect.succeed(refusal("usage", parsed.message, true))
+    case "question":
+      return Effect.map(node.describe, (described) => answered(described, parsed.question, parsed.name))
+    case "command":
+      return Effect.map(node.command(parsed.command), replied)
+  }
+}
+
+/** The commands whose outcome is told later, under the id of the reply. */
+const begins: Readonly<Record<string, true>> = { Message: true, Inject: true }
+
+/** Whether something later ends what this line begins. */
+export const hasOutcome = (parsed: Commands.Parsed): boolean =>
+  parsed.kind === "command" && begins[parsed.command._tag] === true
+
+/** Whether this is what finally became of a message or inject; an inject that has arrived is still to be answered. */
+export const isOutcome = (told: Event.Event, id: string): boolean =>
+  "id" in told &&
+  told.id === id &&
+  (told._tag === "Refused" || told._tag === "Answered" || (told._tag === "Delivered" && told.kind !== "Inject"))
+
+/** Waits for the event that ends a message or inject, up to a time. The subscription is older than the message. */
+export const outcomeOf = (
+  events: PubSub.Subscription<Event.Event>,
+  id: string,
+  waitMs: number
+): Effect.Effect<Event.Event | undefined> => {
+  const look = Effect.gen(function* () {
+    for (;;) {
+      const told = yield* PubSub.take(events)
+      if (isOutcome(told, id)) return told
+    }
+  })
+  return Effect.map(Effect.timeoutOption(look, waitMs), (found) => (found._tag === "Some" ? found.value : undefined))
+}

@@ -1,0 +1,80 @@
+/**
+ * The options of a verb as typed, checked; and the help of the verbs, which is the table of commands in other words.
+ * It never runs a verb.
+ * It is a module of its own because the program's own help must be there before the table of commands is loaded.
+ */
+import * as Commands from "../Commands.ts"
+import * as DataFolder from "../DataFolder.ts"
+import * as Bounds from "./Bounds.ts"
+import type { Options } from "./Cli.ts"
+
+/** Options as `parseArgs` gives them. */
+export interface Given {
+  readonly data?: string | undefined
+  readonly json?: boolean | undefined
+  readonly wait?: boolean | undefined
+  readonly timeout?: string | undefined
+  readonly now?: boolean | undefined
+  readonly id?: string | undefined
+}
+
+/** Whether a word is a verb: a command of the table, or `wait`. */
+export const isVerb = (word: string): boolean => word === "wait" || Commands.table.some(({ name }) => name === word)
+
+const waitMsOf = (verb: string, given: Given): number | undefined | { readonly mistake: string } => {
+  const seconds = given.timeout ?? "60"
+  if (!/^\d{1,4}$/.test(seconds) || Number(seconds) < 1 || Number(seconds) * 1_000 > Bounds.waitMsMax) {
+    return { mistake: `--timeout "${seconds}": 1 to ${Bounds.waitMsMax / 1_000} seconds are expected` }
+  }
+  if (given.wait === true || verb === "wait") return Number(seconds) * 1_000
+  return given.timeout === undefined ? undefined : { mistake: "--timeout goes with --wait" }
+}
+
+/** Checks the options of a verb; a mistake names the option, the value and what is allowed. */
+export const read = (verb: string, given: Given): Options | { readonly mistake: string } => {
+  const waitMs = waitMsOf(verb, given)
+  if (typeof waitMs === "object") return waitMs
+  if (given.id !== undefined && !/^[0-9a-f]{32}$/.test(given.id)) {
+    return { mistake: `--id "${given.id}": 32 hexadecimal digits are expected` }
+  }
+  const chosen = DataFolder.choose(DataFolder.machine(), given.data)
+  if (!chosen.ok) return { mistake: chosen.message }
+  return {
+    dataFolder: chosen.folder,
+    json: given.json ?? false,
+    now: given.now ?? false,
+    ...(waitMs === undefined ? {} : { waitMs }),
+    ...(given.id === undefined ? {} : { id: given.id })
+  }
+}
+
+/** Every verb with its arguments, out of the table, and what all of them take. */
+export const help =
+  (): string => `wopr-p2p VERB: asks or changes the node that runs on a data folder, from another terminal
+
+${Commands.help().replaceAll(/^ {2}\//gm, "  ")}
+  wait ID  the outcome of a message or inject, by its id or the beginning of it
+
+A text "-" is read from standard input: other users of the machine can see arguments. A text that begins with a dash
+comes after "--".
+
+Options
+  --data DIR        the node's data folder, as for run
+  --wait            message, inject: wait for what becomes of it
+  --timeout SECONDS how long, 1 to ${Bounds.waitMsMax / 1_000} (default 60)
+  --now             fail instead of keeping it for the next start, or of reading files, where no node runs
+  --id HEX          32 digits of your own: what is kept under them is kept once, however often you ask
+  --json            all of standard output is one JSON object
+
+Where no node runs, questions are answered from its files, and a change is kept and carried out once, at its next start.
+
+Exit codes: 0 done, 1 refused (its code is in the JSON), 2 not understood, 3 no node is running
+`
+
+/** The help of one verb. */
+export const helpOf = (verb: string): string => {
+  const row = Commands.table.find(({ name }) => name === verb)
+  return row === undefined
+    ? help()
+    : `wopr-p2p ${row.usage.slice(1)}\n  ${row.help}\n"wopr-p2p help commands" lists verbs and options\n`
+}
