@@ -6,6 +6,7 @@
 import { Cause, Effect, Fiber, Layer, Result, type Scope, Semaphore } from "effect"
 import * as Agent from "../adapters/docker/Agent.ts"
 import type { Engine } from "../adapters/docker/Image.ts"
+import { sweepAlone } from "../adapters/docker/Lifetime.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
 import { Sandbox, SandboxError, type SandboxShape } from "../ports/Sandbox.ts"
 import * as SandboxImage from "./SandboxImage.ts"
@@ -29,8 +30,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const gate = yield* Semaphore.make(1)
   let inner: SandboxShape | undefined
   let reason = "the image of the sandbox is being made"
+  let isTidy = false
+  // Leftovers go also where no image may be used; the first engine that answers is enough.
+  const tidy = sweepAlone(options.ownerId, options.socketPath).pipe(
+    Effect.map(() => {
+      isTidy = true
+    }),
+    Effect.ignore
+  )
   const look = Effect.gen(function* () {
     if (inner !== undefined) return
+    if (!isTidy) yield* tidy
     const opened = yield* Effect.result(open(options, scope))
     if (Result.isSuccess(opened)) inner = opened.success
     else if (reason !== opened.failure.message) {

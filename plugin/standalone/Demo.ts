@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import * as Watch from "../../adapters/docker/Watch.ts"
+import * as FolderId from "../../adapters/filesystem/FolderId.ts"
 import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
 import * as ScriptedServer from "../../adapters/openai/ScriptedServer.ts"
 import type { Describe } from "../../core/index.ts"
@@ -285,7 +286,8 @@ const play = async (
   const bootstrap = `${dht[0]!.host}:${dht[0]!.port}`
   const bobData = join(folder, "bob")
   const { engineSocket } = Layers.engineSocket(process.env)
-  const watching = Watch.watch(Layers.ownerId(bobData), engineSocket)
+  // The node will find the id there and go on with it, as after a restart.
+  const watching = Effect.flatMap(FolderId.obtain(bobData), (ownerId) => Watch.watch(ownerId, engineSocket))
   const sightings = await Effect.runPromise(Scope.provide(watching, scope))
   const model = await Effect.runPromise(Scope.provide(ScriptedServer.serve(DemoModel.answer), scope))
   if (stopped.aborted) return
