@@ -33,9 +33,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
   let isTidy = false
   // Leftovers go also where no image may be used; the first engine that answers is enough.
   const tidy = sweepAlone(options.ownerId, options.socketPath).pipe(
-    Effect.map(() => {
-      isTidy = true
-    }),
+    Effect.andThen(
+      Effect.sync(() => {
+        isTidy = true
+      })
+    ),
     Effect.ignore
   )
   const look = Effect.gen(function* () {

@@ -21,7 +21,8 @@ const Found = Schema.fromJsonString(
     mounts: Schema.Array(Schema.String),
     executes: Schema.Boolean,
     tmpBytes: Schema.Int,
-    processes: Schema.Int
+    processes: Schema.Int,
+    shell: Schema.Boolean
   })
 )
 const decode = Schema.decodeUnknownResult(Found)
@@ -65,11 +66,26 @@ const jobOf = (kind: string): Job => ({
 /** Runs a command as any job runs; `run` must confine as every other run does. */
 export type Run = (job: Job, program: ReadonlyArray<string>) => Effect.Effect<Answer, SandboxError>
 
-/** Lets the canary look around, and then die of want of memory. Gives what is loose; fails where it could not run. */
-export const attest = (run: Run, canary: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, SandboxError> =>
+/** What a canary's visit came to: what is loose, and whether the image has a shell. */
+export interface Attested {
+  readonly loose: ReadonlyArray<string>
+  readonly shell: boolean
+}
+
+/** Whether the image has a shell, as a report says; what cannot be read says no. */
+const shellIn = (report: string): boolean =>
+  Result.getOrElse(
+    Result.map(decode(report), ({ shell }) => shell),
+    () => false
+  )
+
+/** Lets the canary look around, and then die of want of memory. Fails where it could not run. */
+export const attest = (run: Run, canary: ReadonlyArray<string>): Effect.Effect<Attested, SandboxError> =>
   Effect.gen(function* () {
     const { output } = yield* run(jobOf("look"), canary)
     const hungry = yield* Effect.result(run(jobOf("memory"), [...canary, "memory"]))
     const held = Result.isFailure(hungry) && hungry.failure.code === "out-of-memory"
-    return [...looseIn(new TextDecoder().decode(output)), ...unless(held, "it takes more memory than it may have")]
+    const report = new TextDecoder().decode(output)
+    const loose = [...looseIn(report), ...unless(held, "it takes more memory than it may have")]
+    return { loose, shell: shellIn(report) }
   })

@@ -34,6 +34,8 @@ export interface Recipe extends Engine {
   readonly files?: ReadonlyArray<TextFile>
   /** Commands of this machine to take along beside `sh`; those it lacks are left out. */
   readonly commands?: ReadonlyArray<string>
+  /** False: no `sh` is taken along. */
+  readonly shell?: boolean
   /** Programs of this machine, by where they are to be in the image, with the libraries they are linked with. */
   readonly programs?: Readonly<Record<string, string>>
   /** More labels for the image. */
@@ -89,7 +91,7 @@ const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArr
   return [...new Set([...paths].map(([, path]) => path!))]
 }
 
-/** `sh` and the commands as links in `/bin` to one copy of each program, which many of them may share. */
+/** The commands as links in `/bin` to one copy of each program, which many of them may share. */
 const commandEntries = async (
   commands: ReadonlyArray<string>,
   more: Readonly<Record<string, string>>
@@ -98,7 +100,7 @@ const commandEntries = async (
   const linked = new Set(Object.values(more))
   for (const [path, program] of Object.entries(more))
     entries.set(path, { type: "file", bytes: await readFile(program), mode: 0o755 })
-  for (const command of ["sh", ...commands]) {
+  for (const command of commands) {
     const path = await located(command)
     if (path === undefined) continue
     const program = await realpath(path)
@@ -106,7 +108,7 @@ const commandEntries = async (
     entries.set(program, { type: "file", bytes: await readFile(program), mode: 0o755 })
     if (program !== `/bin/${command}`) entries.set(`/bin/${command}`, { type: "symlink", target: program })
   }
-  if (linked.size === 0) throw new Error("this machine has no /bin/sh to take along")
+  if (linked.size === 0) throw new Error("this machine has no program to take along")
   for (const library of await librariesOf([...linked])) {
     entries.set(library, { type: "file", bytes: await readFile(library), mode: 0o755 })
   }
@@ -180,7 +182,8 @@ const forgotten = (docker: Docker, imageId: string): Promise<void> =>
 const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => {
   // Without an engine a hundred megabytes need not be read.
   await docker.ping()
-  const entries = new Map(await commandEntries(recipe.commands ?? defaultCommands, recipe.programs ?? {}))
+  const commands = [...(recipe.shell === false ? [] : ["sh"]), ...(recipe.commands ?? defaultCommands)]
+  const entries = new Map(await commandEntries(commands, recipe.programs ?? {}))
   for (const { path, text, executable } of recipe.files ?? []) {
     entries.set(posix.resolve("/", path), {
       type: "file",

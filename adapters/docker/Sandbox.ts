@@ -59,6 +59,8 @@ interface Setting {
 /** When the confinement was last proven from inside; undefined where no canary looks. */
 interface Proof {
   readonly atMs: number | undefined
+  /** Whether the image has a shell; undefined where no canary looks. */
+  readonly shell: boolean | undefined
 }
 
 const dayMs = 86_400_000
@@ -91,7 +93,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   return shape
 })
 
-const noProof: Proof = { atMs: undefined }
+const noProof: Proof = { atMs: undefined, shell: undefined }
 
 /**
  * Lets the canary look now and every day, as long as the layer lives, in a fiber of its own: whoever waits for a proof may
@@ -103,10 +105,11 @@ const proving = Effect.fnUntraced(function* (setting: Setting) {
   const run: Attestation.Run = (job, program) =>
     Effect.scoped(confined({ ...setting, options: { ...setting.options, program } }, job))
   const prove = Attestation.attest(run, canary).pipe(
-    Effect.flatMap((differences) =>
-      differences.length > 0 ? Effect.fail(notProven(differences)) : Clock.currentTimeMillis
+    Effect.flatMap(({ loose: differences, shell }) =>
+      differences.length > 0
+        ? Effect.fail(notProven(differences))
+        : Effect.map(Clock.currentTimeMillis, (atMs): Proof => ({ atMs, shell }))
     ),
-    Effect.map((atMs): Proof => ({ atMs })),
     Effect.exit
   )
   const first = yield* Deferred.make<void>()
@@ -138,6 +141,8 @@ const refusal = (code: SandboxError["code"], message: string): SandboxError => n
 const loose = (differences: ReadonlyArray<string>): SandboxError =>
   refusal("flags-not-applied", `the engine does not confine as asked, so nothing was run: ${differences.join("; ")}`)
 
+const noShell = "; no shell in the image: the shell tool is not offered"
+
 const beingLookedAt = "the sandbox is being looked at from inside; a moment"
 
 const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape["status"] =>
@@ -151,9 +156,10 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
       orElse: () => Effect.succeed(undefined)
     })
     if (proof === undefined) return { ready: false, pending: true, engine, reason: beingLookedAt }
-    const { atMs } = proof
+    const { atMs, shell } = proof
     const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
-    return { ready: true, engine, reason: `runs ${options.image}, confined${looked}` }
+    const without = shell === false ? noShell : ""
+    return { ready: true, engine, reason: `runs ${options.image}, confined${looked}${without}` }
   }).pipe(
     Effect.timeoutOrElse({
       duration: statusLimitMs,

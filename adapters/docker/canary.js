@@ -5,7 +5,7 @@
  */
 // @ts-check
 import { spawnSync } from "node:child_process"
-import { copyFileSync, existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
 
@@ -87,18 +87,35 @@ const room = () => {
 /** Whether a program can be run that was put into /tmp. */
 const executes = () => {
   try {
-    copyFileSync("/bin/true", "/tmp/canary-true")
-    return spawnSync("/tmp/canary-true").error === undefined
+    // A script of our own interpreter: an image may hold no other program that fits.
+    writeFileSync("/tmp/canary-script", `#!${process.execPath}\n`, { mode: 0o755 })
+    return spawnSync("/tmp/canary-script", { timeout: 10_000 }).error === undefined
   } catch {
     return false
   }
 }
 
-/** How many processes a shell can start beside us before it may not any more. */
+const hasShell = existsSync("/bin/sh")
+
+/** How many threads there are of us and of a child that starts as many more; 0 if it may not. @param {number} more */
+const threads = (more) => {
+  const script =
+    'require("node:fs").stat("/", () => console.log(require("node:fs").readdirSync("/proc/self/task").length))'
+  const env = { UV_THREADPOOL_SIZE: String(more) }
+  const { status: code, stdout } = spawnSync(process.execPath, ["-e", script], {
+    env,
+    encoding: "utf8",
+    timeout: 10_000
+  })
+  return code === 0 ? Number(stdout) + readdirSync("/proc/self/task").length : 0
+}
+
+/** How many processes can be at once: those a shell can start beside us, or, without one, threads, which count the same. */
 const processes = () => {
+  if (!hasShell) return [400, 90, 80, 70, 60].reduce((found, more) => found || threads(more), 0)
   const script = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo $i; sleep 2 & done 2>/dev/null"
   const { stdout } = spawnSync("/bin/sh", ["-c", script], { encoding: "utf8", timeout: 10_000 })
-  return Number(stdout.trimEnd().split("\n").at(-1) ?? 0)
+  return Number((stdout ?? "").trimEnd().split("\n").at(-1) ?? 0)
 }
 
 const look = async () => ({
@@ -125,7 +142,8 @@ const look = async () => ({
   mounts: mounts(),
   executes: executes(),
   tmpBytes: room(),
-  processes: processes()
+  processes: processes(),
+  shell: hasShell
 })
 
 if (process.argv[2] === "memory") {

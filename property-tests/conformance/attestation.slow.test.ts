@@ -26,13 +26,15 @@ const honest = {
   ...{ interfaces: [], routes: [], reached: [], writable: [], sockets: [], mounts: [] },
   executes: false,
   tmpBytes: 16 * 1024 * 1024,
-  processes: 93
+  processes: 93,
+  shell: true
 }
 
 describe("the judge of a canary's report", () => {
   it("finds nothing in an honest one, and every single thing that is loose", () => {
     expect(looseIn(JSON.stringify(honest))).toEqual([])
     const worse: Readonly<Record<keyof typeof honest, ReadonlyArray<unknown>>> = {
+      shell: [],
       uid: [0, 1000],
       capabilities: [[], ["0", "0", "0", "1", "0"], ["0", "0", "0", "0"], ["x", "0", "0", "0", "0"]],
       noNewPrivileges: ["0", ""],
@@ -47,6 +49,7 @@ describe("the judge of a canary's report", () => {
       tmpBytes: [0, 16 * 1024 * 1024 + 1],
       processes: [0, 101, 400]
     }
+    expect(looseIn(JSON.stringify({ ...honest, shell: false }))).toEqual([])
     for (const [field, values] of Object.entries(worse)) {
       for (const value of values) expect(looseIn(JSON.stringify({ ...honest, [field]: value })), field).toHaveLength(1)
       expect(looseIn(JSON.stringify({ ...honest, [field]: undefined })), field).toEqual([
@@ -65,7 +68,10 @@ describe("the judge of a canary's report", () => {
     const answer = { output: new TextEncoder().encode(JSON.stringify(honest)), confinement: {} as never }
     const ends = (hungry: Effect.Effect<typeof answer, SandboxError>) =>
       Effect.runPromise(
-        attest((_, program) => (program.at(-1) === "memory" ? hungry : Effect.succeed(answer)), ["canary"])
+        Effect.map(
+          attest((_, program) => (program.at(-1) === "memory" ? hungry : Effect.succeed(answer)), ["canary"]),
+          ({ loose }) => loose
+        )
       )
     const failing = (code: SandboxError["code"]) => Effect.fail(new SandboxError({ code, message: "" }))
     expect(await ends(failing("out-of-memory"))).toEqual([])
