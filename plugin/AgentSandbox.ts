@@ -17,6 +17,8 @@ export interface Options extends Engine {
   readonly ownerId: string
   /** Containers kept started ahead. */
   readonly warm?: number
+  /** The engine's runtime; absent: its default. */
+  readonly runtime?: string
 }
 
 /** How long a start waits for an image to be made; what takes longer goes on behind it. */
@@ -70,12 +72,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
 })
 
 /** The Docker sandbox in the approved image, for as long as the scope is open. */
-const open = ({ dataFolder, ownerId, warm = 0, ...engine }: Options, scope: Scope.Scope) => {
+const open = ({ dataFolder, ownerId, warm = 0, runtime, ...engine }: Options, scope: Scope.Scope) => {
   const { canary, program } = Agent
+  const run = runtime === undefined ? {} : { runtime }
   return Effect.gen(function* () {
     const image = yield* SandboxImage.forRuns(dataFolder, engine)
     const context = yield* Layer.buildWithScope(
-      DockerSandbox.layer({ image, program, canary, ownerId, warm, ...engine }),
+      DockerSandbox.layer({ image, program, canary, ownerId, warm, ...run, ...engine }),
       scope
     )
     return yield* Effect.provideContext(Effect.flatMap(Sandbox, Effect.succeed), context)

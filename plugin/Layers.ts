@@ -42,6 +42,8 @@ export interface Settings {
   readonly model?: ModelSettings.ModelSettings
   /** Containers of the agent kept started ahead; none unless told. */
   readonly warm?: number
+  /** The engine's runtime for containers, such as gVisor's `runsc`. Absent: the engine's default. */
+  readonly runtime?: string
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
   /** Why the engine that the environment names is not used; there is no other then. */
@@ -64,6 +66,12 @@ export const engineSocket = (env: NodeJS.ProcessEnv): Pick<Settings, "engineSock
     "DOCKER_HOST names an engine that is no socket of this machine (unix:///path), and no other is used: " +
     "unset it, or name a socket in WOPR_P2P_DOCKER_SOCKET"
   return { engineRefused }
+}
+
+/** The runtime that the environment names, where no option does. */
+export const runtimeIn = (env: NodeJS.ProcessEnv): Pick<Settings, "runtime"> => {
+  const runtime = env["WOPR_P2P_SANDBOX_RUNTIME"] ?? ""
+  return runtime === "" ? {} : { runtime }
 }
 
 /** The human-readable snapshots beside the journal, and what is in each. */
@@ -111,13 +119,21 @@ const tidied = ({ dataFolder, engineRefused, engineSocket: path }: Settings): La
       : Effect.void
   )
 
+const runtimeOf = ({ runtime }: Settings) => (runtime === undefined ? {} : { runtime })
+
 /** The engine of these settings, as its adapter takes it. */
 export const engineOf = ({ engineSocket }: Pick<Settings, "engineSocket">): Image.Engine =>
   engineSocket === undefined ? {} : { socketPath: engineSocket }
 
 /** The agent's sandbox. */
 const agent = (settings: Settings, ownerId: string): Layer.Layer<Sandbox> =>
-  AgentSandbox.layer({ dataFolder: settings.dataFolder, ownerId, warm: settings.warm ?? 0, ...engineOf(settings) })
+  AgentSandbox.layer({
+    dataFolder: settings.dataFolder,
+    ownerId,
+    warm: settings.warm ?? 0,
+    ...runtimeOf(settings),
+    ...engineOf(settings)
+  })
 
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
 const scripted = (settings: Settings, ownerId: string): Layer.Layer<Sandbox> => {
@@ -127,7 +143,7 @@ const scripted = (settings: Settings, ownerId: string): Layer.Layer<Sandbox> => 
     Image.assemble({ tag: image, files, ...engine }).pipe(
       Effect.timeout("30 seconds"),
       Effect.catch((error) => Effect.logInfo(`inject is off: ${error.message}`)),
-      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId, ...engine }))
+      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId, ...runtimeOf(settings), ...engine }))
     )
   )
 }

@@ -25,6 +25,7 @@ Options of run
   --data DIR             where identity and records live (else WOPR_P2P_HOME, and further as README.md says)
   --sandbox WHO          who answers injects, in a Docker container: agent (default, needs a model),
                          scripted (a small fixed program, for trying out), or off: nobody
+  --sandbox-runtime NAME the engine's runtime for containers, such as runsc (gVisor); refused where it has none so named
   --model NAME           the language model that the agent asks, as its server calls it
   --model-url URL        its server, with the chat completions API: https, or http on this machine
   --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
@@ -54,6 +55,7 @@ Environment
   WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY   run: the model, where no option names it, and its key
   WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only), else
                          /var/run/docker.sock
+  WOPR_P2P_SANDBOX_RUNTIME  run: the runtime, where no option names it
   NO_COLOR               no colours
 
 Exit codes: 0 done, 1 could not, 2 not understood
@@ -72,6 +74,7 @@ const runOptions = {
   "model-key-file": { type: "string" },
   instructions: { type: "string" },
   warm: { type: "string" },
+  "sandbox-runtime": { type: "string" },
   json: { type: "boolean" },
   attached: { type: "boolean" },
   help: { type: "boolean", short: "h" }

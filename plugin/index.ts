@@ -52,6 +52,7 @@ const settingsOf = (context: HostContext): { readonly name: string; readonly set
       network: { kind: "public" },
       sandbox: "agent",
       model: modelIn(text),
+      ...Layers.runtimeIn(process.env),
       ...Layers.engineSocket(process.env)
     }
   }

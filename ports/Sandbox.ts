@@ -40,6 +40,8 @@ export interface Confinement {
   readonly memoryBytes: number
   readonly pids: number
   readonly cpus: number
+  /** What runs the container for the engine: `runc`, gVisor's `runsc`, … */
+  readonly runtime?: string
 }
 
 export interface Answer {

@@ -18,7 +18,7 @@ import {
 } from "../../ports/Sandbox.ts"
 import * as Attestation from "./Attestation.ts"
 import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent, wasKilled } from "./Engine.ts"
-import { notApplied, notEnforceable } from "./isolation.ts"
+import { notApplied, notEnforceable, runtimeOf } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
 import { collect, lines, type Printed } from "./Output.ts"
 import * as Warm from "./Warm.ts"
@@ -40,6 +40,8 @@ export interface Options {
    * confinement holds, at the start and every day; absent, the engine's word is all there is.
    */
   readonly canary?: ReadonlyArray<string>
+  /** The engine's runtime to run everything with, such as gVisor's `runsc`. Absent: the engine's default. */
+  readonly runtime?: string
   /** Containers kept started ahead for talks, one talk each. None unless told. */
   readonly warm?: number
 }
@@ -104,7 +106,9 @@ const proving = Effect.fnUntraced(function* (setting: Setting) {
   if (canary === undefined) return setting.proven
   const run: Attestation.Run = (job, program) =>
     Effect.scoped(confined({ ...setting, options: { ...setting.options, program } }, job))
-  const prove = Attestation.attest(run, canary).pipe(
+  const { docker, limitMs, options, socketPath } = setting
+  const prove = facts(docker, socketPath, limitMs).pipe(
+    Effect.flatMap(({ info }) => Attestation.attest(run, canary, runtimeOf(info, options.runtime))),
     Effect.flatMap(({ loose: differences, shell }) =>
       differences.length > 0
         ? Effect.fail(notProven(differences))
@@ -148,7 +152,7 @@ const beingLookedAt = "the sandbox is being looked at from inside; a moment"
 const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape["status"] =>
   Effect.gen(function* () {
     const { engine, info } = yield* facts(docker, socketPath, statusLimitMs)
-    const lacking = notEnforceable(info)
+    const lacking = notEnforceable(info, options.runtime)
     if (lacking.length > 0) return { ready: false, engine, reason: loose(lacking).message }
     yield* imagePresent(docker, socketPath, options.image, statusLimitMs)
     const proof = yield* Effect.timeoutOrElse(proven, {
@@ -159,7 +163,9 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
     const { atMs, shell } = proof
     const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
     const without = shell === false ? noShell : ""
-    return { ready: true, engine, reason: `runs ${options.image}, confined${looked}${without}` }
+    const runtime = runtimeOf(info, options.runtime)
+    const by = runtime === "runc" || runtime === "" ? "" : ` by the runtime ${runtime}`
+    return { ready: true, engine, reason: `runs ${options.image}, confined${by}${looked}${without}` }
   }).pipe(
     Effect.timeoutOrElse({
       duration: statusLimitMs,
@@ -176,17 +182,18 @@ const prepared = Effect.fnUntraced(function* (setting: Setting, id: string) {
   const { docker, options, socketPath, limitMs, layerScope } = setting
   yield* setting.proven
   const { engine, info } = yield* facts(docker, socketPath, limitMs)
-  const lacking = notEnforceable(info)
+  const lacking = notEnforceable(info, options.runtime)
   if (lacking.length > 0) return yield* Effect.fail(loose(lacking))
   yield* setting.swept
   const definition = {
     name: `wopr-p2p-${id}`,
     image: options.image,
     program: options.program,
-    labels: { [ownerLabel]: options.ownerId, [jobLabel]: id }
+    labels: { [ownerLabel]: options.ownerId, [jobLabel]: id },
+    ...(options.runtime === undefined ? {} : { runtime: options.runtime })
   }
   const container = yield* created(docker, socketPath, definition, limitMs, layerScope)
-  const confinement = yield* confirmed(container, options.program, engine, limitMs)
+  const confinement = yield* confirmed(container, options, engine, limitMs)
   return { container, confinement }
 })
 
@@ -207,7 +214,10 @@ const warmed = (setting: Setting): Effect.Effect<Effect.Effect<Warm.Running | un
   // It was confirmed when it was made; that it still runs, and as it was, is asked again.
   const isAlive = ({ container }: Warm.Running): Effect.Effect<boolean> =>
     inspected(container, setting.limitMs).pipe(
-      Effect.map((found) => found.State.Running && notApplied(found, setting.options.program).length === 0),
+      Effect.map(
+        (found) =>
+          found.State.Running && notApplied(found, setting.options.program, setting.options.runtime).length === 0
+      ),
       Effect.catch(() => Effect.succeed(false))
     )
   return Warm.pool(warm, make, isAlive, setting.layerScope)
@@ -251,12 +261,12 @@ const said = (input: Duplex, line: string): Effect.Effect<void> =>
 /** What the engine says is in force on the created container; anything looser than asked fails with its name. */
 const confirmed = Effect.fnUntraced(function* (
   container: Docker.Container,
-  program: ReadonlyArray<string>,
+  { program, runtime }: Options,
   engine: string,
   limitMs: number
 ) {
   const found = yield* inspected(container, limitMs)
-  const differences = notApplied(found, program)
+  const differences = notApplied(found, program, runtime)
   if (differences.length > 0) return yield* Effect.fail(loose(differences))
   const confinement: Confinement = {
     engine,
@@ -266,7 +276,8 @@ const confirmed = Effect.fnUntraced(function* (
     readOnlyRoot: found.HostConfig.ReadonlyRootfs === true,
     memoryBytes: found.HostConfig.Memory ?? 0,
     pids: found.HostConfig.PidsLimit ?? 0,
-    cpus: (found.HostConfig.NanoCpus ?? 0) / 1e9
+    cpus: (found.HostConfig.NanoCpus ?? 0) / 1e9,
+    runtime: found.HostConfig.Runtime ?? ""
   }
   return confinement
 })

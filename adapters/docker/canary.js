@@ -1,7 +1,8 @@
 /**
  * The canary of the sandbox: looks from the inside at what confines it, tries the ways out, and prints what it found.
  * It never judges; `Attestation.ts` does, outside, where nothing in here can reach.
- * With the argument `memory` it takes more memory than it may have, and is expected not to live.
+ * With `memory` it takes more memory than it may have, and is expected not to live; with `processes` it starts more than it may,
+ * and `apart` leaves that out, for a kernel that may not survive it.
  */
 // @ts-check
 import { spawnSync } from "node:child_process"
@@ -118,11 +119,13 @@ const processes = () => {
   return Number((stdout ?? "").trimEnd().split("\n").at(-1) ?? 0)
 }
 
-const look = async () => ({
+/** @param {boolean} apart */
+const look = async (apart) => ({
   uid: process.getuid?.(),
   capabilities: ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(status),
   noNewPrivileges: status("NoNewPrivs"),
   seccomp: status("Seccomp"),
+  kernel: textOf("/proc/version").trim(),
   interfaces: Object.keys(networkInterfaces()).filter((name) => name !== "lo"),
   routes: textOf("/proc/net/route").trimEnd().split("\n").slice(1),
   reached: await reached([
@@ -142,7 +145,7 @@ const look = async () => ({
   mounts: mounts(),
   executes: executes(),
   tmpBytes: room(),
-  processes: processes(),
+  processes: apart ? 1 : processes(),
   shell: hasShell
 })
 
@@ -150,4 +153,5 @@ if (process.argv[2] === "memory") {
   const held = []
   for (let index = 0; index < 1024; index++) held.push(Buffer.alloc(mebibyte, index))
   process.stdout.write(`${held.length}\n`)
-} else process.stdout.write(`${JSON.stringify(await look())}\n`)
+} else if (process.argv[2] === "processes") process.stdout.write(`${processes()}\n`)
+else process.stdout.write(`${JSON.stringify(await look(process.argv[2] === "apart"))}\n`)

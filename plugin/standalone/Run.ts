@@ -36,6 +36,7 @@ interface Given {
   readonly "model-key-file"?: string | undefined
   readonly instructions?: string | undefined
   readonly warm?: string | undefined
+  readonly "sandbox-runtime"?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
 }
@@ -100,7 +101,14 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   if (!/^[0-4]$/.test(ahead)) return { mistake: `--warm "${ahead}": a number from 0 to 4 is expected` }
   const warm = Number(ahead)
   const model = modelIn(given)
-  const settings = { dataFolder, rooms, network, sandbox, model, warm, ...Layers.engineSocket(process.env) } as const
+  const runtime = given["sandbox-runtime"]
+  if (runtime !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(runtime))
+    return { mistake: `--sandbox-runtime "${runtime}": the name of a runtime of the engine is expected, such as runsc` }
+  const engine = {
+    ...(runtime === undefined ? Layers.runtimeIn(process.env) : { runtime }),
+    ...Layers.engineSocket(process.env)
+  }
+  const settings = { dataFolder, rooms, network, sandbox, model, warm, ...engine } as const
   return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings }
 }
 
