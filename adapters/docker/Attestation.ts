@@ -4,7 +4,7 @@
  * What the canary cannot tell counts as not confined: silence proves nothing.
  */
 import { Effect, Result, Schema } from "effect"
-import type { Answer, Job, SandboxError } from "../../ports/Sandbox.ts"
+import type { Answer, Confinement, Job, SandboxError } from "../../ports/Sandbox.ts"
 import { bounds, isGvisor, user } from "./isolation.ts"
 
 const Found = Schema.fromJsonString(
@@ -89,6 +89,8 @@ export type Run = (job: Job, program: ReadonlyArray<string>) => Effect.Effect<An
 export interface Attested {
   readonly loose: ReadonlyArray<string>
   readonly shell: boolean
+  /** What the engine confirmed of the container it looked from. */
+  readonly confinement: Confinement
 }
 
 /** Whether the image has a shell, as a report says; what cannot be read says no. */
@@ -119,7 +121,7 @@ export const attest = (
 ): Effect.Effect<Attested, SandboxError> =>
   Effect.gen(function* () {
     const apart = isGvisor(runtime)
-    const { output } = yield* run(jobOf("look"), apart ? [...canary, "apart"] : canary)
+    const { confinement, output } = yield* run(jobOf("look"), apart ? [...canary, "apart"] : canary)
     const bomb = !apart || (yield* bombHeld(run, canary))
     const hungry = yield* Effect.result(run(jobOf("memory"), [...canary, "memory"]))
     const held = Result.isFailure(hungry) && hungry.failure.code === "out-of-memory"
@@ -129,5 +131,5 @@ export const attest = (
       ...unless(bomb, "it starts more processes than it may"),
       ...unless(held, "it takes more memory than it may have")
     ]
-    return { loose, shell: shellIn(report) }
+    return { loose, shell: shellIn(report), confinement }
   })

@@ -17,7 +17,18 @@ import {
   type SandboxShape
 } from "../../ports/Sandbox.ts"
 import * as Attestation from "./Attestation.ts"
-import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent, wasKilled } from "./Engine.ts"
+import {
+  ask,
+  attached,
+  connect,
+  defaultSocketPath,
+  type Facts,
+  facts,
+  failedBy,
+  imagePresent,
+  wasKilled
+} from "./Engine.ts"
+import { confinementOf } from "./Facts.ts"
 import { notApplied, notEnforceable, runtimeOf } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
 import { collect, lines, type Printed } from "./Output.ts"
@@ -63,6 +74,8 @@ interface Proof {
   readonly atMs: number | undefined
   /** Whether the image has a shell; undefined where no canary looks. */
   readonly shell: boolean | undefined
+  /** Under what the canary ran. */
+  readonly confinement?: Confinement
 }
 
 const dayMs = 86_400_000
@@ -109,10 +122,10 @@ const proving = Effect.fnUntraced(function* (setting: Setting) {
   const { docker, limitMs, options, socketPath } = setting
   const prove = facts(docker, socketPath, limitMs).pipe(
     Effect.flatMap(({ info }) => Attestation.attest(run, canary, runtimeOf(info, options.runtime))),
-    Effect.flatMap(({ loose: differences, shell }) =>
+    Effect.flatMap(({ confinement, loose: differences, shell }) =>
       differences.length > 0
         ? Effect.fail(notProven(differences))
-        : Effect.map(Clock.currentTimeMillis, (atMs): Proof => ({ atMs, shell }))
+        : Effect.map(Clock.currentTimeMillis, (atMs): Proof => ({ atMs, shell, confinement }))
     ),
     Effect.exit
   )
@@ -160,12 +173,14 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
       orElse: () => Effect.succeed(undefined)
     })
     if (proof === undefined) return { ready: false, pending: true, engine, reason: beingLookedAt }
-    const { atMs, shell } = proof
+    const { atMs, confinement, shell } = proof
     const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
+    const held =
+      confinement === undefined || atMs === undefined ? {} : { confinement: { ...confinement, provenAtMs: atMs } }
     const without = shell === false ? noShell : ""
     const runtime = runtimeOf(info, options.runtime)
     const by = runtime === "runc" || runtime === "" ? "" : ` by the runtime ${runtime}`
-    return { ready: true, engine, reason: `runs ${options.image}, confined${by}${looked}${without}` }
+    return { ready: true, engine, reason: `runs ${options.image}, confined${by}${looked}${without}`, ...held }
   }).pipe(
     Effect.timeoutOrElse({
       duration: statusLimitMs,
@@ -180,7 +195,7 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
 /** A container for a job, created and confirmed, not started. It is gone with the scope. */
 const prepared = Effect.fnUntraced(function* (setting: Setting, id: string) {
   const { docker, options, socketPath, limitMs, layerScope } = setting
-  yield* setting.proven
+  const { atMs } = yield* setting.proven
   const { engine, info } = yield* facts(docker, socketPath, limitMs)
   const lacking = notEnforceable(info, options.runtime)
   if (lacking.length > 0) return yield* Effect.fail(loose(lacking))
@@ -193,7 +208,7 @@ const prepared = Effect.fnUntraced(function* (setting: Setting, id: string) {
     ...(options.runtime === undefined ? {} : { runtime: options.runtime })
   }
   const container = yield* created(docker, socketPath, definition, limitMs, layerScope)
-  const confinement = yield* confirmed(container, options, engine, limitMs)
+  const confinement = yield* confirmed(container, setting, { engine, info }, atMs)
   return { container, confinement }
 })
 
@@ -237,8 +252,11 @@ const conversed = <A, E>(
   talk: (program: Program) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
-    yield* setting.proven
-    const { confinement, container, input, outputs } = (yield* warm) ?? (yield* running(setting, job.id))
+    const { atMs } = yield* setting.proven
+    const taken = (yield* warm) ?? (yield* running(setting, job.id))
+    const { container, input, outputs } = taken
+    // One that was started ahead may have been proven anew since.
+    const confinement = { ...taken.confinement, ...(atMs === undefined ? {} : { provenAtMs: atMs }) }
     if (job.input.length > 0) input.write(job.input)
     const printed = lines(outputs, job.outputBytesMax)
     const program: Program = {
@@ -261,25 +279,14 @@ const said = (input: Duplex, line: string): Effect.Effect<void> =>
 /** What the engine says is in force on the created container; anything looser than asked fails with its name. */
 const confirmed = Effect.fnUntraced(function* (
   container: Docker.Container,
-  { program, runtime }: Options,
-  engine: string,
-  limitMs: number
+  { limitMs, options: { program, runtime } }: Setting,
+  told: Facts,
+  provenAtMs: number | undefined
 ) {
   const found = yield* inspected(container, limitMs)
   const differences = notApplied(found, program, runtime)
   if (differences.length > 0) return yield* Effect.fail(loose(differences))
-  const confinement: Confinement = {
-    engine,
-    containerId: found.Id,
-    user: found.Config.User,
-    network: found.HostConfig.NetworkMode ?? "",
-    readOnlyRoot: found.HostConfig.ReadonlyRootfs === true,
-    memoryBytes: found.HostConfig.Memory ?? 0,
-    pids: found.HostConfig.PidsLimit ?? 0,
-    cpus: (found.HostConfig.NanoCpus ?? 0) / 1e9,
-    runtime: found.HostConfig.Runtime ?? ""
-  }
-  return confinement
+  return confinementOf(found, told, provenAtMs)
 })
 
 const inspected = (container: Docker.Container, limitMs: number) =>

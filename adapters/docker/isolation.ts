@@ -123,7 +123,7 @@ const isEmpty = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Object.keys(value).length === 0
 
 /** Engines differ in how they spell this one option back. */
-const spelled = (value: unknown): unknown =>
+export const spelled = (value: unknown): unknown =>
   value === "no-new-privileges:true" || value === "no-new-privileges=true" ? "no-new-privileges" : value
 
 const shown = (value: unknown): string => JSON.stringify(value) ?? "nothing"

@@ -6,7 +6,7 @@
 import { Data, Effect, Result } from "effect"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { ModelShape } from "../../ports/Model.ts"
-import type { Answer, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Answer, Confinement, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
 import type * as Rejection from "../Rejection.ts"
@@ -22,6 +22,8 @@ export interface Readiness {
   /** It cannot be told yet: whoever asks again soon is told. */
   readonly pending?: boolean
   readonly reason: string
+  /** Under what it would run, as it was last confirmed. */
+  readonly confinement?: Confinement
 }
 
 /** A question as it is handed to a responder. */
@@ -69,11 +71,12 @@ const refused = (error: SandboxError | Turn.TurnError): NoAnswer =>
     : new NoAnswer({ code: error.code, message: error.message })
 
 const sandboxStatus = ({ status }: SandboxShape): Effect.Effect<Readiness> =>
-  Effect.map(status, ({ pending = false, ready, reason }) => ({
+  Effect.map(status, ({ confinement, pending = false, ready, reason }) => ({
     ready,
     code: "sandbox-unavailable",
     reason,
-    ...(pending ? { pending } : {})
+    ...(pending ? { pending } : {}),
+    ...(confinement === undefined ? {} : { confinement })
   }))
 
 /** The sandbox's own program answers: the question is its input, what it prints is the answer. No model is asked. */

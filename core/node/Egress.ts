@@ -6,7 +6,6 @@
 import { Cause, Clock, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue, Result } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
-import type { Confinement } from "../../ports/Sandbox.ts"
 import type { Allowance } from "../agent/Allowance.ts"
 import type { Responder } from "../agent/Responder.ts"
 import type { Meter } from "../agent/Turn.ts"
@@ -17,6 +16,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
+import { bounded } from "./Confined.ts"
 import type { Event } from "./Event.ts"
 import type { World } from "./Ingress.ts"
 import type { JobResult } from "./Input.ts"
@@ -159,23 +159,6 @@ const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, 
   for (let waited = 0; waited < 20 && !connected() && world.openings.size > 0; waited++) yield* Effect.sleep(50)
   yield* world.offer({ _tag: "DialEnded", peerId })
 })
-
-/** Facts of an engine as a message can carry them: too long ones cut, numbers that are none counted as 0. */
-const bounded = (confinement: Confinement): Confinement => {
-  const cut = (text: string, length: number) => text.slice(0, length).toWellFormed()
-  const whole = (number: number) =>
-    Number.isFinite(number) ? Math.min(Math.max(0, Math.trunc(number)), Number.MAX_SAFE_INTEGER) : 0
-  return {
-    engine: cut(confinement.engine, Limits.confinementNameMax),
-    containerId: cut(confinement.containerId, Limits.confinementNameMax),
-    user: cut(confinement.user, Limits.confinementWordMax),
-    network: cut(confinement.network, Limits.confinementWordMax),
-    readOnlyRoot: confinement.readOnlyRoot,
-    memoryBytes: whole(confinement.memoryBytes),
-    pids: whole(confinement.pids),
-    cpus: Number.isFinite(confinement.cpus) ? confinement.cpus : 0
-  }
-}
 
 /**
  * Runs a job and hands its end back; a defect of the responder is a failed run, not a lost one. A run that is cut off tells

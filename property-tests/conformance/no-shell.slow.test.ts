@@ -46,7 +46,18 @@ withEngine("an agent in an image without a shell", () => {
       'there is no tool "shell"; there are read_file, write_file, list_files'
     ])
     const status = await runtime.runPromise(sandbox.status)
-    expect(status).toMatchObject({ ready: true })
+    expect(status).toMatchObject({ ready: true, confinement: { imageId: image, capabilitiesDropped: "ALL" } })
+    expect(told.confinement).toMatchObject({
+      ...{
+        capabilitiesDropped: "ALL",
+        capabilitiesAdded: "",
+        noNewPrivileges: true,
+        seccomp: "default",
+        users: "host"
+      },
+      ...{ swapBytes: 0, tmpfsBytes: 16 * 1024 * 1024, runtime: "runc", imageId: image },
+      provenAtMs: status.confinement?.provenAtMs
+    })
     expect(status.reason).toMatch(/proven from inside .*; no shell in the image: the shell tool is not offered$/)
     await runtime.dispose()
   }, 60_000)

@@ -152,6 +152,7 @@ withOwnEngine("an engine with remapped users", { remapped: true }, (engine) => {
     const { answer, result, status } = await tried(engine(), await imageAt(engine()))
     const { confinement } = Result.getOrThrow(result)
     expect(confinement.engine).toMatch(/^docker [\d.]+ userns$/)
+    expect(confinement.users).toBe("remapped")
     expect(status).toMatchObject({ ready: true, engine: confinement.engine })
     expect(answer).toBe("done: 65534\n\n[exit code 0]")
   }, 120_000)
