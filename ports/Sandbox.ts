@@ -120,10 +120,14 @@ export interface Status {
 export interface SandboxShape {
   /** What is in force now, or why nothing can run. Bounded in time. */
   readonly status: Effect.Effect<Status>
-  /** Runs one job to its end. Interrupting it kills and removes the container. */
+  /**
+   * Runs one job to its end. Interrupting it kills and removes the container. An answer does not wait until the container of a job
+   * that ended well is gone; a failure does, and so does the end of the sandbox.
+   */
   run(job: Job): Effect.Effect<Answer, SandboxError>
   /**
-   * Runs one job and talks with it. The job ends with the talk, however either ends: what still runs is killed and removed.
+   * Runs one job and talks with it. The job ends with the talk, however either ends: what still runs is killed and removed, as
+   * after a run.
    * The job's limits hold for the talk: its time, and its bytes for everything that the program prints.
    */
   converse<A, E>(

@@ -32,6 +32,7 @@ import { confinementOf } from "./Facts.ts"
 import { notApplied, notEnforceable, runtimeOf } from "./isolation.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
 import { collect, lines, type Printed } from "./Output.ts"
+import { clearedAway } from "./Slots.ts"
 import * as Warm from "./Warm.ts"
 
 export interface Options {
@@ -100,10 +101,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.ignore(swept)
   const setting: Setting = { ...unproven, proven: yield* proving(unproven) }
   const warm = yield* warmed(setting)
+  const inSlot = clearedAway(slots, layerScope)
   const shape: SandboxShape = {
     status: status(setting),
-    run: (job) => admitted(job, slots.withPermits(1)(Effect.scoped(confined(setting, job)))),
-    converse: (job, talk) => admitted(job, slots.withPermits(1)(Effect.scoped(conversed(setting, warm, job, talk))))
+    run: (job) => admitted(job, inSlot(confined(setting, job))),
+    converse: (job, talk) => admitted(job, inSlot(conversed(setting, warm, job, talk)))
   }
   return shape
 })
