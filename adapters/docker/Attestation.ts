@@ -23,6 +23,8 @@ const Found = Schema.fromJsonString(
     executes: Schema.Boolean,
     tmpBytes: Schema.Int,
     processes: Schema.Int,
+    openFiles: Schema.Int,
+    cpus: Schema.Finite,
     shell: Schema.Boolean
   })
 )
@@ -71,7 +73,13 @@ export const looseIn = (report: string, runtime = "runc"): ReadonlyArray<string>
     ...some("it sees of the host", found.mounts),
     ...unless(!found.executes, "it runs programs that it wrote"),
     ...unless(found.tmpBytes > 0 && found.tmpBytes <= bounds.tmpBytes, `its /tmp takes ${found.tmpBytes} bytes`),
-    ...unless(found.processes > 0 && found.processes <= bounds.pids, `it starts ${found.processes} processes`)
+    ...unless(found.processes > 0 && found.processes <= bounds.pids, `it starts ${found.processes} processes`),
+    ...unless(found.openFiles > 0 && found.openFiles <= bounds.openFiles, `it opens ${found.openFiles} files`),
+    // gVisor shows its own control groups; there the engine's word, and the limit on the whole of it, are all there is.
+    ...unless(
+      isGvisor(runtime) || (found.cpus > 0 && found.cpus <= bounds.cpus),
+      `it may use ${found.cpus === 0 ? "any number of" : found.cpus} processors`
+    )
   ]
 }
 

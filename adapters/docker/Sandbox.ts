@@ -52,6 +52,8 @@ export interface Options {
    * confinement holds, at the start and every day; absent, the engine's word is all there is.
    */
   readonly canary?: ReadonlyArray<string>
+  /** How often the canary looks while it proves the confinement, and how soon again after it could not: a day, a minute. */
+  readonly looks?: { readonly everyMs: number; readonly afterFailureMs: number }
   /** The engine's runtime to run everything with, such as gVisor's `runsc`. Absent: the engine's default. */
   readonly runtime?: string
   /** Containers kept started ahead for talks, one talk each. None unless told. */
@@ -79,9 +81,8 @@ interface Proof {
   readonly confinement?: Confinement
 }
 
-const dayMs = 86_400_000
 /** After a proof that failed the next is tried soon: an engine may have been repaired. */
-const failedProofMs = 60_000
+const looks = { everyMs: 86_400_000, afterFailureMs: 60_000 }
 
 const statusLimitMs = 1_900
 const reasonCharactersMax = 300
@@ -122,6 +123,7 @@ const proving = Effect.fnUntraced(function* (setting: Setting) {
   const run: Attestation.Run = (job, program) =>
     Effect.scoped(confined({ ...setting, options: { ...setting.options, program } }, job))
   const { docker, limitMs, options, socketPath } = setting
+  const { afterFailureMs, everyMs } = options.looks ?? looks
   const prove = facts(docker, socketPath, limitMs).pipe(
     Effect.flatMap(({ info }) => Attestation.attest(run, canary, runtimeOf(info, options.runtime))),
     Effect.flatMap(({ confinement, loose: differences, shell }) =>
@@ -137,7 +139,7 @@ const proving = Effect.fnUntraced(function* (setting: Setting) {
     now = exit
     return Effect.andThen(
       Deferred.succeed(first, undefined),
-      Effect.sleep(Exit.isSuccess(exit) ? dayMs : failedProofMs)
+      Effect.sleep(Exit.isSuccess(exit) ? everyMs : afterFailureMs)
     )
   })
   yield* Effect.forkScoped(Effect.forever(look))

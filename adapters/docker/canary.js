@@ -6,7 +6,16 @@
  */
 // @ts-check
 import { spawnSync } from "node:child_process"
-import { existsSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync
+} from "node:fs"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
 
@@ -119,6 +128,30 @@ const processes = () => {
   return Number((stdout ?? "").trimEnd().split("\n").at(-1) ?? 0)
 }
 
+/** How many files can be open at once; more than this is not tried. */
+const openFiles = () => {
+  /** @type {number[]} */
+  const open = []
+  try {
+    while (open.length < 4096) open.push(openSync("/dev/null", "r"))
+  } catch {
+    // No more.
+  }
+  for (const one of open) closeSync(one)
+  return open.length
+}
+
+/** How many processors' time we get, as our control group says; 0 where it sets no limit or cannot be read. */
+const processors = () => {
+  const [most = "", each = ""] = textOf("/sys/fs/cgroup/cpu.max").trim().split(" ")
+  if (Number(most) > 0 && Number(each) > 0) return Number(most) / Number(each)
+  const folder = ["cpu", "cpu,cpuacct"].find((name) => existsSync(`/sys/fs/cgroup/${name}/cpu.cfs_quota_us`))
+  const [quota, period] = ["quota", "period"].map((what) =>
+    Number(textOf(`/sys/fs/cgroup/${folder}/cpu.cfs_${what}_us`))
+  )
+  return quota !== undefined && period !== undefined && quota > 0 && period > 0 ? quota / period : 0
+}
+
 /** @param {boolean} apart */
 const look = async (apart) => ({
   uid: process.getuid?.(),
@@ -146,6 +179,8 @@ const look = async (apart) => ({
   executes: executes(),
   tmpBytes: room(),
   processes: apart ? 1 : processes(),
+  openFiles: openFiles(),
+  cpus: processors(),
   shell: hasShell
 })
 

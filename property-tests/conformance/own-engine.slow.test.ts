@@ -132,6 +132,8 @@ describe("the judge of a canary under gVisor", () => {
     executes: false,
     tmpBytes: 16_773_120,
     processes: 1,
+    openFiles: 1_000,
+    cpus: 0,
     shell: true
   }
   const judged = (changed: object, runtime = "runsc") => looseIn(JSON.stringify({ ...report, ...changed }), runtime)
@@ -143,7 +145,7 @@ describe("the judge of a canary under gVisor", () => {
     expect(judged({ kernel: "" })).toHaveLength(1)
     expect(judged({ noNewPrivileges: "0" })).toHaveLength(1)
     expect(judged({ capabilities: ["0", "0", "0", "", "0"] })).toHaveLength(1)
-    expect(judged({}, "runc")).toHaveLength(3)
+    expect(judged({}, "runc")).toHaveLength(4)
   })
 })
 
