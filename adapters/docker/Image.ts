@@ -57,6 +57,9 @@ type Entry =
 
 export const defaultCommands = "cat dd echo env grep head id ls mkdir od rm sed sleep tail tr true wc yes".split(" ")
 
+/** An engine that does not answer keeps its images. */
+const dropLimitMs = 10_000
+
 const contentLabel = "wopr-p2p.content"
 const folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"]
 const run = promisify(execFile)
@@ -219,3 +222,21 @@ export const assemble = (recipe: Recipe): Effect.Effect<Assembled, ImageError> =
       catch: (cause) => unmade(recipe, cause)
     })
   )
+
+/**
+ * Removes an image that carries a label, unless a container or another name still needs it. Gives whether it is gone; one
+ * without the label is left alone and counts as gone, for it is not what it was taken for.
+ */
+export const dropped = (imageId: string, label: string, socketPath = defaultSocketPath): Effect.Effect<boolean> =>
+  Effect.flatMap(connect(socketPath), (docker) =>
+    Effect.promise(async () => {
+      const image = docker.getImage(imageId)
+      try {
+        const { Config } = await image.inspect()
+        if (Config.Labels?.[label] !== undefined) await image.remove()
+        return true
+      } catch (cause) {
+        return faultOf(cause).status === 404
+      }
+    })
+  ).pipe(Effect.timeoutOrElse({ duration: dropLimitMs, orElse: () => Effect.succeed(false) }))
