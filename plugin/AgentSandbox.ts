@@ -17,9 +17,14 @@ export interface Options extends Engine {
   readonly ownerId: string
   /** Containers kept started ahead. */
   readonly warm?: number
+  /** Minutes that a container stays for the friend's next question; 0 or absent: not at all. */
+  readonly keepMinutes?: number
   /** The engine's runtime; absent: its default. */
   readonly runtime?: string
 }
+
+/** At most so many containers stay for a next question, each for an hour in all however often it is used. */
+const kept = { count: 4, ageMs: 3_600_000 }
 
 /** How long a start waits for an image to be made; what takes longer goes on behind it. */
 const startWaitMs = 20_000
@@ -72,9 +77,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
 })
 
 /** The Docker sandbox in the approved image, for as long as the scope is open. */
-const open = ({ dataFolder, ownerId, warm = 0, runtime, ...engine }: Options, scope: Scope.Scope) => {
+const open = ({ dataFolder, ownerId, warm = 0, keepMinutes = 0, runtime, ...engine }: Options, scope: Scope.Scope) => {
   const { canary, program } = Agent
-  const run = runtime === undefined ? {} : { runtime }
+  const run = {
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(keepMinutes === 0 ? {} : { keep: { ...kept, idleMs: keepMinutes * 60_000 } })
+  }
   return Effect.gen(function* () {
     const image = yield* SandboxImage.forRuns(dataFolder, engine)
     const context = yield* Layer.buildWithScope(

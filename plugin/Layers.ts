@@ -42,6 +42,8 @@ export interface Settings {
   readonly model?: ModelSettings.ModelSettings
   /** Containers of the agent kept started ahead; none unless told. */
   readonly warm?: number
+  /** Minutes that a friend's container stays for its next question; not at all unless told. */
+  readonly keepMinutes?: number
   /** The engine's runtime for containers, such as gVisor's `runsc`. Absent: the engine's default. */
   readonly runtime?: string
   /** The Docker engine's socket. Absent: the usual place. */
@@ -131,6 +133,7 @@ const agent = (settings: Settings, ownerId: string): Layer.Layer<Sandbox> =>
     dataFolder: settings.dataFolder,
     ownerId,
     warm: settings.warm ?? 0,
+    keepMinutes: settings.keepMinutes ?? 0,
     ...runtimeOf(settings),
     ...engineOf(settings)
   })

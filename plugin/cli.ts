@@ -30,6 +30,7 @@ Options of run
   --model-url URL        its server, with the chat completions API: https, or http on this machine
   --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
   --warm N               containers kept started ahead, 0 to 4 (default 0): answers begin sooner, 45 MB each
+  --keep MINUTES         a friend's container stays so long for its next question, 0 to 60 (default 0: never)
   --instructions FILE    what the model is told before anything else, instead of our few words
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node and may be killed
@@ -74,6 +75,7 @@ const runOptions = {
   "model-key-file": { type: "string" },
   instructions: { type: "string" },
   warm: { type: "string" },
+  keep: { type: "string" },
   "sandbox-runtime": { type: "string" },
   json: { type: "boolean" },
   attached: { type: "boolean" },

@@ -14,6 +14,11 @@ export interface Job {
   readonly timeLimitMs: number
   /** More output than this is a failure, not a truncation. */
   readonly outputBytesMax: number
+  /**
+   * Talks with the same value may follow each other in one container, where the sandbox is set up to keep some. Absent: nothing of
+   * an earlier job is there, and nothing of this one stays. Never sent to the program.
+   */
+  readonly reuse?: string
 }
 
 /** A running program, as whoever talks with it sees it: lines both ways, in UTF-8, without their ends. */

@@ -5,7 +5,7 @@
  */
 import type { Duplex, Readable } from "node:stream"
 import type Docker from "dockerode"
-import { Clock, Deferred, Effect, Exit, Layer, type Scope, Semaphore } from "effect"
+import { Clock, Deferred, Effect, Exit, Layer, Scope, Semaphore } from "effect"
 import {
   type Answer,
   type Confinement,
@@ -30,6 +30,7 @@ import {
 } from "./Engine.ts"
 import { confinementOf } from "./Facts.ts"
 import { notApplied, notEnforceable, runtimeOf } from "./isolation.ts"
+import * as Kept from "./Kept.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
 import { collect, lines, type Printed } from "./Output.ts"
 import { clearedAway } from "./Slots.ts"
@@ -58,6 +59,8 @@ export interface Options {
   readonly runtime?: string
   /** Containers kept started ahead for talks, one talk each. None unless told. */
   readonly warm?: number
+  /** Containers kept for the next talk with the same `reuse`. Absent: none, every job has its own. */
+  readonly keep?: Kept.Keeping
 }
 
 /** Everything one run needs, settled once. */
@@ -102,11 +105,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.ignore(swept)
   const setting: Setting = { ...unproven, proven: yield* proving(unproven) }
   const warm = yield* warmed(setting)
+  const kept = keeping(setting)
   const inSlot = clearedAway(slots, layerScope)
   const shape: SandboxShape = {
     status: status(setting),
     run: (job) => admitted(job, inSlot(confined(setting, job))),
-    converse: (job, talk) => admitted(job, inSlot(conversed(setting, warm, job, talk)))
+    converse: (job, talk) => admitted(job, inSlot(conversed(setting, { warm, kept }, job, talk)))
   }
   return shape
 })
@@ -249,29 +253,77 @@ const running = Effect.fnUntraced(function* (setting: Setting, id: string) {
   return { confinement, container, input, outputs }
 })
 
-const conversed = <A, E>(
-  setting: Setting,
-  warm: Effect.Effect<Warm.Running | undefined, never, Scope.Scope>,
-  job: Job,
-  talk: (program: Program) => Effect.Effect<A, E>
-) =>
+const conversed = <A, E>(setting: Setting, stock: Stock, job: Job, talk: (program: Program) => Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const { atMs } = yield* setting.proven
-    const taken = (yield* warm) ?? (yield* running(setting, job.id))
-    const { container, input, outputs } = taken
+    const { lines: printed, running: taken } = yield* container(setting, stock, job)
+    const { container: box, input } = taken
     // One that was started ahead may have been proven anew since.
     const confinement = { ...taken.confinement, ...(atMs === undefined ? {} : { provenAtMs: atMs }) }
     if (job.input.length > 0) input.write(job.input)
-    const printed = lines(outputs, job.outputBytesMax)
     const program: Program = {
       hear: Effect.tap(printed.next, (line) =>
-        line === undefined ? ended(setting.docker, container, job, printed.error) : Effect.void
+        line === undefined ? ended(setting.docker, box, job, printed.error) : Effect.void
       ),
       say: (line) => said(input, line)
     }
     const conversation: Conversation<A> = { value: yield* timed(talk(program), job), confinement }
     return conversation
   })
+
+/** What talks are taken from before a container is made for them. */
+interface Stock {
+  readonly warm: Effect.Effect<Warm.Running | undefined, never, Scope.Scope>
+  readonly kept: Kept.Keeper | undefined
+}
+
+/** Keeps containers for next talks, if the options say so. */
+const keeping = (setting: Setting): Kept.Keeper | undefined => {
+  const { keep } = setting.options
+  if (keep === undefined || keep.count === 0) return undefined
+  const freeze = ({ container }: Warm.Running) =>
+    ask("freeze the container", setting.limitMs, () => container.pause(), failedBy("engine-failed"))
+  const thaw = ({ container }: Warm.Running) =>
+    ask("thaw the container", setting.limitMs, () => container.unpause(), failedBy("engine-failed")).pipe(
+      Effect.andThen(inspected(container, setting.limitMs)),
+      Effect.flatMap((found) => {
+        const { program, runtime } = setting.options
+        return found.State.Running && notApplied(found, program, runtime).length === 0
+          ? Effect.void
+          : Effect.fail(refusal("start-failed", "the kept container is not as it was left"))
+      })
+    )
+  return Kept.keeper(keep, freeze, thaw, setting.layerScope)
+}
+
+/** The container of a talk, and what reads it: the one kept for its key, one started ahead, or a new one. */
+const container = Effect.fnUntraced(function* (setting: Setting, { kept: keeper, warm }: Stock, job: Job) {
+  const { outputBytesMax, reuse } = job
+  const fresh = Effect.map(
+    Effect.flatMap(warm, (ahead) => (ahead === undefined ? running(setting, job.id) : Effect.succeed(ahead))),
+    (running) => ({ running, lines: lines(running.outputs, outputBytesMax) })
+  )
+  if (keeper === undefined || reuse === undefined) return yield* fresh
+  const own = yield* Scope.fork(setting.layerScope)
+  let taken: Kept.Kept | undefined
+  yield* Effect.addFinalizer((exit) =>
+    Exit.isSuccess(exit) && taken !== undefined ? keeper.put(reuse, taken) : Scope.close(taken?.scope ?? own, Exit.void)
+  )
+  const take = Effect.map(keeper.take(reuse), (kept) => {
+    taken = kept
+    return kept
+  })
+  // Once it is taken nobody but us knows of it.
+  const again = yield* Effect.uninterruptible(take)
+  if (again !== undefined) {
+    again.lines.renew(outputBytesMax)
+    yield* Scope.close(own, Exit.void)
+    return again
+  }
+  const made: Kept.Kept = { ...(yield* Scope.provide(fresh, own)), scope: own, bornMs: yield* Clock.currentTimeMillis }
+  taken = made
+  return made
+})
 
 /** Writes a line and waits until the engine has taken it; a program that has ended takes nothing, and that is no failure. */
 const said = (input: Duplex, line: string): Effect.Effect<void> =>

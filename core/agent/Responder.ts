@@ -39,6 +39,8 @@ export interface Asked {
   readonly text: string
   readonly timeLimitMs: number
   readonly allowance: Allowance
+  /** Questions with the same value may find what the one before left in its container. Absent: none does. */
+  readonly reuse?: string
 }
 
 export class NoAnswer extends Data.TaggedError("NoAnswer")<{
@@ -104,7 +106,8 @@ export const agent = (sandbox: SandboxShape, { instructions, log, model }: Agent
   answer: Effect.fnUntraced(function* (asked, meter) {
     const { allowance, id, text, timeLimitMs } = asked
     const before = yield* earlier(log, asked)
-    const job: Job = { id, input: new Uint8Array(0), timeLimitMs, outputBytesMax: Limits.bridgeBytesMax }
+    const reuse = asked.reuse === undefined ? {} : { reuse: asked.reuse }
+    const job: Job = { id, input: new Uint8Array(0), timeLimitMs, outputBytesMax: Limits.bridgeBytesMax, ...reuse }
     const talk = { instructions, before, text, allowance }
     const { confinement, value } = yield* sandbox
       .converse(job, (running) => Turn.take(running, model, talk, meter))

@@ -6,6 +6,7 @@
 import { Cause, Clock, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue, Result } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
+import * as Grants from "../admission/Grants.ts"
 import type { Allowance } from "../agent/Allowance.ts"
 import type { Responder } from "../agent/Responder.ts"
 import type { Meter } from "../agent/Turn.ts"
@@ -36,6 +37,8 @@ export interface Outside extends Ports {
   readonly replies: Map<string, Deferred.Deferred<Reply>>
   readonly events: PubSub.PubSub<Event>
   readonly shows: Queue.Queue<Entry>
+  /** A name for each grant that questions came under: what one leaves in the sandbox is for the next under the same grant alone. */
+  readonly reuses: WeakMap<object, string>
   readonly jobs: FiberMap.FiberMap<string>
   readonly work: FiberSet.FiberSet
 }
@@ -183,7 +186,7 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   const unshown = Table.values(durable.unshown)
     .filter((entry) => entry.conversation === conversation)
     .sort((a, b) => a.atMs - b.atMs)
-  const place = { id: runName(outside, job), conversation, entryId, unshown }
+  const place = { id: runName(outside, job), conversation, entryId, unshown, ...reuseOf(outside, conversation) }
   const asked = { ...place, text, timeLimitMs, allowance }
   const result: JobResult = yield* outside.responder.answer(asked, meter).pipe(
     Effect.map(
@@ -202,6 +205,15 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   if (!result.ok) yield* Effect.logWarning(`inject run failed: ${result.code}`, result.detail)
   yield* ran(result)
 })
+
+/** Under a grant that was withdrawn or changed meanwhile the name is another one, and what was left is found by nobody. */
+const reuseOf = ({ reuses, world }: Outside, conversation: string): { readonly reuse?: string } => {
+  const grant = Table.get(world.state().durable.grants, Grants.keyOf(conversation as PeerId.PeerId, Grants.own))
+  if (grant === undefined) return {}
+  const reuse = reuses.get(grant) ?? Base64url.encode(world.crypto.randomBytes(16))
+  reuses.set(grant, reuse)
+  return { reuse }
+}
 
 /** Peer and id together name the job; the sandbox gets a short name of its own that tells neither. */
 const runName = ({ world }: Outside, job: string): string =>

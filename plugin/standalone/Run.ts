@@ -36,6 +36,7 @@ interface Given {
   readonly "model-key-file"?: string | undefined
   readonly instructions?: string | undefined
   readonly warm?: string | undefined
+  readonly keep?: string | undefined
   readonly "sandbox-runtime"?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
@@ -100,11 +101,15 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   const { warm: ahead = "0" } = given
   if (!/^[0-4]$/.test(ahead)) return { mistake: `--warm "${ahead}": a number from 0 to 4 is expected` }
   const warm = Number(ahead)
+  const { keep = "0" } = given
+  if (!/^\d{1,2}$/.test(keep) || Number(keep) > 60)
+    return { mistake: `--keep "${keep}": minutes from 0 to 60 are expected` }
   const model = modelIn(given)
   const runtime = given["sandbox-runtime"]
   if (runtime !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(runtime))
     return { mistake: `--sandbox-runtime "${runtime}": the name of a runtime of the engine is expected, such as runsc` }
   const engine = {
+    keepMinutes: Number(keep),
     ...(runtime === undefined ? Layers.runtimeIn(process.env) : { runtime }),
     ...Layers.engineSocket(process.env)
   }

@@ -40,7 +40,8 @@ export const question = async (
   sandbox: SandboxShape,
   conversation: string,
   answers: ReadonlyArray<Answer>,
-  timeLimitMs = 20_000
+  timeLimitMs = 20_000,
+  reuse?: string
 ): Promise<Told> => {
   const bodies: Array<Body> = []
   const meter: Meter = { calls: 0, tokens: 0 }
@@ -54,7 +55,7 @@ export const question = async (
       const log = { append: () => Effect.void, read: () => Effect.succeed([]) }
       const responder = Responder.agent(sandbox, { model: yield* Model, log, instructions: "owner's words" })
       const allowance = { calls: 16, tokens: 1_000_000, ms: timeLimitMs }
-      const place = { id: `q-${crypto.randomUUID()}`, conversation, entryId: "e", unshown: [] }
+      const place = { id: `q-${crypto.randomUUID()}`, conversation, entryId: "e", unshown: [], ...(reuse && { reuse }) }
       return yield* Effect.result(responder.answer({ ...place, text: "well?", timeLimitMs, allowance }, meter))
     }).pipe(Effect.provide(openai({ baseUrl: server.baseUrl, model: "scripted" })))
   })
