@@ -3,7 +3,7 @@
  * It must never hold more than the caps allow, whatever the program prints and in whatever pieces.
  * The vendor's own demultiplexer is not used: it ignores back-pressure and copies quadratically.
  */
-import type { Readable } from "node:stream"
+import type { Duplex, Readable } from "node:stream"
 import { Effect } from "effect"
 import { lineBytesMax, SandboxError } from "../../ports/Sandbox.ts"
 
@@ -205,3 +205,10 @@ export const lines = (socket: Readable, outputBytesMax: number): Lines => {
   }
   return { next, error: error.bytes, renew }
 }
+
+/** Writes a line and waits until the engine has taken it; a program that has ended takes nothing, and that is no failure. */
+export const said = (input: Duplex, line: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (input.destroyed || input.writableEnded) return resume(Effect.void)
+    input.write(`${line}\n`, () => resume(Effect.void))
+  })

@@ -3,12 +3,11 @@
  * It must never start a container whose confinement the engine has not confirmed, nor pull an image, nor mount anything.
  * The engine's word is taken after creation and before the start, because an engine may drop a flag with a warning only.
  */
-import type { Duplex, Readable } from "node:stream"
+import type { Readable } from "node:stream"
 import type Docker from "dockerode"
-import { Clock, Deferred, Effect, Exit, Layer, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Layer, Scope, Semaphore } from "effect"
 import {
   type Answer,
-  type Confinement,
   type Conversation,
   type Job,
   type Program,
@@ -32,7 +31,8 @@ import { confinementOf } from "./Facts.ts"
 import { notApplied, notEnforceable, runtimeOf } from "./isolation.ts"
 import * as Kept from "./Kept.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
-import { collect, lines, type Printed } from "./Output.ts"
+import { collect, lines, type Printed, said } from "./Output.ts"
+import * as Proof from "./Proof.ts"
 import { clearedAway } from "./Slots.ts"
 import * as Warm from "./Warm.ts"
 
@@ -54,7 +54,7 @@ export interface Options {
    */
   readonly canary?: ReadonlyArray<string>
   /** How often the canary looks while it proves the confinement, and how soon again after it could not: a day, a minute. */
-  readonly looks?: { readonly everyMs: number; readonly afterFailureMs: number }
+  readonly looks?: Proof.Looks
   /** The engine's runtime to run everything with, such as gVisor's `runsc`. Absent: the engine's default. */
   readonly runtime?: string
   /** Containers kept started ahead for talks, one talk each. None unless told. */
@@ -72,20 +72,8 @@ interface Setting {
   readonly layerScope: Scope.Scope
   readonly swept: Effect.Effect<void, SandboxError>
   /** What the canary has proven: waits for the first proof, bounded by the canary's own time. */
-  readonly proven: Effect.Effect<Proof, SandboxError>
+  readonly proven: Effect.Effect<Proof.Proof, SandboxError>
 }
-
-/** When the confinement was last proven from inside; undefined where no canary looks. */
-interface Proof {
-  readonly atMs: number | undefined
-  /** Whether the image has a shell; undefined where no canary looks. */
-  readonly shell: boolean | undefined
-  /** Under what the canary ran. */
-  readonly confinement?: Confinement
-}
-
-/** After a proof that failed the next is tried soon: an engine may have been repaired. */
-const looks = { everyMs: 86_400_000, afterFailureMs: 60_000 }
 
 const statusLimitMs = 1_900
 const reasonCharactersMax = 300
@@ -101,7 +89,15 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const swept = yield* sweeper(docker, socketPath, options.ownerId, limitMs)
   const layerScope = yield* Effect.scope
   const slots = yield* Semaphore.make(options.concurrency ?? 4)
-  const unproven: Setting = { docker, options, socketPath, limitMs, layerScope, swept, proven: Effect.succeed(noProof) }
+  const unproven: Setting = {
+    docker,
+    options,
+    socketPath,
+    limitMs,
+    layerScope,
+    swept,
+    proven: Effect.succeed(Proof.none)
+  }
   yield* Effect.ignore(swept)
   const setting: Setting = { ...unproven, proven: yield* proving(unproven) }
   const warm = yield* warmed(setting)
@@ -115,46 +111,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
   return shape
 })
 
-const noProof: Proof = { atMs: undefined, shell: undefined }
-
-/**
- * Lets the canary look now and every day, as long as the layer lives, in a fiber of its own: whoever waits for a proof may
- * give up without ending it. Gives what holds now; before the first proof it waits.
- */
-const proving = Effect.fnUntraced(function* (setting: Setting) {
-  const { canary } = setting.options
-  if (canary === undefined) return setting.proven
-  const run: Attestation.Run = (job, program) =>
-    Effect.scoped(confined({ ...setting, options: { ...setting.options, program } }, job))
+/** What the canary proves as long as the layer lives; nothing where there is none. */
+const proving = (setting: Setting) => {
   const { docker, limitMs, options, socketPath } = setting
-  const { afterFailureMs, everyMs } = options.looks ?? looks
-  const prove = facts(docker, socketPath, limitMs).pipe(
-    Effect.flatMap(({ info }) => Attestation.attest(run, canary, runtimeOf(info, options.runtime))),
-    Effect.flatMap(({ confinement, loose: differences, shell }) =>
-      differences.length > 0
-        ? Effect.fail(notProven(differences))
-        : Effect.map(Clock.currentTimeMillis, (atMs): Proof => ({ atMs, shell, confinement }))
-    ),
-    Effect.exit
+  const { canary, looks } = options
+  if (canary === undefined) return Effect.succeed(setting.proven)
+  const run: Attestation.Run = (job, program) =>
+    Effect.scoped(confined({ ...setting, options: { ...options, program } }, job))
+  const attest = Effect.flatMap(facts(docker, socketPath, limitMs), ({ info }) =>
+    Attestation.attest(run, canary, runtimeOf(info, options.runtime))
   )
-  const first = yield* Deferred.make<void>()
-  let now: Exit.Exit<Proof, SandboxError> = Exit.fail(notProven(["it has not looked yet"]))
-  const look = Effect.flatMap(prove, (exit) => {
-    now = exit
-    return Effect.andThen(
-      Deferred.succeed(first, undefined),
-      Effect.sleep(Exit.isSuccess(exit) ? everyMs : afterFailureMs)
-    )
-  })
-  yield* Effect.forkScoped(Effect.forever(look))
-  return Effect.andThen(Deferred.await(first), () => now)
-})
-
-const notProven = (differences: ReadonlyArray<string>): SandboxError =>
-  refusal(
-    "flags-not-applied",
-    `the canary in the sandbox was not confined, so nothing is run: ${differences.join("; ")}`
-  )
+  return Proof.proving(attest, looks)
+}
 
 const admitted = <A, E>(job: Job, run: Effect.Effect<A, E>): Effect.Effect<A, E | SandboxError> =>
   jobIdPattern.test(job.id)
@@ -324,13 +292,6 @@ const container = Effect.fnUntraced(function* (setting: Setting, { kept: keeper,
   taken = made
   return made
 })
-
-/** Writes a line and waits until the engine has taken it; a program that has ended takes nothing, and that is no failure. */
-const said = (input: Duplex, line: string): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    if (input.destroyed || input.writableEnded) return resume(Effect.void)
-    input.write(`${line}\n`, () => resume(Effect.void))
-  })
 
 /** What the engine says is in force on the created container; anything looser than asked fails with its name. */
 const confirmed = Effect.fnUntraced(function* (

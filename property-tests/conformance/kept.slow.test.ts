@@ -107,7 +107,9 @@ withEngine("a kept container", () => {
       expect(both.join()).not.toContain("mine")
       await until(1)
       // What is left running there gets no time while nobody asks: it counts, and stands still.
-      const counting = "(setsid sh -c 'i=0; while :; do i=$((i+1)); echo $i > /tmp/count; done' >/dev/null 2>&1 &)"
+      const loop = "while :; do echo x >> /tmp/count; done"
+      const apart = `require("child_process").spawn("/bin/sh", ["-c", "${loop}"], { detached: true, stdio: "ignore" }).unref()`
+      const counting = `node -e '${apart}'; sleep 0.2`
       expect(await ran(sandbox, "ann", `${leave}; ${counting}`)).toContain("left")
       await until(1)
       const [one] = await paused()
@@ -116,6 +118,8 @@ withEngine("a kept container", () => {
       const before = await used()
       await new Promise((resolve) => setTimeout(resolve, 1_000))
       expect(await used()).toBe(before)
+      const moves = 'a=$(wc -c < /tmp/count); sleep 0.5; [ "$(wc -c < /tmp/count)" -gt "$a" ] && echo it moves'
+      expect(await ran(sandbox, "ann", moves)).toContain("it moves")
       await until(1)
       expect(await ran(sandbox, "ann", "sleep 20", 2_000)).toBe("[sandbox-timeout]")
       await until(0)
