@@ -22,8 +22,10 @@ const honest = {
 /** What stands in for the canary: it says what it is told, and is as hungry. */
 const script = 'if [ "$1" = memory ]; then tail /dev/zero; exit $?; fi; cat /report.json'
 
-const says = (report: object) =>
-  Effect.runPromise(
+/** Every image it was: one that a container still uses keeps its id when it loses its name. */
+const made = new Set<string>()
+const says = async (report: object): Promise<void> => {
+  const { imageId } = await Effect.runPromise(
     assemble({
       tag,
       files: [
@@ -32,11 +34,17 @@ const says = (report: object) =>
       ]
     })
   )
+  made.add(imageId)
+}
 
 withEngine("the canary's later looks", () => {
   afterAll(async () => {
     expect(await Effect.runPromise(jobsOf(ownerId))).toEqual([])
-    await docker.getImage(tag).remove({ force: true })
+    for (const imageId of made)
+      await docker
+        .getImage(imageId)
+        .remove({ force: true })
+        .catch(() => undefined)
   })
 
   it("turn the sandbox off with the reason, and on again", async () => {
