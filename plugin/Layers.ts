@@ -3,13 +3,14 @@
  * It never runs anything; it says what to build, and in which order where the order matters.
  * The record store comes first because its lock decides whether this process may touch the keys at all.
  */
-import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { Context, Effect, Layer, Scheduler, Stream } from "effect"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
+import { sweepAlone } from "../adapters/docker/Lifetime.ts"
 import * as DockerSandbox from "../adapters/docker/Sandbox.ts"
 import * as FileConversationLog from "../adapters/filesystem/ConversationLog.ts"
+import * as FolderId from "../adapters/filesystem/FolderId.ts"
 import * as FileKeyVault from "../adapters/filesystem/KeyVault.ts"
 import * as FileRecordStore from "../adapters/filesystem/RecordStore.ts"
 import * as LocalDht from "../adapters/hyperswarm/LocalDht.ts"
@@ -50,6 +51,10 @@ export interface Settings {
   readonly warm?: number
   /** How long after the start the agent's sandbox is looked for, behind it; absent: the start waits for it. */
   readonly sandboxAfterMs?: number
+  /** Minutes that a friend's container stays for its next question; not at all unless told. */
+  readonly keepMinutes?: number
+  /** The engine's runtime for containers, such as gVisor's `runsc`. Absent: the engine's default. */
+  readonly runtime?: string
   /** The Docker engine's socket. Absent: the usual place. */
   readonly engineSocket?: string
   /** Why the engine that the environment names is not used; there is no other then. */
@@ -74,6 +79,12 @@ export const engineSocket = (env: NodeJS.ProcessEnv): Pick<Settings, "engineSock
   return { engineRefused }
 }
 
+/** The runtime that the environment names, where no option does. */
+export const runtimeIn = (env: NodeJS.ProcessEnv): Pick<Settings, "runtime"> => {
+  const runtime = env["WOPR_P2P_SANDBOX_RUNTIME"] ?? ""
+  return runtime === "" ? {} : { runtime }
+}
+
 /** The human-readable snapshots beside the journal, and what is in each. */
 export const views = [
   { file: "friends.json", collections: ["friends", "asked", "askedBy", "rules"] },
@@ -83,46 +94,90 @@ export const views = [
 
 const image = "wopr-p2p-scripted:local"
 
-/** A data folder's label on its containers: recognisable, and telling nobody the path. */
-export const ownerId = (dataFolder: string): string =>
-  createHash("sha256").update(dataFolder).digest("hex").slice(0, 24)
-
 /** No sandbox, for a reason that the log tells once and status as long as it lasts. */
 const refused = (reason: string): Layer.Layer<Sandbox> =>
   Layer.unwrap(Effect.as(Effect.logInfo(`inject is off: ${reason}`), Sandbox.refuse(reason)))
 
-const sandbox = (settings: Settings): Layer.Layer<Sandbox> => {
+/**
+ * The sandbox of these settings. To be built by whoever holds the folder's lock: leftovers of a process that died are removed
+ * at the start, with or without a sandbox, as far as an engine answers.
+ */
+export const sandbox = (settings: Settings): Layer.Layer<Sandbox> => {
   const { engineRefused } = settings
-  if (settings.sandbox === "off") return Sandbox.refuseAll
+  if (settings.sandbox === "off") return Layer.merge(Sandbox.refuseAll, tidied(settings))
   if (engineRefused !== undefined) return refused(engineRefused)
-  return settings.sandbox === "agent" ? agent(settings) : scripted(settings)
+  if (settings.sandbox === "agent" && settings.model?.model === undefined)
+    return Layer.merge(Sandbox.refuse("no language model is configured"), tidied(settings))
+  const owned = (ownerId: string) =>
+    settings.sandbox === "agent" ? agent(settings, ownerId) : scripted(settings, ownerId)
+  return Layer.unwrap(
+    FolderId.obtain(settings.dataFolder).pipe(
+      Effect.map(owned),
+      Effect.catch(({ message }) => Effect.succeed(refused(message)))
+    )
+  )
 }
+
+/** What an earlier run left is removed behind the start, if this folder ever had a sandbox; an engine that is away stays so. */
+const tidied = ({ dataFolder, engineRefused, engineSocket: path }: Settings): Layer.Layer<never> =>
+  Layer.effectDiscard(
+    engineRefused === undefined
+      ? FolderId.existing(dataFolder).pipe(
+          Effect.flatMap((ownerId) => (ownerId === undefined ? Effect.void : sweepAlone(ownerId, path))),
+          Effect.ignore,
+          Effect.forkScoped
+        )
+      : Effect.void
+  )
+
+const runtimeOf = ({ runtime }: Settings) => (runtime === undefined ? {} : { runtime })
 
 /** The engine of these settings, as its adapter takes it. */
 export const engineOf = ({ engineSocket }: Pick<Settings, "engineSocket">): Image.Engine =>
   engineSocket === undefined ? {} : { socketPath: engineSocket }
 
-/** The agent's sandbox. Without a model there is nobody to run. */
-const agent = (settings: Settings): Layer.Layer<Sandbox> =>
-  settings.model?.model === undefined
-    ? Sandbox.refuse("no language model is configured")
-    : AgentSandbox.layer({
-        dataFolder: settings.dataFolder,
-        ownerId: ownerId(settings.dataFolder),
-        warm: settings.warm ?? 0,
-        ...(settings.sandboxAfterMs === undefined ? {} : { afterMs: settings.sandboxAfterMs }),
-        ...engineOf(settings)
-      })
+/** The agent's sandbox. */
+const agent = (settings: Settings, ownerId: string): Layer.Layer<Sandbox> =>
+  AgentSandbox.layer({
+    dataFolder: settings.dataFolder,
+    ownerId,
+    warm: settings.warm ?? 0,
+    keepMinutes: settings.keepMinutes ?? 0,
+    ...(settings.sandboxAfterMs === undefined ? {} : { afterMs: settings.sandboxAfterMs }),
+    ...runtimeOf(settings),
+    ...engineOf(settings)
+  })
+
+/** A sandbox for what other plugins of a host want run: a shell in the agent's image, with a mark of its own. */
+export const commands = (settings: Settings): Layer.Layer<Sandbox> => {
+  if (settings.sandbox === "off") return Sandbox.refuseAll
+  if (settings.engineRefused !== undefined) return Sandbox.refuse(settings.engineRefused)
+  return Layer.unwrap(
+    FolderId.obtain(settings.dataFolder).pipe(
+      Effect.map((id) =>
+        AgentSandbox.layer({
+          dataFolder: settings.dataFolder,
+          ownerId: `${id}-commands`,
+          program: ["/bin/sh"],
+          afterMs: settings.sandboxAfterMs ?? 1,
+          ...runtimeOf(settings),
+          ...engineOf(settings)
+        })
+      ),
+      Effect.catch(({ message }) => Effect.succeed(Sandbox.refuse(message)))
+    )
+  )
+}
 
 /** The scripted sandbox: its image is made on this machine, from this machine's own commands. Refuses where it cannot. */
-const scripted = (settings: Settings): Layer.Layer<Sandbox> => {
+const scripted = (settings: Settings, ownerId: string): Layer.Layer<Sandbox> => {
   const engine = engineOf(settings)
   const files = [{ path: demoProgramPath, text: demoProgramText, executable: true }]
   return Layer.unwrap(
     Image.assemble({ tag: image, files, ...engine }).pipe(
       Effect.timeout("30 seconds"),
       Effect.catch((error) => Effect.logInfo(`inject is off: ${error.message}`)),
-      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId: ownerId(settings.dataFolder), ...engine }))
+      Effect.as(DockerSandbox.layer({ image, program: demoProgram, ownerId, ...runtimeOf(settings), ...engine }))
     )
   )
 }

@@ -5,6 +5,7 @@
  */
 import { styleText } from "node:util"
 import { type Describe, type Event, Rejection } from "../core/index.ts"
+import { inWords } from "../ports/Sandbox.ts"
 import * as Commands from "./Commands.ts"
 import * as PresentTrust from "./PresentTrust.ts"
 
@@ -197,7 +198,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
       `${harmless(event.name)} answers: ${quoted(event.text.trimEnd())}` +
       (event.confinement === undefined
         ? ""
-        : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
+        : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}: ${harmless(inWords(event.confinement))})`)
   }),
   InviteRedeemed: (event) => ({
     tone: "good",
@@ -387,7 +388,10 @@ const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   ...(node.held.length === 0 ? [] : [`${counted(node.held.length, "question")} waiting for your word: /held`]),
   node.sandbox.ready
     ? `the sandbox is ready: ${harmless(node.sandbox.reason)}`
-    : `inject is off: ${harmless(node.sandbox.reason)}`
+    : `inject is off: ${harmless(node.sandbox.reason)}`,
+  ...(node.sandbox.ready && node.sandbox.confinement !== undefined
+    ? [`what is in force: ${harmless(inWords(node.sandbox.confinement))}`]
+    : [])
 ]
 
 /** The answer to a question about the node, line by line. */

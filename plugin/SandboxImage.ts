@@ -17,10 +17,20 @@ export class SandboxImageError extends Data.TaggedError("SandboxImageError")<{
   readonly message: string
 }> {}
 
-/** What was approved: the image's id, and which program is in it. */
-const Approved = Schema.Struct({ imageId: Schema.String, runner: Schema.String })
+/**
+ * What was approved: the image's id, and which program is in it. `made` are images that were imported for this folder, the
+ * approved one among them if it was: those before it may go.
+ */
+const Approved = Schema.Struct({
+  imageId: Schema.String,
+  runner: Schema.String,
+  made: Schema.optionalKey(Schema.Array(Schema.String))
+})
 export type Approved = typeof Approved.Type
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Approved))
+
+/** Images of earlier approvals that are remembered because they could not be removed. */
+const madeMax = 16
 
 const fileIn = (dataFolder: string): string => join(dataFolder, "sandbox.json")
 const approve = "approve today's with: wopr-p2p sandbox image"
@@ -51,19 +61,37 @@ const write = (dataFolder: string, value: Approved): void => {
   renameSync(`${file}.new`, file)
 }
 
-/** Approves an image of today's program, however it was made. */
-const approving = <Made extends { readonly imageId: string }>(
+/**
+ * Approves an image of today's program, however it was made, and removes those that were made for this folder before it. One that
+ * somebody uses stays and is tried again at the next approval; one that was there already was not made for this folder.
+ */
+const approving = <Made extends { readonly imageId: string; readonly imported: boolean }>(
   dataFolder: string,
+  socketPath: string | undefined,
   making: Effect.Effect<Made, Image.ImageError>
 ): Effect.Effect<Made, SandboxImageError> =>
   making.pipe(
     Effect.mapError(({ code, message }) => new SandboxImageError({ code, message })),
-    Effect.tap(({ imageId }) => Effect.sync(() => write(dataFolder, { imageId, runner: Agent.runnerHash() })))
+    Effect.tap(({ imageId, imported }) =>
+      Effect.gen(function* () {
+        // A damaged record names nothing, and is about to be replaced.
+        const before = yield* Effect.catch(approved(dataFolder), () => Effect.succeed(undefined))
+        const earlier = (before?.made ?? []).filter((one) => one !== imageId)
+        const ours = imported || before?.made?.includes(imageId) === true ? [imageId] : []
+        const approval = { imageId, runner: Agent.runnerHash() }
+        // Written before anything is removed: a crash must not leave an approval of an image that is gone.
+        yield* Effect.sync(() => write(dataFolder, { ...approval, made: [...earlier, ...ours] }))
+        const kept = yield* Effect.filter(earlier, (one) =>
+          Image.dropped(one, Agent.runnerLabel, socketPath).pipe(Effect.map((gone) => !gone))
+        )
+        yield* Effect.sync(() => write(dataFolder, { ...approval, made: [...kept.slice(-madeMax), ...ours] }))
+      })
+    )
   )
 
 /** Makes the image of today's program out of this machine's files, and approves it. Two seconds, or nothing to do. */
 export const make = (dataFolder: string, engine: Image.Engine): Effect.Effect<Image.Assembled, SandboxImageError> =>
-  approving(dataFolder, Image.assemble(Agent.recipe(engine)))
+  approving(dataFolder, engine.socketPath, Image.assemble(Agent.recipe(engine)))
 
 /** Builds the image of today's program on one that the owner names, and approves it. */
 export const buildOn = (
@@ -73,7 +101,8 @@ export const buildOn = (
 ): Effect.Effect<{ readonly imageId: string }, SandboxImageError> =>
   approving(
     dataFolder,
-    Effect.map(Build.build(base, socketPath), (imageId) => ({ imageId }))
+    socketPath,
+    Effect.map(Build.build(base, socketPath), (imageId) => ({ imageId, imported: true }))
   )
 
 /** The image to run in: the approved one, if it holds today's program; made and approved where none was. */

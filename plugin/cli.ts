@@ -29,12 +29,14 @@ Options of run
   --data DIR             where identity and records live (else WOPR_P2P_HOME, and further as README.md says)
   --sandbox WHO          who answers injects, in a Docker container: agent (default, needs a model),
                          scripted (a small fixed program, for trying out), or off: nobody
+  --sandbox-runtime NAME the engine's runtime for containers, such as runsc (gVisor); refused where it has none so named
   --model NAME           the language model that the agent asks, as its server calls it
   --model-url URL        its server, with the chat completions API: https, or http on this machine
   --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
   --warm N               containers kept started ahead, 0 to 4 (default 0): answers begin sooner, 45 MB each
   --budget-turn, --budget, --budget-all calls=N,tokens=N,minutes=N
                          what a turn may cost at most, a friend's turns in a day (UTC), and everybody's
+  --keep MINUTES         a friend's container stays so long for its next question, 0 to 60 (default 0: never)
   --instructions FILE    what the model is told before anything else, instead of our few words
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node and may be killed
@@ -72,6 +74,7 @@ Environment
   WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY   run: the model, where no option names it, and its key
   WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only), else
                          /var/run/docker.sock
+  WOPR_P2P_SANDBOX_RUNTIME  run: the runtime, where no option names it
   NO_COLOR               no colours
 
 Exit codes: 0 done, 1 could not, 2 not understood, 3 no node is running
@@ -93,6 +96,8 @@ const runOptions = {
   "budget-turn": { type: "string" },
   budget: { type: "string" },
   "budget-all": { type: "string" },
+  keep: { type: "string" },
+  "sandbox-runtime": { type: "string" },
   json: { type: "boolean" },
   attached: { type: "boolean" },
   help: { type: "boolean", short: "h" }

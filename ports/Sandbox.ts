@@ -14,6 +14,11 @@ export interface Job {
   readonly timeLimitMs: number
   /** More output than this is a failure, not a truncation. */
   readonly outputBytesMax: number
+  /**
+   * Talks with the same value may follow each other in one container, where the sandbox is set up to keep some. Absent: nothing of
+   * an earlier job is there, and nothing of this one stays. Never sent to the program.
+   */
+  readonly reuse?: string
 }
 
 /** A running program, as whoever talks with it sees it: lines both ways, in UTF-8, without their ends. */
@@ -40,7 +45,49 @@ export interface Confinement {
   readonly memoryBytes: number
   readonly pids: number
   readonly cpus: number
+  /** What runs the container for the engine: `runc`, gVisor's `runsc`, … */
+  readonly runtime?: string
+  /** Capabilities taken away and given, as the engine names them: `ALL`, and nothing. */
+  readonly capabilitiesDropped?: string
+  readonly capabilitiesAdded?: string
+  readonly noNewPrivileges?: boolean
+  /** The name of the profile that filters system calls. */
+  readonly seccomp?: string
+  /** Swap beyond the memory. */
+  readonly swapBytes?: number
+  /** The size of the one place that can be written to. */
+  readonly tmpfsBytes?: number
+  /** Where the container's users are on the host: `host` the same, `remapped` or `rootless` others. */
+  readonly users?: string
+  readonly imageId?: string
+  /** When a look from inside last proved that all of this holds; absent: no look was taken. */
+  readonly provenAtMs?: number
 }
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`
+
+/** A confinement as one line for a person. What it does not tell is left out; the words are the engine's, or a peer's. */
+export const inWords = (told: Confinement): string => {
+  const { capabilitiesAdded: added, capabilitiesDropped: dropped, provenAtMs, swapBytes } = told
+  const parts: ReadonlyArray<string | undefined> = [
+    told.engine + (told.runtime === undefined ? "" : `/${told.runtime}`),
+    `user ${told.user}${told.users === undefined || told.users === "host" ? "" : ` (${told.users})`}`,
+    `network ${told.network}`,
+    told.readOnlyRoot ? "read-only root" : "writable root",
+    dropped === undefined ? undefined : `capabilities without ${dropped || "none"}${added ? `, with ${added}` : ""}`,
+    told.noNewPrivileges === undefined ? undefined : `${told.noNewPrivileges ? "no" : "may gain"} new privileges`,
+    told.seccomp === undefined ? undefined : `seccomp ${told.seccomp}`,
+    `${mebibytes(told.memoryBytes)} memory${swapBytes === undefined ? "" : `, ${swapBytes === 0 ? "no" : mebibytes(swapBytes)} swap`}`,
+    told.tmpfsBytes === undefined ? undefined : `${mebibytes(told.tmpfsBytes)} /tmp`,
+    `${told.pids} processes, ${told.cpus} processors`,
+    told.imageId === undefined ? undefined : `image ${told.imageId.replace(/^sha256:/, "").slice(0, 12)}`,
+    provenAtMs === undefined ? undefined : `proven from inside ${isoOf(provenAtMs)}`
+  ]
+  return parts.filter((part) => part !== undefined).join(", ")
+}
+
+/** A time that may be a peer's, and then anything. */
+const isoOf = (ms: number): string => (Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : "at no time")
 
 export interface Answer {
   readonly output: Uint8Array
@@ -75,6 +122,8 @@ export interface Status {
   readonly reason: string
   /** Why not, as a run would be refused now. Absent where it is ready. */
   readonly code?: SandboxCode
+  /** What a look from inside, or the engine, last confirmed; absent where nothing has. */
+  readonly confinement?: Confinement
   /** Not ready, and nothing is wrong: the sandbox is still finding out. Absent: it has found out. */
   readonly pending?: boolean
 }
@@ -82,10 +131,14 @@ export interface Status {
 export interface SandboxShape {
   /** What is in force now, or why nothing can run. Bounded in time. */
   readonly status: Effect.Effect<Status>
-  /** Runs one job to its end. Interrupting it kills and removes the container. */
+  /**
+   * Runs one job to its end. Interrupting it kills and removes the container. An answer does not wait until the container of a job
+   * that ended well is gone; a failure does, and so does the end of the sandbox.
+   */
   run(job: Job): Effect.Effect<Answer, SandboxError>
   /**
-   * Runs one job and talks with it. The job ends with the talk, however either ends: what still runs is killed and removed.
+   * Runs one job and talks with it. The job ends with the talk, however either ends: what still runs is killed and removed, as
+   * after a run.
    * The job's limits hold for the talk: its time, and its bytes for everything that the program prints.
    */
   converse<A, E>(

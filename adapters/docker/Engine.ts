@@ -109,7 +109,8 @@ const nameOf = (version: Docker.DockerVersion, info: unknown): string => {
   const podman = JSON.stringify(version.Components ?? []).includes("Podman")
   const options = Predicate.hasProperty(info, "SecurityOptions") ? JSON.stringify(info.SecurityOptions) : ""
   const number = /^[0-9.]+/.exec(version.Version)?.[0] ?? version.Version
-  return `${podman ? "podman" : "docker"} ${number}${options.includes("name=rootless") ? " rootless" : ""}`
+  const users = ["rootless", "userns"].filter((one) => options.includes(`name=${one}`))
+  return [podman ? "podman" : "docker", number, ...users].join(" ")
 }
 
 /** Asks the engine who it is and what it can enforce. Fails with `no-engine` or `engine-failed`. */

@@ -35,6 +35,8 @@ export interface Recipe extends Engine {
   readonly files?: ReadonlyArray<TextFile>
   /** Commands of this machine to take along beside `sh`; those it lacks are left out. */
   readonly commands?: ReadonlyArray<string>
+  /** False: no `sh` is taken along. */
+  readonly shell?: boolean
   /** Programs of this machine, by where they are to be in the image, with the libraries they are linked with. */
   readonly programs?: Readonly<Record<string, string>>
   /** More labels for the image. */
@@ -58,6 +60,9 @@ type Entry =
   | { readonly type: "directory"; readonly mode: number }
 
 export const defaultCommands = "cat dd echo env grep head id ls mkdir od rm sed sleep tail tr true wc yes".split(" ")
+
+/** An engine that does not answer keeps its images. */
+const dropLimitMs = 10_000
 
 const contentLabel = "wopr-p2p.content"
 const folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"]
@@ -93,7 +98,7 @@ const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArr
   return [...new Set([...paths].map(([, path]) => path!))]
 }
 
-/** `sh` and the commands as links in `/bin` to one copy of each program, which many of them may share. */
+/** The commands as links in `/bin` to one copy of each program, which many of them may share. */
 const commandEntries = async (
   commands: ReadonlyArray<string>,
   more: Readonly<Record<string, string>>
@@ -102,7 +107,7 @@ const commandEntries = async (
   const linked = new Set(Object.values(more))
   for (const [path, program] of Object.entries(more))
     entries.set(path, { type: "file", bytes: await readFile(program), mode: 0o755 })
-  for (const command of ["sh", ...commands]) {
+  for (const command of commands) {
     const path = await located(command)
     if (path === undefined) continue
     const program = await realpath(path)
@@ -110,7 +115,7 @@ const commandEntries = async (
     entries.set(program, { type: "file", bytes: await readFile(program), mode: 0o755 })
     if (program !== `/bin/${command}`) entries.set(`/bin/${command}`, { type: "symlink", target: program })
   }
-  if (linked.size === 0) throw new Error("this machine has no /bin/sh to take along")
+  if (linked.size === 0) throw new Error("this machine has no program to take along")
   for (const library of await librariesOf([...linked])) {
     entries.set(library, { type: "file", bytes: await readFile(library), mode: 0o755 })
   }
@@ -184,7 +189,8 @@ const forgotten = (docker: Docker, imageId: string): Promise<void> =>
 const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => {
   // Without an engine a hundred megabytes need not be read.
   await docker.ping()
-  const entries = new Map(await commandEntries(recipe.commands ?? defaultCommands, recipe.programs ?? {}))
+  const commands = [...(recipe.shell === false ? [] : ["sh"]), ...(recipe.commands ?? defaultCommands)]
+  const entries = new Map(await commandEntries(commands, recipe.programs ?? {}))
   for (const { path, text, executable } of recipe.files ?? []) {
     entries.set(posix.resolve("/", path), {
       type: "file",
@@ -220,3 +226,21 @@ export const assemble = (recipe: Recipe): Effect.Effect<Assembled, ImageError> =
       catch: (cause) => unmade(recipe, cause)
     })
   )
+
+/**
+ * Removes an image that carries a label, unless a container or another name still needs it. Gives whether it is gone; one
+ * without the label is left alone and counts as gone, for it is not what it was taken for.
+ */
+export const dropped = (imageId: string, label: string, socketPath = defaultSocketPath): Effect.Effect<boolean> =>
+  Effect.flatMap(connect(socketPath), (docker) =>
+    Effect.promise(async () => {
+      const image = docker.getImage(imageId)
+      try {
+        const { Config } = await image.inspect()
+        if (Config.Labels?.[label] !== undefined) await image.remove()
+        return true
+      } catch (cause) {
+        return faultOf(cause).status === 404
+      }
+    })
+  ).pipe(Effect.timeoutOrElse({ duration: dropLimitMs, orElse: () => Effect.succeed(false) }))

@@ -6,7 +6,7 @@
 import type Docker from "dockerode"
 import { Effect, Schedule, type Scope, Semaphore } from "effect"
 import type { SandboxError } from "../../ports/Sandbox.ts"
-import { ask, type Fault, failedBy, faultOf, noImage, refusedBy } from "./Engine.ts"
+import { ask, connect, defaultSocketPath, type Fault, failedBy, faultOf, noImage, refusedBy } from "./Engine.ts"
 import { type Definition, definition } from "./isolation.ts"
 
 /** Labels say whose a container is; `wopr.sandbox` is not one of them, the host removes whatever carries that. */
@@ -121,3 +121,10 @@ export const sweeper = (docker: Docker, socketPath: string, ownerId: string, lim
       )
     )
   })
+
+/**
+ * Removes what an owner left, without a sandbox: for a node that starts with none and may have had one before. Only for whoever
+ * holds the owner's lock. Bounded to 6 seconds; fails with `no-engine` or `engine-failed` where no engine answers.
+ */
+export const sweepAlone = (ownerId: string, socketPath = defaultSocketPath): Effect.Effect<void, SandboxError> =>
+  Effect.flatMap(connect(socketPath), (docker) => sweep(docker, socketPath, ownerId, sweepLimitMs))

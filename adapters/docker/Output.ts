@@ -3,7 +3,7 @@
  * It must never hold more than the caps allow, whatever the program prints and in whatever pieces.
  * The vendor's own demultiplexer is not used: it ignores back-pressure and copies quadratically.
  */
-import type { Readable } from "node:stream"
+import type { Duplex, Readable } from "node:stream"
 import { Effect } from "effect"
 import { lineBytesMax, SandboxError } from "../../ports/Sandbox.ts"
 
@@ -153,6 +153,8 @@ export interface Lines {
   /** The next line; undefined when both outputs are closed. Nothing is read from the engine that is not asked for. */
   readonly next: Effect.Effect<string | undefined, SandboxError>
   readonly error: () => Uint8Array
+  /** Counts anew, up to this: another talk begins. */
+  readonly renew: (outputBytesMax: number) => void
 }
 
 /**
@@ -163,7 +165,7 @@ export const lines = (socket: Readable, outputBytesMax: number): Lines => {
   const chunks = socket.iterator({ destroyOnReturn: false })
   const error = basin(errorBytesMax)
   let ready: Array<string> = []
-  let [heard, printed, ended] = [0, 0, false]
+  let [heard, printed, ended, most] = [0, 0, false, outputBytesMax]
   let failure: SandboxError | undefined
   const cutter = lineCutter((line) => ready.push(line))
   const frames = demultiplexer((stream, piece) => {
@@ -172,7 +174,7 @@ export const lines = (socket: Readable, outputBytesMax: number): Lines => {
       return
     }
     printed += piece.length
-    if (printed > outputBytesMax) failure ??= tooLong("of output", outputBytesMax)
+    if (printed > most) failure ??= tooLong("of output", most)
     else if (!cutter.push(piece)) failure ??= tooLong("in one line", lineBytesMax)
   })
   const take = ({ done, value }: IteratorResult<Uint8Array>): void => {
@@ -197,5 +199,16 @@ export const lines = (socket: Readable, outputBytesMax: number): Lines => {
     if (ready.length === 0 && failure !== undefined) return yield* Effect.fail(failure)
     return ready[heard++]
   })
-  return { next, error: error.bytes }
+  const renew = (bytesMax: number): void => {
+    printed = 0
+    most = bytesMax
+  }
+  return { next, error: error.bytes, renew }
 }
+
+/** Writes a line and waits until the engine has taken it; a program that has ended takes nothing, and that is no failure. */
+export const said = (input: Duplex, line: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (input.destroyed || input.writableEnded) return resume(Effect.void)
+    input.write(`${line}\n`, () => resume(Effect.void))
+  })

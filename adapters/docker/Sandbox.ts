@@ -3,12 +3,11 @@
  * It must never start a container whose confinement the engine has not confirmed, nor pull an image, nor mount anything.
  * The engine's word is taken after creation and before the start, because an engine may drop a flag with a warning only.
  */
-import type { Duplex, Readable } from "node:stream"
+import type { Readable } from "node:stream"
 import type Docker from "dockerode"
-import { Clock, Deferred, Effect, Exit, Layer, type Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Layer, Scope, Semaphore } from "effect"
 import {
   type Answer,
-  type Confinement,
   type Conversation,
   type Job,
   type Program,
@@ -18,10 +17,24 @@ import {
   type Status
 } from "../../ports/Sandbox.ts"
 import * as Attestation from "./Attestation.ts"
-import { ask, attached, connect, defaultSocketPath, facts, failedBy, imagePresent, wasKilled } from "./Engine.ts"
-import { notApplied, notEnforceable } from "./isolation.ts"
+import {
+  ask,
+  attached,
+  connect,
+  defaultSocketPath,
+  type Facts,
+  facts,
+  failedBy,
+  imagePresent,
+  wasKilled
+} from "./Engine.ts"
+import { confinementOf } from "./Facts.ts"
+import { notApplied, notEnforceable, runtimeOf } from "./isolation.ts"
+import * as Kept from "./Kept.ts"
 import { created, jobLabel, ownerLabel, sweeper } from "./Lifetime.ts"
-import { collect, lines, type Printed } from "./Output.ts"
+import { collect, lines, type Printed, said } from "./Output.ts"
+import * as Proof from "./Proof.ts"
+import { clearedAway } from "./Slots.ts"
 import * as Warm from "./Warm.ts"
 
 export interface Options {
@@ -41,8 +54,14 @@ export interface Options {
    * confinement holds, at the start and every day; absent, the engine's word is all there is.
    */
   readonly canary?: ReadonlyArray<string>
+  /** How often the canary looks while it proves the confinement, and how soon again after it could not: a day, a minute. */
+  readonly looks?: Proof.Looks
+  /** The engine's runtime to run everything with, such as gVisor's `runsc`. Absent: the engine's default. */
+  readonly runtime?: string
   /** Containers kept started ahead for talks, one talk each. None unless told. */
   readonly warm?: number
+  /** Containers kept for the next talk with the same `reuse`. Absent: none, every job has its own. */
+  readonly keep?: Kept.Keeping
 }
 
 /** Everything one run needs, settled once. */
@@ -54,17 +73,8 @@ interface Setting {
   readonly layerScope: Scope.Scope
   readonly swept: Effect.Effect<void, SandboxError>
   /** What the canary has proven: waits for the first proof, bounded by the canary's own time. */
-  readonly proven: Effect.Effect<Proof, SandboxError>
+  readonly proven: Effect.Effect<Proof.Proof, SandboxError>
 }
-
-/** When the confinement was last proven from inside; undefined where no canary looks. */
-interface Proof {
-  readonly atMs: number | undefined
-}
-
-const dayMs = 86_400_000
-/** After a proof that failed the next is tried soon: an engine may have been repaired. */
-const failedProofMs = 60_000
 
 const statusLimitMs = 1_900
 const reasonCharactersMax = 300
@@ -80,54 +90,40 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const swept = yield* sweeper(docker, socketPath, options.ownerId, limitMs)
   const layerScope = yield* Effect.scope
   const slots = yield* Semaphore.make(options.concurrency ?? 4)
-  const unproven: Setting = { docker, options, socketPath, limitMs, layerScope, swept, proven: Effect.succeed(noProof) }
+  const unproven: Setting = {
+    docker,
+    options,
+    socketPath,
+    limitMs,
+    layerScope,
+    swept,
+    proven: Effect.succeed(Proof.none)
+  }
   yield* Effect.ignore(swept)
   const setting: Setting = { ...unproven, proven: yield* proving(unproven) }
   const warm = yield* warmed(setting)
+  const kept = keeping(setting)
+  const inSlot = clearedAway(slots, layerScope)
   const shape: SandboxShape = {
     status: status(setting),
-    run: (job) => admitted(job, slots.withPermits(1)(Effect.scoped(confined(setting, job)))),
-    converse: (job, talk) => admitted(job, slots.withPermits(1)(Effect.scoped(conversed(setting, warm, job, talk))))
+    run: (job) => admitted(job, inSlot(confined(setting, job))),
+    converse: (job, talk) => admitted(job, inSlot(conversed(setting, { warm, kept }, job, talk)))
   }
   return shape
 })
 
-const noProof: Proof = { atMs: undefined }
-
-/**
- * Lets the canary look now and every day, as long as the layer lives, in a fiber of its own: whoever waits for a proof may
- * give up without ending it. Gives what holds now; before the first proof it waits.
- */
-const proving = Effect.fnUntraced(function* (setting: Setting) {
-  const { canary } = setting.options
-  if (canary === undefined) return setting.proven
+/** What the canary proves as long as the layer lives; nothing where there is none. */
+const proving = (setting: Setting) => {
+  const { docker, limitMs, options, socketPath } = setting
+  const { canary, looks } = options
+  if (canary === undefined) return Effect.succeed(setting.proven)
   const run: Attestation.Run = (job, program) =>
-    Effect.scoped(confined({ ...setting, options: { ...setting.options, program } }, job))
-  const prove = Attestation.attest(run, canary).pipe(
-    Effect.flatMap((differences) =>
-      differences.length > 0 ? Effect.fail(notProven(differences)) : Clock.currentTimeMillis
-    ),
-    Effect.map((atMs): Proof => ({ atMs })),
-    Effect.exit
+    Effect.scoped(confined({ ...setting, options: { ...options, program } }, job))
+  const attest = Effect.flatMap(facts(docker, socketPath, limitMs), ({ info }) =>
+    Attestation.attest(run, canary, runtimeOf(info, options.runtime))
   )
-  const first = yield* Deferred.make<void>()
-  let now: Exit.Exit<Proof, SandboxError> = Exit.fail(notProven(["it has not looked yet"]))
-  const look = Effect.flatMap(prove, (exit) => {
-    now = exit
-    return Effect.andThen(
-      Deferred.succeed(first, undefined),
-      Effect.sleep(Exit.isSuccess(exit) ? dayMs : failedProofMs)
-    )
-  })
-  yield* Effect.forkScoped(Effect.forever(look))
-  return Effect.andThen(Deferred.await(first), () => now)
-})
-
-const notProven = (differences: ReadonlyArray<string>): SandboxError =>
-  refusal(
-    "flags-not-applied",
-    `the canary in the sandbox was not confined, so nothing is run: ${differences.join("; ")}`
-  )
+  return Proof.proving(attest, looks)
+}
 
 const admitted = <A, E>(job: Job, run: Effect.Effect<A, E>): Effect.Effect<A, E | SandboxError> =>
   jobIdPattern.test(job.id)
@@ -139,12 +135,14 @@ const refusal = (code: SandboxError["code"], message: string): SandboxError => n
 const loose = (differences: ReadonlyArray<string>): SandboxError =>
   refusal("flags-not-applied", `the engine does not confine as asked, so nothing was run: ${differences.join("; ")}`)
 
+const noShell = "; no shell in the image: the shell tool is not offered"
+
 const beingLookedAt = "the sandbox is being looked at from inside; a moment"
 
 const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape["status"] =>
   Effect.gen(function* (): Effect.fn.Return<Status, SandboxError> {
     const { engine, info } = yield* facts(docker, socketPath, statusLimitMs)
-    const lacking = notEnforceable(info)
+    const lacking = notEnforceable(info, options.runtime)
     if (lacking.length > 0) {
       const { code, message } = loose(lacking)
       return { ready: false, engine, code, reason: message }
@@ -156,9 +154,14 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
     })
     if (proof === undefined)
       return { ready: false, pending: true, engine, code: "engine-failed", reason: beingLookedAt }
-    const { atMs } = proof
+    const { atMs, confinement, shell } = proof
     const looked = atMs === undefined ? "" : `, proven from inside ${new Date(atMs).toISOString()}`
-    return { ready: true, engine, reason: `runs ${options.image}, confined${looked}` }
+    const held =
+      confinement === undefined || atMs === undefined ? {} : { confinement: { ...confinement, provenAtMs: atMs } }
+    const without = shell === false ? noShell : ""
+    const runtime = runtimeOf(info, options.runtime)
+    const by = runtime === "runc" || runtime === "" ? "" : ` by the runtime ${runtime}`
+    return { ready: true, engine, reason: `runs ${options.image}, confined${by}${looked}${without}`, ...held }
   }).pipe(
     Effect.timeoutOrElse({
       duration: statusLimitMs,
@@ -173,19 +176,20 @@ const status = ({ docker, options, proven, socketPath }: Setting): SandboxShape[
 /** A container for a job, created and confirmed, not started. It is gone with the scope. */
 const prepared = Effect.fnUntraced(function* (setting: Setting, id: string) {
   const { docker, options, socketPath, limitMs, layerScope } = setting
-  yield* setting.proven
+  const { atMs } = yield* setting.proven
   const { engine, info } = yield* facts(docker, socketPath, limitMs)
-  const lacking = notEnforceable(info)
+  const lacking = notEnforceable(info, options.runtime)
   if (lacking.length > 0) return yield* Effect.fail(loose(lacking))
   yield* setting.swept
   const definition = {
     name: `wopr-p2p-${id}`,
     image: options.image,
     program: options.program,
-    labels: { [ownerLabel]: options.ownerId, [jobLabel]: id }
+    labels: { [ownerLabel]: options.ownerId, [jobLabel]: id },
+    ...(options.runtime === undefined ? {} : { runtime: options.runtime })
   }
   const container = yield* created(docker, socketPath, definition, limitMs, layerScope)
-  const confinement = yield* confirmed(container, options.program, engine, limitMs)
+  const confinement = yield* confirmed(container, setting, { engine, info }, atMs)
   return { container, confinement }
 })
 
@@ -206,7 +210,10 @@ const warmed = (setting: Setting): Effect.Effect<Effect.Effect<Warm.Running | un
   // It was confirmed when it was made; that it still runs, and as it was, is asked again.
   const isAlive = ({ container }: Warm.Running): Effect.Effect<boolean> =>
     inspected(container, setting.limitMs).pipe(
-      Effect.map((found) => found.State.Running && notApplied(found, setting.options.program).length === 0),
+      Effect.map(
+        (found) =>
+          found.State.Running && notApplied(found, setting.options.program, setting.options.runtime).length === 0
+      ),
       Effect.catch(() => Effect.succeed(false))
     )
   return Warm.pool(warm, make, isAlive, setting.layerScope)
@@ -219,20 +226,17 @@ const running = Effect.fnUntraced(function* (setting: Setting, id: string) {
   return { confinement, container, input, outputs }
 })
 
-const conversed = <A, E>(
-  setting: Setting,
-  warm: Effect.Effect<Warm.Running | undefined, never, Scope.Scope>,
-  job: Job,
-  talk: (program: Program) => Effect.Effect<A, E>
-) =>
+const conversed = <A, E>(setting: Setting, stock: Stock, job: Job, talk: (program: Program) => Effect.Effect<A, E>) =>
   Effect.gen(function* () {
-    yield* setting.proven
-    const { confinement, container, input, outputs } = (yield* warm) ?? (yield* running(setting, job.id))
+    const { atMs } = yield* setting.proven
+    const { lines: printed, running: taken } = yield* container(setting, stock, job)
+    const { container: box, input } = taken
+    // One that was started ahead may have been proven anew since.
+    const confinement = { ...taken.confinement, ...(atMs === undefined ? {} : { provenAtMs: atMs }) }
     if (job.input.length > 0) input.write(job.input)
-    const printed = lines(outputs, job.outputBytesMax)
     const program: Program = {
       hear: Effect.tap(printed.next, (line) =>
-        line === undefined ? ended(setting.docker, container, job, printed.error) : Effect.void
+        line === undefined ? ended(setting.docker, box, job, printed.error) : Effect.void
       ),
       say: (line) => said(input, line)
     }
@@ -240,34 +244,71 @@ const conversed = <A, E>(
     return conversation
   })
 
-/** Writes a line and waits until the engine has taken it; a program that has ended takes nothing, and that is no failure. */
-const said = (input: Duplex, line: string): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    if (input.destroyed || input.writableEnded) return resume(Effect.void)
-    input.write(`${line}\n`, () => resume(Effect.void))
+/** What talks are taken from before a container is made for them. */
+interface Stock {
+  readonly warm: Effect.Effect<Warm.Running | undefined, never, Scope.Scope>
+  readonly kept: Kept.Keeper | undefined
+}
+
+/** Keeps containers for next talks, if the options say so. */
+const keeping = (setting: Setting): Kept.Keeper | undefined => {
+  const { keep } = setting.options
+  if (keep === undefined || keep.count === 0) return undefined
+  const freeze = ({ container }: Warm.Running) =>
+    ask("freeze the container", setting.limitMs, () => container.pause(), failedBy("engine-failed"))
+  const thaw = ({ container }: Warm.Running) =>
+    ask("thaw the container", setting.limitMs, () => container.unpause(), failedBy("engine-failed")).pipe(
+      Effect.andThen(inspected(container, setting.limitMs)),
+      Effect.flatMap((found) => {
+        const { program, runtime } = setting.options
+        return found.State.Running && notApplied(found, program, runtime).length === 0
+          ? Effect.void
+          : Effect.fail(refusal("start-failed", "the kept container is not as it was left"))
+      })
+    )
+  return Kept.keeper(keep, freeze, thaw, setting.layerScope)
+}
+
+/** The container of a talk, and what reads it: the one kept for its key, one started ahead, or a new one. */
+const container = Effect.fnUntraced(function* (setting: Setting, { kept: keeper, warm }: Stock, job: Job) {
+  const { outputBytesMax, reuse } = job
+  const fresh = Effect.map(
+    Effect.flatMap(warm, (ahead) => (ahead === undefined ? running(setting, job.id) : Effect.succeed(ahead))),
+    (running) => ({ running, lines: lines(running.outputs, outputBytesMax) })
+  )
+  if (keeper === undefined || reuse === undefined) return yield* fresh
+  const own = yield* Scope.fork(setting.layerScope)
+  let taken: Kept.Kept | undefined
+  yield* Effect.addFinalizer((exit) =>
+    Exit.isSuccess(exit) && taken !== undefined ? keeper.put(reuse, taken) : Scope.close(taken?.scope ?? own, Exit.void)
+  )
+  const take = Effect.map(keeper.take(reuse), (kept) => {
+    taken = kept
+    return kept
   })
+  // Once it is taken nobody but us knows of it.
+  const again = yield* Effect.uninterruptible(take)
+  if (again !== undefined) {
+    again.lines.renew(outputBytesMax)
+    yield* Scope.close(own, Exit.void)
+    return again
+  }
+  const made: Kept.Kept = { ...(yield* Scope.provide(fresh, own)), scope: own, bornMs: yield* Clock.currentTimeMillis }
+  taken = made
+  return made
+})
 
 /** What the engine says is in force on the created container; anything looser than asked fails with its name. */
 const confirmed = Effect.fnUntraced(function* (
   container: Docker.Container,
-  program: ReadonlyArray<string>,
-  engine: string,
-  limitMs: number
+  { limitMs, options: { program, runtime } }: Setting,
+  told: Facts,
+  provenAtMs: number | undefined
 ) {
   const found = yield* inspected(container, limitMs)
-  const differences = notApplied(found, program)
+  const differences = notApplied(found, program, runtime)
   if (differences.length > 0) return yield* Effect.fail(loose(differences))
-  const confinement: Confinement = {
-    engine,
-    containerId: found.Id,
-    user: found.Config.User,
-    network: found.HostConfig.NetworkMode ?? "",
-    readOnlyRoot: found.HostConfig.ReadonlyRootfs === true,
-    memoryBytes: found.HostConfig.Memory ?? 0,
-    pids: found.HostConfig.PidsLimit ?? 0,
-    cpus: (found.HostConfig.NanoCpus ?? 0) / 1e9
-  }
-  return confinement
+  return confinementOf(found, told, provenAtMs)
 })
 
 const inspected = (container: Docker.Container, limitMs: number) =>

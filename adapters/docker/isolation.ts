@@ -85,13 +85,15 @@ export interface Definition {
   readonly image: string
   readonly program: ReadonlyArray<string>
   readonly labels: Readonly<Record<string, string>>
+  /** The engine's runtime to run it with; absent: the engine's default. */
+  readonly runtime?: string
 }
 
 /**
  * The whole request to create a container. The image's own entry point, user and health check never run:
  * what runs is `program`, as nobody, with its input open until we close it.
  */
-export const definition = ({ name, image, program, labels }: Definition): ContainerCreateOptions => ({
+export const definition = ({ name, image, program, labels, runtime }: Definition): ContainerCreateOptions => ({
   name,
   Image: image,
   Entrypoint: [...program],
@@ -107,7 +109,7 @@ export const definition = ({ name, image, program, labels }: Definition): Contai
   AttachStderr: true,
   NetworkDisabled: true,
   Healthcheck: { Test: ["NONE"] },
-  HostConfig: hostConfig
+  HostConfig: runtime === undefined ? hostConfig : { ...hostConfig, Runtime: runtime }
 })
 
 type Fields = Readonly<Record<string, unknown>>
@@ -121,7 +123,7 @@ const isEmpty = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Object.keys(value).length === 0
 
 /** Engines differ in how they spell this one option back. */
-const spelled = (value: unknown): unknown =>
+export const spelled = (value: unknown): unknown =>
   value === "no-new-privileges:true" || value === "no-new-privileges=true" ? "no-new-privileges" : value
 
 const shown = (value: unknown): string => JSON.stringify(value) ?? "nothing"
@@ -156,9 +158,14 @@ const mounted = (mounts: unknown): ReadonlyArray<string> =>
 
 /**
  * What an engine's description of a container (`GET /containers/{id}/json`) shows to be looser than asked;
- * empty means that everything is in force. Takes anything: what it cannot find, it counts as not applied.
+ * empty means that everything is in force. Takes anything: what it cannot find, it counts as not applied. A runtime is looked
+ * for if one was asked for.
  */
-export const notApplied = (inspected: unknown, program: ReadonlyArray<string>): ReadonlyArray<string> => {
+export const notApplied = (
+  inspected: unknown,
+  program: ReadonlyArray<string>,
+  runtime?: string
+): ReadonlyArray<string> => {
   const found = fields(fields(inspected)["HostConfig"])
   const config = fields(fields(inspected)["Config"])
   const wanted = { User: user, Entrypoint: program, Tty: false, StdinOnce: true }
@@ -166,6 +173,9 @@ export const notApplied = (inspected: unknown, program: ReadonlyArray<string>): 
     ...asAsked(found),
     ...stillClosed(found),
     ...stillGuarded(found),
+    ...(runtime === undefined || found["Runtime"] === runtime
+      ? []
+      : [`Runtime is ${shown(found["Runtime"])}, not ${shown(runtime)}`]),
     ...mounted(fields(inspected)["Mounts"]),
     ...Object.entries(wanted).flatMap(([flag, value]) =>
       Equal.equals(config[flag], value) ? [] : [`${flag} is ${shown(config[flag])}, not ${shown(value)}`]
@@ -180,9 +190,9 @@ const profiles = /^name=seccomp,profile=(default|builtin)$/
 
 /**
  * What an engine's description of itself (`GET /info`) says it cannot enforce here: a limit its kernel lacks,
- * or a seccomp profile other than its own. Empty means that all of it is there.
+ * or a seccomp profile other than its own, or the runtime that is asked for. Empty means that all of it is there.
  */
-export const notEnforceable = (info: unknown): ReadonlyArray<string> => {
+export const notEnforceable = (info: unknown, runtime?: string): ReadonlyArray<string> => {
   const found = fields(info)
   const limits = ["MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota"]
   const options = found["SecurityOptions"]
@@ -190,6 +200,20 @@ export const notEnforceable = (info: unknown): ReadonlyArray<string> => {
   return [
     ...limits.flatMap((limit) => (found[limit] === true ? [] : [`the engine reports no ${limit}`])),
     ...(seccomp ? [] : ["the engine does not use its default seccomp profile"]),
+    ...(runtime === undefined || Object.hasOwn(fields(found["Runtimes"]), runtime)
+      ? []
+      : [
+          `the engine has no runtime ${runtime}; it lists ${Object.keys(fields(found["Runtimes"])).join(", ") || "none"}`
+        ]),
     ...(found["OSType"] === "linux" ? [] : ["the engine does not run Linux containers"])
   ]
 }
+
+/** The runtime that a container gets of an engine that describes itself so: the one asked for, or the engine's default. */
+export const runtimeOf = (info: unknown, asked?: string): string => {
+  const fallback = fields(info)["DefaultRuntime"]
+  return asked ?? (typeof fallback === "string" ? fallback : "")
+}
+
+/** Whether a runtime is gVisor, by its name: a kernel of its own in user space, which shows other marks of confinement. */
+export const isGvisor = (runtime: string): boolean => /runsc|gvisor/i.test(runtime)

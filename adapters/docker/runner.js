@@ -1,5 +1,5 @@
 /**
- * The program inside the sandbox: takes one turn of an agent, with its tools, and ends.
+ * The program inside the sandbox: takes a turn of an agent, with its tools, and waits for another; its container mostly ends first.
  * It reaches the outside only by lines of JSON on its standard input and output (version 1); it holds no key and no address.
  * Plain JavaScript of one file, because it is copied into an image as it is and must start fast on half a processor.
  */
@@ -129,7 +129,7 @@ const tools = {
     use: ({ path }) => readFileSync(inWorkspace(String(path)), "utf8")
   },
   write_file: {
-    purpose: `Writes a text file; a relative path is in ${workspace}. Nothing of it stays after this answer.`,
+    purpose: `Writes a text file; a relative path is in ${workspace}. Do not count on it after this answer.`,
     input: object({ path: string, text: string }),
     use: ({ path, text }) => {
       const file = inWorkspace(String(path))
@@ -180,10 +180,17 @@ const ask = async (said) => {
 /** Whether all that was said still fits what the model is sent; a long turn must end before it is cut off. @param {Said[]} said */
 const fits = (said) => said.reduce((sum, one) => sum + JSON.stringify(one).length, 0) <= saidMax
 
+/** There is no answer. @param {string} why */
+const failed = async (why) => {
+  await say({ kind: "failed", why })
+  return false
+}
+
+/** Takes a turn. Gives whether another may follow. */
 const turn = async () => {
   await say({ kind: "ready", version })
   const { before, kind, text, version: theirs } = await hear()
-  if (kind !== "turn" || theirs !== version) return say({ kind: "failed", why: `version ${theirs} is not ours` })
+  if (kind !== "turn" || theirs !== version) return failed(`version ${theirs} is not ours`)
   mkdirSync(workspace, { recursive: true })
   /** @type {Said[]} */
   const said = before.map((/** @type {{ by: string, text: string }} */ one) =>
@@ -198,15 +205,19 @@ const turn = async () => {
       await say({ kind: "text", text: isBegun ? `\n\n${answer.text}` : answer.text })
       isBegun = true
     }
-    if (answer.calls.length === 0) return say({ kind: "end" })
+    if (answer.calls.length === 0) {
+      await say({ kind: "end" })
+      return true
+    }
     for (const call of answer.calls) said.push({ role: "tool", callId: call.id, text: await use(call) })
-    if (!fits(said)) return say({ kind: "failed", why: "the turn became too long for the model" })
+    if (!fits(said)) return failed("the turn became too long for the model")
   }
-  return say({ kind: "failed", why: `no answer after ${roundsMax} rounds` })
+  return failed(`no answer after ${roundsMax} rounds`)
 }
 
 try {
-  await turn()
+  // Whoever wants no other turn removes the container; one that failed is wanted by nobody.
+  while (await turn());
 } catch (error) {
   const reason = error instanceof NoProcess ? { reason: "processes" } : {}
   await say({ kind: "failed", why: error instanceof Error ? error.message : String(error), ...reason })

@@ -6,7 +6,7 @@
 import { Data, Effect, Result } from "effect"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
 import type { ModelShape } from "../../ports/Model.ts"
-import type { Answer, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
+import type { Answer, Confinement, Job, SandboxCode, SandboxError, SandboxShape } from "../../ports/Sandbox.ts"
 import type { Unready } from "../admission/Verdict.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Limits from "../Limits.ts"
@@ -23,6 +23,8 @@ export interface Readiness {
   /** It cannot be told yet: whoever asks again soon is told. */
   readonly pending?: boolean
   readonly reason: string
+  /** Under what it would run, as it was last confirmed. */
+  readonly confinement?: Confinement
 }
 
 /** A question as it is handed to a responder. */
@@ -38,6 +40,8 @@ export interface Asked {
   readonly text: string
   readonly timeLimitMs: number
   readonly allowance: Allowance
+  /** Questions with the same value may find what the one before left in its container. Absent: none does. */
+  readonly reuse?: string
 }
 
 export class NoAnswer extends Data.TaggedError("NoAnswer")<{
@@ -86,13 +90,14 @@ const refused = (error: SandboxError | Turn.TurnError): NoAnswer =>
     : new NoAnswer({ code: error.code, message: error.message })
 
 const sandboxStatus = ({ status }: SandboxShape): Effect.Effect<Readiness> =>
-  Effect.map(status, ({ code = "no-engine", pending = false, ready, reason }) => {
+  Effect.map(status, ({ code = "no-engine", confinement, pending = false, ready, reason }) => {
     const told = codes[code]
     return {
       ready,
       reason,
       ...(ready ? {} : { code: isUnready(told) ? told : "sandbox-unavailable" }),
-      ...(pending ? { pending } : {})
+      ...(pending ? { pending } : {}),
+      ...(confinement === undefined ? {} : { confinement })
     }
   })
 
@@ -121,7 +126,8 @@ export const agent = (sandbox: SandboxShape, { instructions, log, model }: Agent
   answer: Effect.fnUntraced(function* (asked, meter) {
     const { allowance, id, text, timeLimitMs } = asked
     const before = yield* earlier(log, asked)
-    const job: Job = { id, input: new Uint8Array(0), timeLimitMs, outputBytesMax: Limits.bridgeBytesMax }
+    const reuse = asked.reuse === undefined ? {} : { reuse: asked.reuse }
+    const job: Job = { id, input: new Uint8Array(0), timeLimitMs, outputBytesMax: Limits.bridgeBytesMax, ...reuse }
     const talk = { instructions, before, text, allowance }
     const { confinement, value } = yield* sandbox
       .converse(job, (running) => Turn.take(running, model, talk, meter))

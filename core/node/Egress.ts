@@ -6,7 +6,7 @@
 import { Cause, Clock, Deferred, Effect, FiberMap, FiberSet, PubSub, Queue, Result } from "effect"
 import type { ChatChannelShape } from "../../ports/ChatChannel.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
-import type { Confinement } from "../../ports/Sandbox.ts"
+import * as Grants from "../admission/Grants.ts"
 import type { Allowance } from "../agent/Allowance.ts"
 import type { Responder } from "../agent/Responder.ts"
 import type { Meter } from "../agent/Turn.ts"
@@ -17,6 +17,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
+import { bounded } from "./Confined.ts"
 import type { Event } from "./Event.ts"
 import * as Guests from "./Guests.ts"
 import type { World } from "./Ingress.ts"
@@ -37,6 +38,8 @@ export interface Outside extends Ports {
   readonly replies: Map<string, Deferred.Deferred<Reply>>
   readonly events: PubSub.PubSub<Event>
   readonly shows: Queue.Queue<Entry>
+  /** A name for each grant that questions came under: what one leaves in the sandbox is for the next under the same grant alone. */
+  readonly reuses: WeakMap<object, string>
   readonly jobs: FiberMap.FiberMap<string>
   readonly work: FiberSet.FiberSet
 }
@@ -164,23 +167,6 @@ const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, 
   yield* world.offer({ _tag: "DialEnded", peerId })
 })
 
-/** Facts of an engine as a message can carry them: too long ones cut, numbers that are none counted as 0. */
-const bounded = (confinement: Confinement): Confinement => {
-  const cut = (text: string, length: number) => text.slice(0, length).toWellFormed()
-  const whole = (number: number) =>
-    Number.isFinite(number) ? Math.min(Math.max(0, Math.trunc(number)), Number.MAX_SAFE_INTEGER) : 0
-  return {
-    engine: cut(confinement.engine, Limits.confinementNameMax),
-    containerId: cut(confinement.containerId, Limits.confinementNameMax),
-    user: cut(confinement.user, Limits.confinementWordMax),
-    network: cut(confinement.network, Limits.confinementWordMax),
-    readOnlyRoot: confinement.readOnlyRoot,
-    memoryBytes: whole(confinement.memoryBytes),
-    pids: whole(confinement.pids),
-    cpus: Number.isFinite(confinement.cpus) ? confinement.cpus : 0
-  }
-}
-
 /**
  * Runs a job and hands its end back; a defect of the responder is a failed run, not a lost one. A run that is cut off tells
  * what it did not spend, too.
@@ -203,7 +189,7 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   const unshown = Table.values(durable.unshown)
     .filter((entry) => entry.conversation === conversation)
     .sort((a, b) => a.atMs - b.atMs)
-  const place = { id: runName(outside, job), conversation, entryId, unshown }
+  const place = { id: runName(outside, job), conversation, entryId, unshown, ...reuseOf(outside, conversation) }
   const asked = { ...place, text, timeLimitMs, allowance }
   const result: JobResult = yield* outside.responder.answer(asked, meter).pipe(
     Effect.map(
@@ -222,6 +208,15 @@ const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Outpu
   if (!result.ok) yield* Effect.logWarning(`inject run failed: ${result.code}`, result.detail)
   yield* ran(result)
 })
+
+/** Under a grant that was withdrawn or changed meanwhile the name is another one, and what was left is found by nobody. */
+const reuseOf = ({ reuses, world }: Outside, conversation: string): { readonly reuse?: string } => {
+  const grant = Table.get(world.state().durable.grants, Grants.keyOf(conversation as PeerId.PeerId, Grants.own))
+  if (grant === undefined) return {}
+  const reuse = reuses.get(grant) ?? Base64url.encode(world.crypto.randomBytes(16))
+  reuses.set(grant, reuse)
+  return { reuse }
+}
 
 /** Peer and id together name the job; the sandbox gets a short name of its own that tells neither. */
 const runName = ({ world }: Outside, job: string): string =>

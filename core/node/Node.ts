@@ -315,6 +315,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     replies: new Map(),
     events: yield* PubSub.sliding<Event>({ capacity: Limits.eventsWaitingMax, replay: 64 }),
     shows: yield* Queue.unbounded<Entry>(),
+    reuses: new WeakMap(),
     jobs: yield* FiberMap.make<string>(),
     work: yield* FiberSet.make()
   }

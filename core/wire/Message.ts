@@ -43,7 +43,17 @@ export const Confinement = Schema.Struct({
   readOnlyRoot: Schema.Boolean,
   memoryBytes: natural,
   pids: natural,
-  cpus: Schema.Finite
+  cpus: Schema.Finite,
+  runtime: Schema.optionalKey(maxLength(Limits.confinementNameMax)),
+  capabilitiesDropped: Schema.optionalKey(maxLength(Limits.confinementNameMax)),
+  capabilitiesAdded: Schema.optionalKey(maxLength(Limits.confinementNameMax)),
+  noNewPrivileges: Schema.optionalKey(Schema.Boolean),
+  seccomp: Schema.optionalKey(maxLength(Limits.confinementWordMax)),
+  swapBytes: Schema.optionalKey(natural),
+  tmpfsBytes: Schema.optionalKey(natural),
+  users: Schema.optionalKey(maxLength(Limits.confinementWordMax)),
+  imageId: Schema.optionalKey(maxLength(Limits.confinementNameMax)),
+  provenAtMs: Schema.optionalKey(natural)
 })
 /** How an inject ended. Its chunks precede it; length and hash are of all of them together. */
 export const Done = Schema.Struct({

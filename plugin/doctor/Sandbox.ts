@@ -8,6 +8,7 @@ import * as Agent from "../../adapters/docker/Agent.ts"
 import * as Engine from "../../adapters/docker/Engine.ts"
 import { ownerLabel } from "../../adapters/docker/Lifetime.ts"
 import { shellWord } from "../../adapters/filesystem/Files.ts"
+import * as FolderId from "../../adapters/filesystem/FolderId.ts"
 import * as PrivateFile from "../../adapters/filesystem/PrivateFile.ts"
 import * as Layers from "../Layers.ts"
 import * as SandboxImage from "../SandboxImage.ts"
@@ -34,7 +35,9 @@ const leftContainers = ({ dataFolder, holder }: Examined, socket: string) =>
   Effect.gen(function* () {
     if (holder !== undefined) return none
     const docker = yield* Engine.connect(socket)
-    const filters = { label: [`${ownerLabel}=${Layers.ownerId(dataFolder)}`] }
+    const ownerId = yield* Effect.orElseSucceed(FolderId.existing(dataFolder), () => undefined)
+    if (ownerId === undefined) return none
+    const filters = { label: [`${ownerLabel}=${ownerId}`] }
     const list = Effect.tryPromise(() => docker.listContainers({ all: true, filters }))
     const left = yield* Effect.result(Effect.timeout(list, limitMs))
     if (Result.isFailure(left) || left.success.length === 0) return none

@@ -4,20 +4,22 @@
  * What cannot start now may start later (another process that holds the folder ends, a disk gets room): so it goes on
  * trying, ever more slowly, and says a reason once.
  */
-import { Cause, Clock, Effect, Exit, FiberSet, Logger, PubSub, Result } from "effect"
+import { Cause, Clock, Effect, Exit, FiberSet, Layer, Logger, PubSub, Result } from "effect"
 import * as WoprChat from "../../adapters/wopr/ChatChannel.ts"
 import * as Grafts from "../../adapters/wopr/Grafts.ts"
 import { ask, type Provider } from "../../adapters/wopr/Host.ts"
 import { type Event, Limits, Name, Rejection } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
+import { Sandbox } from "../../ports/Sandbox.ts"
 import * as Config from "../Config.ts"
 import * as Control from "../control/index.ts"
 import * as DataFolder from "../DataFolder.ts"
+import * as HostSandbox from "../HostSandbox.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
 import * as ChatCommands from "./ChatCommands.ts"
-import { type HostContext, say } from "./Context.ts"
+import { attempt, type HostContext, say } from "./Context.ts"
 import * as Follow from "./Follow.ts"
 import * as Mirror from "./Mirror.ts"
 import * as Notify from "./Notify.ts"
@@ -143,6 +145,22 @@ const compareName =
     return { isInPlace: () => true, remove: () => {} }
   }
 
+const sandboxName = "sandbox"
+
+/** Our sandbox for other plugins, where the host has none; taken away with the node. */
+const offerSandbox = Effect.fnUntraced(function* (context: HostContext, settings: Layers.Settings) {
+  if (ask(() => context.getExtension?.(sandboxName)) !== undefined) return
+  const scope = yield* Effect.scope
+  const built = yield* Layer.buildWithScope(Layers.commands(settings), scope)
+  const sandbox = yield* Effect.provideContext(Effect.flatMap(Sandbox, Effect.succeed), built)
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      attempt(context, "sandbox", () => context.registerExtension?.(sandboxName, HostSandbox.make(sandbox)))
+    ),
+    () => Effect.sync(() => attempt(context, "sandbox", () => context.unregisterExtension?.(sandboxName)))
+  )
+})
+
 /** One life of the node: up, open for commands, until it ends by itself or with the scope. */
 const live = (context: HostContext, config: Config.Config, settings: Layers.Settings, standing: Standing) =>
   Effect.gen(function* () {
@@ -165,6 +183,7 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
     const nowMs = () => clock.currentTimeMillisUnsafe()
     const notify = Notify.make({ host: context, channels: config.notify ?? {}, command, nowMs })
     const mirror = config.mirror === true ? Mirror.make(context) : () => {}
+    yield* offerSandbox(context, settings)
     yield* Grafts.keep({ host: context, graft: compareName(context, name) })
     yield* Grafts.keep({ host: context, graft: ChatCommands.graft(desk) })
     const on = { world, run }

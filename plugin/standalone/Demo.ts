@@ -8,9 +8,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import * as Watch from "../../adapters/docker/Watch.ts"
+import * as FolderId from "../../adapters/filesystem/FolderId.ts"
 import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
 import * as ScriptedServer from "../../adapters/openai/ScriptedServer.ts"
 import type { Describe } from "../../core/index.ts"
+import { type Confinement, inWords } from "../../ports/Sandbox.ts"
 import * as Layers from "../Layers.ts"
 import * as Present from "../Present.ts"
 import * as Child from "./Child.ts"
@@ -212,13 +214,13 @@ const answeredInject = async (stage: Stage): Promise<void> => {
     return tell("skipped", `the answer from a sandbox is skipped: ${text(off)}`, { what: "answered", reason: off })
   }
   demand(answered.event === "answered", `no answer: ${text(answered["code"])}. ${text(answered["why"])}`)
-  const confinement = answered["confinement"] as { readonly containerId: string; readonly engine: string }
+  const confinement = answered["confinement"] as Confinement
   const report = JSON.parse(String(answered["text"])) as Report
   const seen = await compare(stage, report, confinement.containerId)
   tell(
     "answered",
     `bob grants inject; bob's agent asks its shell (the model is a script): out of container ` +
-      `${confinement.containerId.slice(0, 12)} (${text(confinement.engine)}): uid ${report.uid}, ${report.routes} routes, "${text(report.writeError)}"; the engine confirms ${seen.actions.join(", ")}`,
+      `${confinement.containerId.slice(0, 12)} (${text(inWords(confinement))}): uid ${report.uid}, ${report.routes} routes, "${text(report.writeError)}"; the engine confirms ${seen.actions.join(", ")}`,
     {
       engine: confinement.engine,
       containerId: confinement.containerId,
@@ -285,7 +287,8 @@ const play = async (
   const bootstrap = `${dht[0]!.host}:${dht[0]!.port}`
   const bobData = join(folder, "bob")
   const { engineSocket } = Layers.engineSocket(process.env)
-  const watching = Watch.watch(Layers.ownerId(bobData), engineSocket)
+  // The node will find the id there and go on with it, as after a restart.
+  const watching = Effect.flatMap(FolderId.obtain(bobData), (ownerId) => Watch.watch(ownerId, engineSocket))
   const sightings = await Effect.runPromise(Scope.provide(watching, scope))
   const model = await Effect.runPromise(Scope.provide(ScriptedServer.serve(DemoModel.answer), scope))
   if (stopped.aborted) return

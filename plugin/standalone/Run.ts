@@ -42,6 +42,8 @@ interface Given {
   readonly "budget-turn"?: string | undefined
   readonly budget?: string | undefined
   readonly "budget-all"?: string | undefined
+  readonly keep?: string | undefined
+  readonly "sandbox-runtime"?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
 }
@@ -122,10 +124,20 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   const { warm: ahead = "0" } = given
   if (!/^[0-4]$/.test(ahead)) return { mistake: `--warm "${ahead}": a number from 0 to 4 is expected` }
   const warm = Number(ahead)
+  const { keep = "0" } = given
+  if (!/^\d{1,2}$/.test(keep) || Number(keep) > 60)
+    return { mistake: `--keep "${keep}": minutes from 0 to 60 are expected` }
   const budgets = budgetsIn(given)
   if ("mistake" in budgets) return budgets
   const model = modelIn(given)
-  const engine = Layers.engineSocket(process.env)
+  const runtime = given["sandbox-runtime"]
+  if (runtime !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(runtime))
+    return { mistake: `--sandbox-runtime "${runtime}": the name of a runtime of the engine is expected, such as runsc` }
+  const engine = {
+    keepMinutes: Number(keep),
+    ...(runtime === undefined ? Layers.runtimeIn(process.env) : { runtime }),
+    ...Layers.engineSocket(process.env)
+  }
   const settings = { dataFolder, rooms, network, sandbox, model, warm, budgets, ...engine } as const
   return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings }
 }

@@ -20,20 +20,29 @@ const optional: { requiredKeys: [] } = { requiredKeys: [] }
 const kind = <Kind extends string>(name: Kind) => fc.constant(name)
 const numbered = { stream: id, number: positive }
 
-const confinement = fc.record({
-  engine: short,
-  containerId: short,
-  user: short,
-  network: short,
-  readOnlyRoot: fc.boolean(),
-  memoryBytes: natural,
-  pids: natural,
-  cpus: fc.constantFrom(0, 0.5, 1.25, 64)
-})
-
 /** Two drawn parts of one message as one. */
 const joined = <A, B>(a: fc.Arbitrary<A>, b: fc.Arbitrary<B>): fc.Arbitrary<A & B> =>
   fc.tuple(a, b).map(([one, other]) => ({ ...one, ...other }))
+
+const confinement = joined(
+  fc.record({
+    engine: short,
+    containerId: short,
+    user: short,
+    network: short,
+    readOnlyRoot: fc.boolean(),
+    memoryBytes: natural,
+    pids: natural,
+    cpus: fc.constantFrom(0, 0.5, 1.25, 64)
+  }),
+  fc.record(
+    {
+      ...{ runtime: short, capabilitiesDropped: short, capabilitiesAdded: short, seccomp: short, users: short },
+      ...{ imageId: short, noNewPrivileges: fc.boolean(), swapBytes: natural, tmpfsBytes: natural, provenAtMs: natural }
+    },
+    optional
+  )
+)
 
 export const byKind: Kinds = {
   Log: joined(fc.record({ kind: kind("Log"), ...numbered, text }), fc.record({ conversation: id }, optional)),

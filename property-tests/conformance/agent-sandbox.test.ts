@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { Effect, Result } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
 import * as Agent from "../../adapters/docker/Agent.ts"
+import { assemble } from "../../adapters/docker/Image.ts"
 import { layer as dockerLayer } from "../../adapters/docker/Sandbox.ts"
 import * as AgentSandbox from "../../plugin/AgentSandbox.ts"
 import * as SandboxImage from "../../plugin/SandboxImage.ts"
@@ -60,7 +61,11 @@ withEngine("the agent's sandbox", () => {
     const folder = makeFolder()
     const first = Result.getOrThrow(await run(SandboxImage.make(folder, {})))
     const file = join(folder, "sandbox.json")
-    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ imageId: first.imageId, runner: Agent.runnerHash() })
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
+      imageId: first.imageId,
+      runner: Agent.runnerHash(),
+      made: first.imported ? [first.imageId] : []
+    })
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(await run(SandboxImage.forRuns(folder, {}))).toEqual(Result.succeed(first.imageId))
     expect((await docker.getImage(first.imageId).inspect()).Id).toBe(first.imageId)
@@ -81,6 +86,39 @@ withEngine("the agent's sandbox", () => {
       expect(messageOf(await run(SandboxImage.buildOn(folder, bad, {})))).toContain("is no name of an image")
     }
     await docker.getImage(imageId).remove({ force: true })
+  }, 60_000)
+  it("removes the images that were made for this folder before, and no other, and none that is used", async () => {
+    const folder = makeFolder()
+    const old = async (name: string, labels: Readonly<Record<string, string>>) =>
+      (
+        await Effect.runPromise(
+          assemble({ tag: `wopr-p2p-old-${name}:1`, labels, files: [{ path: "/x", text: name }] })
+        )
+      ).imageId
+    const labels = { [Agent.runnerLabel]: "older" }
+    const [ours, used] = [await old("ours", labels), await old("used", labels)]
+    const [others, unlabelled] = [await old("others", labels), await old("unlabelled", {})]
+    const user = await docker.createContainer({ Image: used, Entrypoint: ["/bin/true"], NetworkDisabled: true })
+    const record = { imageId: ours, runner: "older", made: [unlabelled, used, ours] }
+    writeFileSync(join(folder, "sandbox.json"), JSON.stringify(record))
+    const { imageId } = Result.getOrThrow(await run(SandboxImage.make(folder, {})))
+    const there = (id: string) =>
+      docker
+        .getImage(id)
+        .inspect()
+        .then(Boolean, () => false)
+    expect(await Promise.all([ours, used, others, unlabelled, imageId].map(there))).toEqual([
+      false,
+      true,
+      true,
+      true,
+      true
+    ])
+    expect(JSON.parse(readFileSync(join(folder, "sandbox.json"), "utf8"))).toMatchObject({ imageId })
+    await user.remove({ force: true })
+    Result.getOrThrow(await run(SandboxImage.make(folder, {})))
+    expect(await there(used)).toBe(false)
+    for (const id of [others, unlabelled]) await docker.getImage(id).remove({ force: true })
   }, 60_000)
   it("refuses while there is no engine, with the reason, and opens by itself when there is one", async () => {
     const folder = makeFolder()

@@ -23,16 +23,24 @@ const honest = {
   capabilities: Array.from({ length: 5 }, () => "0000000000000000"),
   noNewPrivileges: "1",
   seccomp: "2",
+  kernel: "Linux version 6.1.0",
   ...{ interfaces: [], routes: [], reached: [], writable: [], sockets: [], mounts: [] },
   executes: false,
   tmpBytes: 16 * 1024 * 1024,
-  processes: 93
+  processes: 93,
+  openFiles: 1_000,
+  cpus: 0.5,
+  shell: true
 }
 
 describe("the judge of a canary's report", () => {
   it("finds nothing in an honest one, and every single thing that is loose", () => {
     expect(looseIn(JSON.stringify(honest))).toEqual([])
     const worse: Readonly<Record<keyof typeof honest, ReadonlyArray<unknown>>> = {
+      shell: [],
+      kernel: [],
+      openFiles: [0, 1025],
+      cpus: [0, 0.51, -1],
       uid: [0, 1000],
       capabilities: [[], ["0", "0", "0", "1", "0"], ["0", "0", "0", "0"], ["x", "0", "0", "0", "0"]],
       noNewPrivileges: ["0", ""],
@@ -47,6 +55,7 @@ describe("the judge of a canary's report", () => {
       tmpBytes: [0, 16 * 1024 * 1024 + 1],
       processes: [0, 101, 400]
     }
+    expect(looseIn(JSON.stringify({ ...honest, shell: false }))).toEqual([])
     for (const [field, values] of Object.entries(worse)) {
       for (const value of values) expect(looseIn(JSON.stringify({ ...honest, [field]: value })), field).toHaveLength(1)
       expect(looseIn(JSON.stringify({ ...honest, [field]: undefined })), field).toEqual([
@@ -65,7 +74,10 @@ describe("the judge of a canary's report", () => {
     const answer = { output: new TextEncoder().encode(JSON.stringify(honest)), confinement: {} as never }
     const ends = (hungry: Effect.Effect<typeof answer, SandboxError>) =>
       Effect.runPromise(
-        attest((_, program) => (program.at(-1) === "memory" ? hungry : Effect.succeed(answer)), ["canary"])
+        Effect.map(
+          attest((_, program) => (program.at(-1) === "memory" ? hungry : Effect.succeed(answer)), ["canary"]),
+          ({ loose }) => loose
+        )
       )
     const failing = (code: SandboxError["code"]) => Effect.fail(new SandboxError({ code, message: "" }))
     expect(await ends(failing("out-of-memory"))).toEqual([])
@@ -119,6 +131,9 @@ withEngine("the canary in a container", () => {
     ["programs in /tmp", { Tmpfs: { "/tmp": "rw,exec,nosuid,nodev,size=16777216,mode=1777" } }, /runs programs/],
     ["a large /tmp", { Tmpfs: { "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777" } }, /\/tmp takes/],
     ["many processes", { PidsLimit: 300 }, /starts \d+ processes/],
+    ["more of the processor", { NanoCpus: 1.5e9 }, /may use 1.5 processors/],
+    ["no limit of the processor", { NanoCpus: 0 }, /may use any number of processors/],
+    ["more open files", { Ulimits: [{ Name: "nofile", Soft: 2048, Hard: 2048 }] }, /opens 2\d\d\d files/],
     ["the host's network", { NetworkMode: "host" }, /network interface|reaches|route/, { NetworkDisabled: false }]
   ]
   for (const [what, loose, says, config] of cases) {

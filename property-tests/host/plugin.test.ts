@@ -173,6 +173,26 @@ describe("in the host", () => {
     expect(ada.bot.doubled).toEqual([])
   })
 
+  it("offers its sandbox to other plugins where the host has none, and takes it away with itself", async () => {
+    interface Offered {
+      shouldSandbox(session: { readonly sessionName: string }): boolean
+      execInContainer(name: string, command: string): Promise<unknown>
+    }
+    const room = new ChatRoom("lobby")
+    const ada = await stage.resident("ada", room)
+    const find = () => ada.daemon.context("probe").getExtension?.("sandbox") as Offered | undefined
+    await until("it is offered", () => find() !== undefined)
+    expect(find()?.shouldSandbox({ sessionName: "of a friend" })).toBe(true)
+    await expect(find()?.execInContainer("x", "true")).rejects.toThrow(/^refused: /)
+    await ada.daemon.unload("p2p", loadable(ada.plugin))
+    expect(find()).toBe(undefined)
+    const own = { shouldSandbox: () => true, execInContainer: () => Promise.resolve("the host's own") }
+    ada.daemon.context("probe").registerExtension?.("sandbox", own)
+    await ada.daemon.load("p2p", loadable(ada.plugin))
+    await up(ada)
+    expect(find()).toBe(own)
+  })
+
   it("starts within two seconds whatever the network does, and says in status what is missing", async () => {
     // Nobody answers at this address, and the engine is none of this machine.
     const nowhere = { bootstrap: ["192.0.2.1:9"], model: "m", modelUrl: "http://127.0.0.1:9" }

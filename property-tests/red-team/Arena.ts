@@ -45,6 +45,9 @@ const controlMs = 20_000
 const outputBytesMax = 1024 * 1024
 const shell: ReadonlyArray<string> = ["/bin/sh"]
 
+const repository = "wopr-p2p-red-team"
+const [baseTag, preparedTag] = [`${repository}:base`, `${repository}:prepared`]
+
 const named = (what: string): string => `wopr-p2p-red-${what}-${crypto.randomUUID()}`
 
 /** The agent's image with what attackers bring along: Perl for system calls, a root's secret, a program that is root's. */
@@ -54,7 +57,7 @@ const makeImage = async (docker: Docker, ownerId: string): Promise<string> => {
   const { imageId } = await Effect.runPromise(
     assemble({
       ...recipe,
-      tag: "wopr-p2p-red-team:base",
+      tag: baseTag,
       commands,
       programs: { ...recipe.programs, "/usr/bin/perl": "/usr/bin/perl" }
     })
@@ -72,7 +75,7 @@ const makeImage = async (docker: Docker, ownerId: string): Promise<string> => {
   try {
     await maker.start()
     await maker.wait()
-    const { Id } = (await maker.commit({ repo: "wopr-p2p-red-team", tag: "prepared" })) as { readonly Id: string }
+    const { Id } = (await maker.commit({ repo: repository, tag: "prepared" })) as { readonly Id: string }
     return Id
   } finally {
     await maker.remove({ force: true })
@@ -181,6 +184,12 @@ export const open = async (): Promise<Arena> => {
   const close = async () => {
     await sandbox.dispose()
     await Promise.all(sentinels.map((one) => one.remove({ force: true, v: true }).catch(() => undefined)))
+    // What the kit made of them is in nobody else's way, but a hundred megabytes are.
+    for (const tag of [preparedTag, baseTag])
+      await docker
+        .getImage(tag)
+        .remove({ force: true })
+        .catch(() => undefined)
     engine.close()
     rmSync(folder, { recursive: true, force: true })
   }
