@@ -7,7 +7,11 @@ import { styleText } from "node:util"
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import { inWords } from "../ports/Sandbox.ts"
 import * as Commands from "./Commands.ts"
+import * as PresentInvites from "./PresentInvites.ts"
 import * as PresentTrust from "./PresentTrust.ts"
+import { counted, harmless } from "./Words.ts"
+
+export { counted, harmless }
 
 /** How strongly a line is marked on a terminal. */
 export type Tone = "good" | "bad" | "quiet" | "plain" | "alarm"
@@ -21,15 +25,6 @@ const styles = { good: "green", bad: "yellow", quiet: "dim", plain: "reset", ala
 /** A line with colour, or without. */
 export const paint = (line: Line, colour: boolean): string =>
   colour && line.tone !== "plain" ? styleText(styles[line.tone], line.text, { validateStream: false }) : line.text
-
-/** Hostile text made harmless for a terminal: only visible characters, spaces and (optionally) line breaks survive. */
-export const harmless = (text: string, breaks = false): string =>
-  Array.from(text, (character) => {
-    if (character === "\n" && breaks) return "\n"
-    return /[\p{C}\p{Zl}\p{Zp}]/u.test(character) || /[\u200b-\u200f\u202a-\u202e\u2066-\u2069]/u.test(character)
-      ? "\ufffd"
-      : character
-  }).join("")
 
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
 
@@ -60,8 +55,6 @@ const notShown = {
   lines: (name: string) => `friend lines in ${name} were refused`,
   links: (name: string) => (name === "" ? "links were refused" : `links in the name of ${name} were refused`)
 } as const
-
-const errandInWords = { claim: "your claim of an invite" } as const
 
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
 
@@ -206,11 +199,11 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   }),
   ErrandAnswered: (event) => ({
     tone: "good",
-    text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} was answered`
+    text: `${PresentInvites.errandInWords[event.kind]} ${event.id.slice(0, 8)} was answered`
   }),
   ErrandRefused: (event) => ({
     tone: "bad",
-    text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} came to nothing: ${Rejection.sentence(event.rejection)}`
+    text: `${PresentInvites.errandInWords[event.kind]} ${event.id.slice(0, 8)} came to nothing: ${Rejection.sentence(event.rejection)}`
   }),
   NotShown: (event) => ({
     tone: event.what === "alarms" ? "alarm" : "bad",
@@ -295,25 +288,6 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
   ])
 }
 
-const inviteLines = (node: Describe.Description): ReadonlyArray<string> => {
-  const made = node.invites.map(({ capabilities, expiresAtMs, id, named, redeemedBy, state, uses, usesMax }) => {
-    const whom = named === null ? "whoever holds the link" : `the key ${named.slice(0, 8)}`
-    const by = redeemedBy.length === 0 ? "" : ` by ${redeemedBy.map((name) => `@${harmless(name)}`).join(", ")}`
-    return (
-      `${id.slice(0, 8)}  ${state.toLowerCase()}, for ${whom}, gives ${capabilities.join(", ")}; ` +
-      `used ${uses} of ${usesMax}${by}; until ${at(expiresAtMs)}`
-    )
-  })
-  const claimed = node.errands
-    .filter(({ kind }) => kind === "claim")
-    .map(
-      ({ expiresAtMs, id, identityKey, reached }) =>
-        `${id.slice(0, 8)}  you claim it from the key ${identityKey.slice(0, 8)}: ` +
-        `${reached ? "asked" : "not reached yet"}; until ${at(expiresAtMs)}, or /cancel it`
-    )
-  return made.length + claimed.length === 0 ? ["no invites; make one with /invite"] : [...made, ...claimed]
-}
-
 const states = {
   waiting: "waits for them to appear",
   sent: "sent, not confirmed yet",
@@ -354,9 +328,6 @@ const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
           `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}) ` +
           `"${harmless(beginning)}": /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
       )
-
-/** A number of things, in words. */
-export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`
 
 /** How many friends are verified, and what is demanded of them; nothing while the operator has made no use of it. */
 const trustLines = ({ friends, verifiedFor }: Describe.Description): ReadonlyArray<string> => {
@@ -408,7 +379,7 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
     case "demands":
       return PresentTrust.demandLines(node)
     case "invites":
-      return inviteLines(node)
+      return PresentInvites.inviteLines(node)
     case "queue":
       return queueLines(node)
     case "held":

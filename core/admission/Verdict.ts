@@ -145,16 +145,7 @@ export const decide = (question: Question): Verdict => {
       if (question.waitMs > 0) return refuse("rate-limited", "", question.waitMs)
       return admitted
     case "claim":
-      if (question.waitMs > 0) return refuse("rate-limited", "claims", question.waitMs)
-      if (!question.isProven) return refuse("invite-refused", "no such invite, or not its secret")
-      if (!question.isMeant) return refuse("invite-refused", "it is for somebody else")
-      // It is told again what it has already, which gives it nothing.
-      if (question.redeemed === "friend") return admitted
-      if (question.isBarred) return refuse("invite-refused", "sent away since")
-      if (!question.isNamed) return refuse("invite-refused", "the name cannot be one")
-      if (question.redeemed === "over") return refuse("invite-refused", "used by the same peer, and over")
-      if (question.state !== "Open") return refuse("invite-refused", question.state.toLowerCase())
-      return admitted
+      return decideClaim(question)
     case "run":
       if (!question.trusted) return refuse("not-verified", "inject")
       if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
@@ -176,4 +167,18 @@ export const decide = (question: Question): Verdict => {
         return refuse("too-many-jobs", "answers wait to be taken")
       return admitted
   }
+}
+
+/** Whether a claim of an invite redeems it; whoever has redeemed it is told again what it has, which gives nothing. */
+const decideClaim = (question: Extract<Question, { kind: "claim" }>): Verdict => {
+  if (question.waitMs > 0) return refuse("rate-limited", "claims", question.waitMs)
+  if (!question.isProven) return refuse("invite-refused", "no such invite, or not its secret")
+  if (!question.isMeant) return refuse("invite-refused", "it is for somebody else")
+  // It is told again what it has already, which gives it nothing.
+  if (question.redeemed === "friend") return admitted
+  if (question.isBarred) return refuse("invite-refused", "sent away since")
+  if (!question.isNamed) return refuse("invite-refused", "the name cannot be one")
+  if (question.redeemed === "over") return refuse("invite-refused", "used by the same peer, and over")
+  if (question.state !== "Open") return refuse("invite-refused", question.state.toLowerCase())
+  return admitted
 }
