@@ -200,6 +200,21 @@ export const answersWaitingMax = 16
 /** Finished injects of one peer whose ids are remembered. */
 export const jobsRememberedMax = 64
 
+/** Topics that one node is in at one time. */
+export const topicsMax = 16
+/** Members of a topic that were met first and stay, and newcomers beside them. */
+export const topicSettledMax = 256
+export const topicNewcomersMax = 256
+/** Keys of a topic of which it is remembered that nothing up to a version counts any more. */
+export const topicMarksMax = 1_024
+/** How long a profile may be good for; its owner signs a new one when half of that is over. */
+export const profileAgeMs = 86_400_000
+/** Code points of the description in a profile, and its tags. */
+export const profileDescriptionMax = 500
+export const profileTagsMax = 16
+/** Characters (base64url) of a profile as it is passed on: content in the widest letters, keys, signature and seal. */
+export const profileCharactersMax = 6_144
+
 /** Inputs that wait for the next turn; beyond it, links and channels feel back-pressure. */
 export const inputsWaitingMax = 1_024
 /** What was only forgotten is written at the latest after this long without any input. */

@@ -4,7 +4,14 @@
  * It has no channel binding and says so with empty bytes: whatever it made up, anybody in the process could make up too.
  */
 import { Cause, Clock, Effect, Layer, Queue, type Scope, Semaphore, Stream } from "effect"
-import { type DialTarget, type Link, Transport, TransportError, type TransportShape } from "../../ports/Transport.ts"
+import {
+  type DialTarget,
+  type Link,
+  lookupKeysMax,
+  Transport,
+  TransportError,
+  type TransportShape
+} from "../../ports/Transport.ts"
 
 export interface NetworkOptions {
   /** How long a dial takes, and how long sent bytes are under way. Default 0. */
@@ -204,6 +211,16 @@ const enter = (network: Network, key: Uint8Array) =>
     return { station, links: Stream.fromQueue(unclaimed) }
   })
 
+/** Who announces a topic, in an order of chance: with more than a lookup gives, each lookup gives others. */
+const lookUp = (network: Network, own: string, topic: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const found = [...(network.topics.get(hex(topic)) ?? [])].filter((key) => key !== own)
+  for (let last = found.length - 1; last > 0; last--) {
+    const other = Math.floor(Math.random() * (last + 1))
+    ;[found[last], found[other]] = [found[other]!, found[last]!]
+  }
+  return found.slice(0, lookupKeysMax).map((key) => new Uint8Array(Buffer.from(key, "hex")))
+}
+
 /** Builds a node's transport in the caller's scope. */
 export const make = (network: Network, key: Uint8Array): Effect.Effect<TransportShape, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -229,6 +246,11 @@ export const make = (network: Network, key: Uint8Array): Effect.Effect<Transport
       dial: (target) => {
         const { latencyMs } = network.options
         return latencyMs > 0 ? Effect.andThen(Effect.sleep(latencyMs), dialNow(target)) : dialNow(target)
+      },
+      lookup: (topic) => {
+        const found = Effect.sync(() => lookUp(network, hex(key), topic))
+        const { latencyMs } = network.options
+        return latencyMs > 0 ? Effect.andThen(Effect.sleep(latencyMs), found) : found
       },
       block: (remoteKey) =>
         Effect.sync(() => {

@@ -18,7 +18,8 @@ export const labels = {
   friendAccept: "wop/3 friend-accept",
   proof: "wop/3 proof",
   message: "wop/3 message",
-  rotation: "wop/3 rotation"
+  rotation: "wop/3 rotation",
+  profile: "wop/3 profile"
 } as const
 
 export type Purpose = keyof typeof labels

@@ -2,6 +2,7 @@
  * Every reader that takes bytes or text from outside: a new one is fuzzed by being added here.
  */
 import { linkTargets } from "./LinkTargets.ts"
+import { profileTarget } from "./ProfileTarget.ts"
 import { sandboxTargets } from "./SandboxTargets.ts"
 import type { Target } from "./Target.ts"
 import { textTargets } from "./TextTargets.ts"
@@ -11,5 +12,6 @@ export const targets: ReadonlyArray<Target> = [
   ...textTargets.slice(0, 2),
   ...linkTargets,
   ...textTargets.slice(2),
-  ...sandboxTargets
+  ...sandboxTargets,
+  profileTarget
 ]
