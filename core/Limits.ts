@@ -45,6 +45,20 @@ export const friendOpeningsWindowMs = 32_000
 /** Friends whose recent openings are remembered before those that have their whole budget again are forgotten. */
 export const openingsRememberedMax = 1_024
 
+/** Guests at one time (authenticated, no friends) that come for reasons of their own; for one more the oldest leaves. */
+export const guestsMax = 32
+/** Links of one identity among them: both sides may dial at once. */
+export const guestLinksPerIdentityMax = 2
+/** How long a guest may stay: a question, its answer after the fixed delay, and a slow mobile link. */
+export const guestMs = 30_000
+/** How long one that greets, and so takes us for a friend, may take to become one before it is told that it is none. */
+export const guestGreetedMs = 2_000
+/** Messages of one guest on one link, and their bytes together. */
+export const guestMessagesMax = 64
+export const guestBytesMax = 131_072
+/** Errands at one time: whom we want to reach who is no friend yet. */
+export const errandsMax = 64
+
 /** Records sealed under one key before the sender must rekey (PROTOCOL.md §8): far below what AES-GCM allows. */
 export const recordsPerEpoch = 65_536
 /** Age at which the sender rekeys whatever the count (PROTOCOL.md §8). */
@@ -243,6 +257,11 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
     holds: friendOpeningsMax * (1 + openingTimeMs / friendOpeningsWindowMs) < openingsReserved,
     why: "one friend cannot hold all openings that are kept for friends, however late it lets them time out"
   },
+  {
+    holds: (guestsMax * 60_000) / strangerOpeningsPerMinute >= openingTimeMs,
+    why: "who floods us with guests leaves an honest one the time of an opening to say what it came for"
+  },
+  { holds: guestGreetedMs < guestMs, why: "who takes us for a friend in vain hears it before its time is over" },
   { holds: inboxOutcomesMax >= sendWindowEntries * 2, why: "every number that can be repeated has its outcome kept" },
   { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },
   { holds: sendWindowBytes >= bodyBytesMax, why: "the largest message fits the window" },

@@ -113,6 +113,8 @@ export const table = {
     "One key signed two different profiles of one version: its holder's program is broken, or it speaks with two tongues. " +
       "The first is kept."
   ),
+  "guest-out-of-place": breach("A peer that is no friend said what only friends may say; its link was dropped."),
+  "guest-flooding": breach("A peer that is no friend said more than it may; its link was dropped."),
   // messages
   "no-capability": toPeer("The friend has not granted this capability; they can with /grant."),
   "rate-limited": later("The friend's limit for messages is reached; the rest follows by itself."),
@@ -148,6 +150,11 @@ export const table = {
   withdrawn: toPeer("Its sender had given the message up before it arrived."),
   unresolved: local("The message was sent, but whether it arrived cannot be told any more."),
   "answer-gone": toPeer("The answer to this request was delivered before and is not kept any longer."),
+  // errands: what we want of somebody who is no friend yet
+  "errand-expired": local(
+    "Nobody answered in time: the other side was never online, or its program does not know what was asked."
+  ),
+  "errands-full": local("Too many invites and requests of ours wait for their answer; /cancel some."),
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
   "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),

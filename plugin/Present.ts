@@ -59,6 +59,8 @@ const notShown = {
   links: (name: string) => (name === "" ? "links were refused" : `links in the name of ${name} were refused`)
 } as const
 
+const errandInWords = { claim: "your claim of an invite" } as const
+
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
 
 /** How each event reads. A new event is a new row. */
@@ -190,6 +192,14 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
       (event.confinement === undefined
         ? ""
         : ` (from container ${harmless(event.confinement.containerId.slice(0, 12))}, ${harmless(event.confinement.engine)})`)
+  }),
+  ErrandAnswered: (event) => ({
+    tone: "good",
+    text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} was answered`
+  }),
+  ErrandRefused: (event) => ({
+    tone: "bad",
+    text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} came to nothing: ${Rejection.sentence(event.rejection)}`
   }),
   NotShown: (event) => ({
     tone: event.what === "alarms" ? "alarm" : "bad",

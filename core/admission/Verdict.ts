@@ -32,6 +32,8 @@ export type Question =
       readonly farewell: boolean
       /** Whether we have asked somebody and wait for the acceptance: the stranger may be them. */
       readonly awaitingAcceptance: boolean
+      /** Whether we have a reason of our own to let a stranger in as a guest. */
+      readonly guest: boolean
     }
   | {
       /** A numbered message on the session of a friend. */
@@ -96,6 +98,7 @@ export const decide = (question: Question): Verdict => {
       if (question.standing === "forked") return refuse("key-fork", "", Limits.forkRetryMs)
       if (question.standing === "entangled") return refuse("rotation-refused")
       if (question.standing === "friend" || (question.standing === "former" && question.farewell)) return admitted
+      if (question.guest) return admitted
       // A former friend too: it may have accepted, and dial before we have read that.
       if (question.awaitingAcceptance) {
         return refuse("friendship-pending", "", Limits.retryPauseMs)

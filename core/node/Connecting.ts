@@ -15,7 +15,9 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Reject } from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
+import * as Errands from "./Errands.ts"
 import * as Farewell from "./Farewell.ts"
+import * as Guests from "./Guests.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import * as Rotating from "./Rotating.ts"
@@ -33,22 +35,39 @@ export const opened = (state: State.State, input: Opened, turn: Turn): State.Ste
   const { roster } = state.durable
   const { known, standing, stepped } = Rotating.meet(state, input.peer, turn)
   const peerId = known?.peerId ?? input.peer.signer.peerId
-  const verdict = Verdict.decide({
-    kind: "session",
+  const question = {
+    kind: "session" as const,
     standing,
     farewell: Outbox.waitingFor(state.durable.outbox, peerId).entries.length > 0,
     banned: State.isBanned(state, peerId, turn.nowMs),
-    awaitingAcceptance: Table.size(roster.asked) > 0
-  })
+    awaitingAcceptance: Table.size(roster.asked) > 0,
+    guest: false
+  }
+  const isKnown = Verdict.decide(question).admitted
+  const verdict = Verdict.decide({ ...question, guest: Guests.isWelcome(state, input) })
   const refused = verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection
   return State.chain(
     stepped[0],
     (current) => [current, stepped[1]],
-    (current) =>
-      verdict.admitted && known !== undefined
-        ? admit(current, input, known, turn)
-        : [current, turnAway(input, peerId, known?.name, refused)]
+    (current) => {
+      if (isKnown && known !== undefined) return admit(current, input, known, turn)
+      if (verdict.admitted) return Guests.welcome(current, input, turn)
+      return [current, turnAway(input, peerId, known?.name, refused)]
+    }
   )
+}
+
+/** What a guest hears that takes us for a friend: what it had heard without a reason to stay. */
+export const notAFriend = (state: State.State): Rejection.Rejection => {
+  const verdict = Verdict.decide({
+    kind: "session",
+    standing: "stranger",
+    farewell: false,
+    banned: false,
+    awaitingAcceptance: Table.size(state.durable.roster.asked) > 0,
+    guest: false
+  })
+  return verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection
 }
 
 /** Says why (unless it is not to be told) and hangs up. A banned peer gets silence and a closed door. */
@@ -74,7 +93,8 @@ const turnAway = (
   return [...said, { _tag: "HangUp", connection, code: null }, { _tag: "Tell", event }]
 }
 
-const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: Turn): State.Stepped => {
+/** The link of a friend becomes its one session, unless the other one stays. */
+export const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: Turn): State.Stepped => {
   const { peerId } = friend
   const old = State.session(state, peerId)
   const oursFirst = state.self.identityKey < friend.identityKey
@@ -89,7 +109,8 @@ const admit = (state: State.State, input: Opened, friend: Roster.Friend, turn: T
     greeted: false,
     underWay: new Set(),
     underWayBytes: 0,
-    held: undefined
+    held: undefined,
+    opened: input
   }
   const listed = State.withPassing(State.withSession(learn(state, input, friend), peerId, session), {
     connections: HashMap.set(state.passing.connections, input.connection, peerId)
@@ -153,7 +174,7 @@ export const closed = (
   turn: Turn
 ): State.Stepped => {
   const peerId = Option.getOrUndefined(HashMap.get(state.passing.connections, connection))
-  if (peerId === undefined) return [state, []]
+  if (peerId === undefined) return guestLeft(state, connection, turn)
   const forgotten = State.withPassing(state, { connections: HashMap.remove(state.passing.connections, connection) })
   const counted: State.Stepped =
     rejection !== null && Rejection.isViolation(rejection.code)
@@ -173,6 +194,16 @@ export const closed = (
   return [State.withPassing(later, { newsDueMs }), [...outputs, { _tag: "Tell", event }]]
 }
 
+/** A guest's link is gone. Whom we had an errand to is dialled again later. */
+const guestLeft = (state: State.State, connection: string, turn: Turn): State.Stepped => {
+  const guest = Option.getOrUndefined(HashMap.get(state.passing.guests, connection))
+  if (guest === undefined) return [state, []]
+  const without = Guests.forget(state, connection)
+  const again = new Set(Guests.errandsOf(state, guest.opened).map(({ peerId }) => peerId))
+  const unreached = [...again].filter((peerId) => !Guests.isReached(without, peerId))
+  return [unreached.reduce((current, peerId) => redialLater(current, peerId, turn), without), []]
+}
+
 /** Pause before the next dial: doubled at each attempt up to the longest, then between half and all of it at random. */
 const redialLater = (state: State.State, peerId: PeerId, turn: Turn): State.State => {
   const { attempt } = State.contact(state, peerId)
@@ -187,7 +218,7 @@ const redialLater = (state: State.State, peerId: PeerId, turn: Turn): State.Stat
 
 /** A dial is over; if it brought no session, the next one is due later. */
 export const dialEnded = (state: State.State, peerId: PeerId, turn: Turn): State.Stepped => [
-  State.session(state, peerId) === undefined
+  State.session(state, peerId) === undefined && !Guests.isReached(state, peerId)
     ? redialLater(state, peerId, turn)
     : State.withContact(state, peerId, { dialing: false }),
   []
@@ -293,6 +324,8 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
     state.durable.outbox.soonestMs,
     Farewell.nextMs(state),
     Telling.nextMs(state),
+    Guests.nextMs(state),
+    Errands.nextMs(state),
     state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY,
     state.self.earlier.length === 0 ? Number.POSITIVE_INFINITY : state.passing.newsDueMs
   )

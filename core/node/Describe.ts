@@ -14,6 +14,7 @@ import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
+import type { Errand } from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
@@ -21,6 +22,7 @@ import * as PeerId from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Doubling from "./Doubling.ts"
+import * as Guests from "./Guests.ts"
 import type { State } from "./State.ts"
 
 export interface FriendView {
@@ -77,6 +79,17 @@ export interface HeldView {
   readonly bytes: number
   readonly heldAtMs: number
   readonly expiresAtMs: number
+}
+
+/** Whom we want to reach who is no friend yet, and what for. */
+export interface ErrandView {
+  readonly id: string
+  readonly kind: Errand["kind"]
+  readonly identityKey: RemoteIdentityKey
+  readonly madeAtMs: number
+  readonly expiresAtMs: number
+  /** Whether somebody who holds the key is spoken to now. */
+  readonly reached: boolean
 }
 
 export interface RefusalView {
@@ -142,6 +155,9 @@ export interface Description {
   readonly held: ReadonlyArray<HeldView>
   readonly jobsRunning: number
   readonly callsWaiting: number
+  readonly errands: ReadonlyArray<ErrandView>
+  /** Sessions of identities that are no friends. */
+  readonly guests: number
 }
 
 const alarmOf = ({ alarmed, doubt }: Roster.Friend): FriendView["alarm"] =>
@@ -206,6 +222,15 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     sandbox: passing.sandbox,
     held: heldOf(state),
     jobsRunning: Table.values(durable.jobs).filter((job) => job.state === "running").length,
-    callsWaiting: Table.size(durable.calls)
+    callsWaiting: Table.size(durable.calls),
+    errands: Table.values(durable.errands).map((errand) => ({
+      id: errand.id,
+      kind: errand.kind,
+      identityKey: errand.key,
+      madeAtMs: errand.madeAtMs,
+      expiresAtMs: errand.expiresAtMs,
+      reached: Guests.linksTo(state, errand).length > 0
+    })),
+    guests: HashMap.size(passing.guests)
   }
 }

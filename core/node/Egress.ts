@@ -18,6 +18,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import type { Event } from "./Event.ts"
+import * as Guests from "./Guests.ts"
 import type { World } from "./Ingress.ts"
 import type { JobResult } from "./Input.ts"
 import type { Output, Reply } from "./Output.ts"
@@ -150,7 +151,7 @@ const transmit = (
 /** Dials by the transport key the peer had last, then by its topic; each attempt is bounded by the transport. */
 const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
   const { identityKey, peerId, swarmKey } = output
-  const connected = () => State.session(world.state(), peerId) !== undefined
+  const connected = () => State.session(world.state(), peerId) !== undefined || Guests.isReached(world.state(), peerId)
   const attempt = (target: Parameters<typeof world.transport.dial>[0]) =>
     connected() ? Effect.void : world.transport.dial(target).pipe(Effect.catch(() => Effect.void))
   if (swarmKey !== undefined) yield* attempt({ kind: "key", key: keyBytes(swarmKey) })

@@ -6,6 +6,7 @@
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Confinement } from "../../ports/Sandbox.ts"
 import type { AuthorEvidence } from "../admission/Verdict.ts"
+import type { Errand } from "../friend/Errand.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -21,6 +22,12 @@ interface HeldUntil {
   readonly id: string
   readonly reason: string
   readonly expiresAtMs: number
+}
+
+interface Wanted {
+  readonly id: string
+  readonly kind: Errand["kind"]
+  readonly key: RemoteIdentityKey
 }
 
 export type Event =
@@ -103,6 +110,9 @@ export type Event =
       readonly bytes: number
       readonly confinement: Confinement | undefined
     })
+  /** What we wanted of somebody who was no friend has its outcome: what was asked for, or why not. */
+  | (Wanted & { readonly _tag: "ErrandAnswered" })
+  | (Wanted & { readonly _tag: "ErrandRefused"; readonly rejection: Rejection })
   /**
    * So many more in the last minute, of a friend, or of lines in a channel (`name`), or of links to friends (`name`) or
    * nobody, were only counted.

@@ -10,6 +10,7 @@ import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Link, TransportShape } from "../../ports/Transport.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { utf8 } from "../bytes/Bytes.ts"
+import * as Errand from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { LocalKeys } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
@@ -84,15 +85,17 @@ const orRefuse = <A>(result: Result.Result<A, Rejection.Rejection>): Effect.Effe
 export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) {
   const swarmKey = Base64url.encode(link.remoteKey)
   const topics = link.topics.map(Base64url.encode)
-  const expected = Roster.expectedAt(world.state().durable.roster, topics, swarmKey, link.initiator)
-  const known = expected.length > 0
-  // We dial friends only: a link we dialled that leads to none must not learn who we are.
-  if (link.initiator && !known) return yield* link.abort
+  const { errands, roster } = world.state().durable
+  const friends = Roster.expectedAt(roster, topics, swarmKey, link.initiator)
+  const expected = link.initiator ? [...friends, ...Errand.expectedAt(errands, topics)] : friends
+  const known = friends.length > 0
+  // We dial friends and whom we have an errand to: a link we dialled that leads to none must not learn who we are.
+  if (link.initiator && expected.length === 0) return yield* link.abort
   const limit = known ? Limits.openingsMax : Limits.openingsMax - Limits.openingsReserved
   if (world.openings.size >= limit) return yield* link.abort
   // What we dial has a pace of its own.
   const nowMs = yield* Clock.currentTimeMillis
-  if (!link.initiator && !world.admitLink(expected[0]?.key, nowMs)) return yield* link.abort
+  if (!link.initiator && !world.admitLink(friends[0]?.key, nowMs)) return yield* link.abort
   world.openings.add(link.id)
   const ended = yield* Effect.result(
     converse(world, link, link.initiator ? expected : []).pipe(
@@ -145,7 +148,8 @@ const converse = Effect.fnUntraced(function* (world: World, link: Link, expected
   let [admitted, early] = [false, 0]
   /** A session is let in by a turn. Until then no budget counts what comes on it, and anybody can open one. */
   const countEarly = (messages: number): Effect.Effect<void, Refused> => {
-    admitted ||= HashMap.has(world.state().passing.connections, link.id)
+    const { connections, guests } = world.state().passing
+    admitted ||= HashMap.has(connections, link.id) || HashMap.has(guests, link.id)
     if (admitted) return Effect.void
     early += messages
     return early > Limits.earlyMessagesMax ? refuse("flooding", "before it was let in") : Effect.void
@@ -186,6 +190,7 @@ const open = Effect.fnUntraced(function* (world: World, link: Link, session: Sea
     connection: link.id,
     initiator: session.role === "initiator",
     version: session.version,
-    peer: session.peer
+    peer: session.peer,
+    handshakeHash: session.handshakeHash
   })
 })

@@ -3,6 +3,7 @@
  * What comes from a peer is `Authentic` here or does not come at all; the rest is our operator, our ports, our clock.
  * Completions are inputs too: no port ever calls back into the state.
  */
+import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Answer } from "../../ports/Sandbox.ts"
 import type { Capability } from "../admission/Capability.ts"
 import type { Allowance } from "../agent/Allowance.ts"
@@ -82,6 +83,8 @@ export type Input =
       readonly initiator: boolean
       readonly version: number
       readonly peer: Authentic<Proof>
+      /** What both ends of this session share and no other session has: claims are bound to it. */
+      readonly handshakeHash: Uint8Array
     }
   | {
       readonly _tag: "Received"
@@ -116,9 +119,11 @@ export type JobResult =
   | { readonly ok: true; readonly answer: Answer }
   | { readonly ok: false; readonly code: Code; readonly detail: string }
 
-/** What a turn is given besides its input: the time, 32 fresh random bytes, and SHA-256, which is pure. */
+/** What a turn is given besides its input: the time, 32 fresh random bytes, and hashes, which are pure. */
 export interface Turn {
   readonly nowMs: number
   readonly entropy: Uint8Array
   readonly sha256: (bytes: Uint8Array) => Uint8Array
+  /** More of the Crypto port that is pure: keyed hashes, comparing them, and whether a key is one. */
+  readonly pure: Pick<CryptoShape, "hmacSha256" | "hkdfSha256" | "equal" | "ed25519ValidKey" | "sha256">
 }

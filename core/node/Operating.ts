@@ -15,6 +15,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Errands from "./Errands.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import * as Holding from "./Holding.ts"
@@ -102,14 +103,17 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
     )
   )
 
-/** A message or inject of ours, by its id or the beginning of it: given up, or its run at the peer stopped. */
+/** A message, inject or errand of ours, by its id or the beginning of it: given up, or its run at the peer stopped. */
 const cancel = (state: State.State, id: string, turn: Turn): Outcome => {
   const entries = Table.values(state.durable.outbox.entries).filter(
     (entry) => (entry.kind === "Log" || entry.kind === "Inject") && entry.id.startsWith(id)
   )
   const calls = Table.values(state.durable.calls).filter((call) => call.id.startsWith(id))
-  const ids = new Set([...entries, ...calls].map((one) => one.id))
+  const errands = Table.values(state.durable.errands).filter((errand) => errand.id.startsWith(id))
+  const ids = new Set([...entries, ...calls, ...errands].map((one) => one.id))
   if (id === "" || ids.size !== 1) return Result.fail(Rejection.make("unknown-message", id))
+  const errand = errands[0]
+  if (errand !== undefined) return Result.succeed(Errands.end(state, errand, Rejection.make("cancelled")))
   const entry = entries[0]
   if (entry !== undefined) {
     return Result.succeed(entry.withdrawn === undefined ? Sending.withdraw(state, entry, turn) : [state, []])

@@ -14,6 +14,7 @@ import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
+import * as Errand from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
 import { Ban, Budget, type Durable } from "./State.ts"
@@ -48,15 +49,24 @@ const shapes = {
   refusals: Refusals.Refusal,
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
-  unshown: Entry
+  unshown: Entry,
+  errands: Errand.Errand
 } as const
+type PlainCodec = Schema.Codec<unknown, unknown>
 export type Collection = keyof typeof shapes
 export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 
-/** A stored value is the JSON of a value of the table: every shape is plain, so there is nothing to encode. */
+/** Collections whose values hold something redacted: only their own Schema writes it out. */
+const printers: Readonly<Partial<Record<Collection, (value: unknown) => string>>> = {
+  errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands))
+}
+
+/** A stored value is the JSON of a value of the table: every other shape is plain, so there is nothing to encode. */
+const print = (collection: Collection, value: unknown): string => printers[collection]?.(value) ?? JSON.stringify(value)
+
 const decoders = Object.fromEntries(
   collections.map((name) => {
-    const codec: Schema.Codec<unknown, string> = Schema.fromJsonString(shapes[name] as Schema.Codec<unknown, unknown>)
+    const codec: Schema.Codec<unknown, string> = Schema.fromJsonString(shapes[name] as PlainCodec)
     return [name, Schema.decodeUnknownResult(codec)]
   })
 ) as unknown as Readonly<Record<Collection, (text: string) => Result.Result<unknown, unknown>>>
@@ -81,7 +91,8 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   refusals: durable.refusals,
   spents: durable.spents,
   holdRules: durable.holdRules,
-  unshown: durable.unshown
+  unshown: durable.unshown,
+  errands: durable.errands
 })
 
 /** A state of the tables in `tables`; the inverse of `tablesOf`. */
@@ -101,7 +112,8 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     refusals: table("refusals"),
     spents: table("spents"),
     holdRules: table("holdRules"),
-    unshown: table("unshown")
+    unshown: table("unshown"),
+    errands: table("errands")
   }
 }
 
@@ -112,7 +124,7 @@ export const diff = (durable: Durable): ReadonlyArray<Change> => {
   for (const collection of collections) {
     if (!Table.isTouched(tables[collection])) continue
     for (const [key, value] of Table.changes(tables[collection])) {
-      changes.push({ collection, key, value: value === undefined ? null : JSON.stringify(value) })
+      changes.push({ collection, key, value: value === undefined ? null : print(collection, value) })
     }
   }
   return changes
@@ -150,7 +162,8 @@ export const settled = (durable: Durable): Durable => {
     refusals: Table.settled(durable.refusals),
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
-    unshown: Table.settled(durable.unshown)
+    unshown: Table.settled(durable.unshown),
+    errands: Table.settled(durable.errands)
   }
 }
 

@@ -17,12 +17,16 @@ import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
+import type { Errands } from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
+import type { Rejection } from "../Rejection.ts"
 import * as Table from "../Table.ts"
+import type { Message } from "../wire/Message.ts"
 import type { Event } from "./Event.ts"
+import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
 
 /** Who we are, in public. */
@@ -77,6 +81,8 @@ export interface Durable {
   readonly holdRules: HoldRules
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
+  /** Whom we want to reach who is no friend yet, and what for. */
+  readonly errands: Errands
 }
 
 /** The one session of a peer. */
@@ -99,6 +105,36 @@ export interface Session {
   readonly held: { readonly stream: string; readonly number: number; readonly untilMs: number } | undefined
   /** With a former friend: when it ends, confirmed or not. */
   readonly leaveByMs?: number
+  /** How the link opened: what is bound to a session is bound to its handshake. */
+  readonly opened?: Opened
+}
+
+/** The input that a link has authenticated its far end. */
+export type Opened = Extract<Input, { readonly _tag: "Opened" }>
+
+/** The session of an identity that is no friend: see `Guests`. */
+export interface Guest {
+  readonly opened: Opened
+  readonly sinceMs: number
+  /** When it ends, and what is said then, if anything; never again once we have hung up. */
+  readonly leaveByMs: number
+  readonly leaving?: Rejection
+  /** We have hung up; the link is about to be gone, and nothing on it counts. */
+  readonly gone?: true
+  /** What it has said so far. */
+  readonly messages: number
+  readonly bytes: number
+  /** Its greeting, for when it becomes a friend: who greets takes us for one. */
+  readonly greeting?: Received
+}
+
+type Received = Extract<Input, { readonly _tag: "Received" }>
+
+/** An answer that leaves at its time, whatever it says. */
+export interface Later {
+  readonly connection: string
+  readonly dueMs: number
+  readonly message: Message
 }
 
 /** How we stand with reaching a peer. */
@@ -147,6 +183,10 @@ export interface Passing {
   readonly announced: ReadonlySet<RemoteIdentityKey>
   /** When it is next looked for friends that have not seen our key. */
   readonly newsDueMs: number
+  /** Sessions of identities that are no friends, by link. */
+  readonly guests: HashMap.HashMap<string, Guest>
+  /** Answers that wait for their time, the first due first. */
+  readonly later: ReadonlyArray<Later>
 }
 
 export interface State {
@@ -169,7 +209,8 @@ export const emptyDurable: Durable = {
   refusals: Table.empty(),
   spents: Table.empty(),
   holdRules: Table.empty(),
-  unshown: Table.empty()
+  unshown: Table.empty(),
+  errands: Table.empty()
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
@@ -195,7 +236,9 @@ export const start = (
     showAgainAtMs: 0,
     sandbox: { ready: false, reason: "the sandbox has not reported yet" },
     announced: new Set(),
-    newsDueMs: 0
+    newsDueMs: 0,
+    guests: HashMap.empty(),
+    later: []
   }
 })
 

@@ -12,19 +12,21 @@ import * as Limits from "../Limits.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Errands from "./Errands.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
+import * as Guests from "./Guests.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
 import * as Posting from "./Posting.ts"
-import * as Receiving from "./Receiving.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as Stalling from "./Stalling.ts"
 import * as State from "./State.ts"
 import * as Telling from "./Telling.ts"
+import * as Visiting from "./Visiting.ts"
 
 /** One input → the next state, and what is wanted from the world once it is committed. */
 export const step = (state: State.State, input: Input, turn: Turn): State.Stepped =>
@@ -49,9 +51,13 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
     case "LinePosted":
       return Posting.onPosted(state, input)
     case "Opened":
-      return Connecting.opened(state, input, turn)
+      return State.chain(
+        state,
+        (current) => Connecting.opened(current, input, turn),
+        (current) => Errands.onOpened(current, input, turn)
+      )
     case "Received":
-      return Receiving.receive(state, input, turn)
+      return Visiting.arrive(state, input, turn)
     case "LinkRefused":
       return Connecting.linkRefused(state, input)
     case "Closed":
@@ -117,6 +123,8 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Farewell.end(current, turn),
     (current) => Stalling.end(current, waiting, turn),
     (current) => Answering.showAgain(current, turn),
+    (current) => Guests.tick(current, turn),
+    (current) => Errands.tick(current, turn),
     (current) => Rotating.announce(current, turn),
     (current) => Rotating.bringNews(current, turn),
     ...waiting.map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))

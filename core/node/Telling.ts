@@ -46,6 +46,8 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   CallHeld: "free",
   JobEnded: "free",
   Answered: "free",
+  ErrandAnswered: "free",
+  ErrandRefused: "free",
   NotShown: "free",
   StorageFailed: "free"
 }

@@ -36,7 +36,8 @@ const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (stat
         get entropy() {
           return entropyOf(index)
         },
-        sha256: crypto.sha256
+        sha256: crypto.sha256,
+        pure: crypto
       }
       const [stepped, wanted] = Step.step(next, input, given)
       next = stepped

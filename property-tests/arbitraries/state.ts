@@ -103,14 +103,16 @@ export const openedBy = (by: Person, connection: string, initiator: boolean): In
   connection,
   initiator,
   version: 3,
-  peer: by.proof
+  peer: by.proof,
+  handshakeHash: crypto.sha256(new TextEncoder().encode(connection))
 })
 
 /** What the turn of this number is given: reproducible entropy. */
 export const turnAt = (nowMs: number, number: number): Input.Turn => ({
   nowMs,
   entropy: crypto.sha256(new TextEncoder().encode(`turn ${number}`)),
-  sha256: crypto.sha256
+  sha256: crypto.sha256,
+  pure: crypto
 })
 
 /** 128 bits as the wire writes them, one of a few. */

@@ -159,7 +159,8 @@ const questions = {
     standing: ["friend", "former", "stranger", "retired", "forked", "entangled"],
     banned: [false, true],
     farewell: [false, true],
-    awaitingAcceptance: [false, true]
+    awaitingAcceptance: [false, true],
+    guest: [false, true]
   }),
   message: product("message", {
     needs: ["none", "message", "inject"],
@@ -199,8 +200,11 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
   ],
   session: [
     (facts) => !facts.banned,
-    // A former friend is let in once more, if it has still to be told that it is one.
-    ({ farewell, standing }) => standing === "friend" || (standing === "former" && farewell)
+    // A former friend is let in once more, if it has still to be told that it is one; a guest, for a reason of ours.
+    ({ farewell, guest, standing }) =>
+      standing === "friend" ||
+      (standing === "former" && farewell) ||
+      (guest && (standing === "stranger" || standing === "former"))
   ],
   message: [
     (facts) => facts.bytes <= 2 ** 20,

@@ -419,7 +419,7 @@ const selfOf = (states: ReadonlyArray<Keys.LocalKeys>, leftAtMs: (index: number)
     .slice(0, -1)
     .map((keys, index) => ({ key: idOf(keys), leftAtMs: leftAtMs(index), reason: "scheduled", byRecoveryKey: false }))
 })
-const turnAt = (nowMs: number) => ({ nowMs, entropy: new Uint8Array(32).fill(7), sha256: crypto.sha256 })
+const turnAt = (nowMs: number) => ({ nowMs, entropy: new Uint8Array(32).fill(7), sha256: crypto.sha256, pure: crypto })
 const strangers = Array.from({ length: 20 }, () => idOf(Keys.generate(crypto, 0)))
 const startedAt = (self: State.Self, friends: ReadonlyArray<Roster.Friend>, nowMs: number) => {
   const durable = { ...State.emptyDurable, roster: rosterOf(...friends) }

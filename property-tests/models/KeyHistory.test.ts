@@ -45,7 +45,7 @@ class House {
   }
   step(input: Input.Input): ReadonlyArray<Output.Output> {
     this.nowMs += 1_000
-    const turn = { nowMs: this.nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256 }
+    const turn = { nowMs: this.nowMs, entropy: crypto.randomBytes(32), sha256: crypto.sha256, pure: crypto }
     const [next, outputs] = Step.step(this.state, input, turn)
     for (const { collection, key, value } of Records.diff(next.durable)) {
       if (value === null) this.disk.delete(`${collection}/${key}`)
@@ -196,7 +196,14 @@ const showUp = (model: Model, real: Real, owner: Name, branch: Branch): Verdict 
   const connection = `link-${++model.links}`
   const before = house.friend
   const open = State.session(house.state, before.peerId)
-  const opened = { _tag: "Opened" as const, connection, initiator: false, version: 3, peer: proofOf(branch.keys) }
+  const opened = {
+    _tag: "Opened" as const,
+    connection,
+    initiator: false,
+    version: 3,
+    peer: proofOf(branch.keys),
+    handshakeHash: new Uint8Array(32)
+  }
   const outputs = house.step(opened)
   expect(verdictOf(outputs)).toBe(expected)
   const moved = house.friend.identityKey !== before.identityKey

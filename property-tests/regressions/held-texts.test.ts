@@ -55,13 +55,28 @@ const makeNode = () => {
   const self = { name: "alice", ...publicOf(keysOf("alice")), earlier: [] }
   let state = State.start(self, { ...State.emptyDurable, grants, roster }, rates)
   const step = (input: Input.Input, nowMs: number) => {
-    const [next, outputs] = Step.step(state, input, { nowMs, entropy: new Uint8Array(32), sha256: crypto.sha256 })
+    const [next, outputs] = Step.step(state, input, {
+      nowMs,
+      entropy: new Uint8Array(32),
+      sha256: crypto.sha256,
+      pure: crypto
+    })
     state = next
     return outputs
   }
   const history = KeyHistory.unrotated(bob.identityKey)
   const proof = Authentic.prove(signer, { ...bob, swarmKey, history, recovery: undefined })
-  step({ _tag: "Opened", connection: "link", initiator: false, version: 3, peer: proof }, 0)
+  step(
+    {
+      _tag: "Opened",
+      connection: "link",
+      initiator: false,
+      version: 3,
+      peer: proof,
+      handshakeHash: new Uint8Array(32)
+    },
+    0
+  )
   const command = (_tag: "Grant" | "Revoke") =>
     step({ _tag: "Operator", ref: "1", command: { _tag, name: "bob", keyPrefix: "", capability: "message" } }, 0)
   const hear = (message: Message.Message, nowMs: number): ReadonlyArray<string> => {

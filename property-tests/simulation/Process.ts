@@ -170,7 +170,8 @@ export class Process implements Guest {
           entropy ??= crypto.randomBytes(32)
           return entropy
         },
-        sha256: crypto.sha256
+        sha256: crypto.sha256,
+        pure: crypto
       }
       const [stepped, wanted] = step(next, input, turn)
       next = stepped

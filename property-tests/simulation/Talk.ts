@@ -135,6 +135,7 @@ export class Talk implements Ear {
     this.#session = session
     this.#around.settled()
     const { id, initiator } = this.#end
-    this.#around.offer({ _tag: "Opened", connection: id, initiator, version: session.version, peer: session.peer })
+    const { handshakeHash, peer, version } = session
+    this.#around.offer({ _tag: "Opened", connection: id, initiator, version, peer, handshakeHash })
   }
 }
