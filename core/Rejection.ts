@@ -174,6 +174,8 @@ export const table = {
   ),
   "topics-full": local("You are in as many topics as one node can be in; leave one first."),
   "unknown-topic": local("You are in no topic of that name; see /topic list."),
+  "unknown-member": local("Nobody of that name is known in a topic of yours; see /discovered."),
+  "note-too-long": local("The note is too long; at most 280 characters go with a request."),
   "profile-invalid": local(
     "A profile has a name, one line of at most 500 plain characters, and at most 16 different tags of a-z, 0-9, '.', '+', '-'."
   ),

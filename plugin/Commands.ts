@@ -6,8 +6,20 @@
 
 import { type Redacted, Result } from "effect"
 import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
+import * as TopicCommands from "./TopicCommands.ts"
 
-export type Question = "friends" | "requests" | "queue" | "held" | "status" | "fingerprint" | "rules" | "help"
+export type Question =
+  | "topics"
+  | "profile"
+  | "discovered"
+  | "friends"
+  | "requests"
+  | "queue"
+  | "held"
+  | "status"
+  | "fingerprint"
+  | "rules"
+  | "help"
 
 /** A change of our own identity: it ends the node, is made on the keys at rest, and starts the node on the new ones. */
 export type Change =
@@ -22,6 +34,8 @@ export type Parsed =
   | { readonly kind: "identity"; readonly change: Change }
   | { readonly kind: "command"; readonly command: Input.Command }
   | { readonly kind: "question"; readonly question: Question; readonly name: string }
+  /** A new secret topic: its key is drawn by whoever holds entropy, and shown once. */
+  | { readonly kind: "secret-topic"; readonly name: string }
   | { readonly kind: "quit" }
   | { readonly kind: "mistake"; readonly message: string }
 
@@ -30,7 +44,7 @@ export interface Here {
   readonly channel: string | undefined
 }
 
-interface Row {
+export interface Row {
   readonly name: string
   readonly usage: string
   readonly help: string
@@ -246,6 +260,7 @@ export const table: ReadonlyArray<Row> = [
     parse: withName("/fingerprint @name", (who) => ({ kind: "question", question: "fingerprint", name: who.name }))
   },
   autoAccept,
+  ...TopicCommands.rows,
   rotate,
   recovery,
   { name: "status", usage: "/status", help: "this node at a glance", parse: question("status") },

@@ -6,6 +6,10 @@
 import { styleText } from "node:util"
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import * as Commands from "./Commands.ts"
+import { discoveredLines, profileLines, topicLines, whereInWords } from "./TopicPresent.ts"
+import { counted, harmless } from "./Words.ts"
+
+export { counted, harmless }
 
 /** How strongly a line is marked on a terminal. */
 export type Tone = "good" | "bad" | "quiet" | "plain" | "alarm"
@@ -19,15 +23,6 @@ const styles = { good: "green", bad: "yellow", quiet: "dim", plain: "reset", ala
 /** A line with colour, or without. */
 export const paint = (line: Line, colour: boolean): string =>
   colour && line.tone !== "plain" ? styleText(styles[line.tone], line.text, { validateStream: false }) : line.text
-
-/** Hostile text made harmless for a terminal: only visible characters, spaces and (optionally) line breaks survive. */
-export const harmless = (text: string, breaks = false): string =>
-  Array.from(text, (character) => {
-    if (character === "\n" && breaks) return "\n"
-    return /[\p{C}\p{Zl}\p{Zp}]/u.test(character) || /[\u200b-\u200f\u202a-\u202e\u2066-\u2069]/u.test(character)
-      ? "\ufffd"
-      : character
-  }).join("")
 
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
 
@@ -59,7 +54,7 @@ const notShown = {
   links: (name: string) => (name === "" ? "links were refused" : `links in the name of ${name} were refused`)
 } as const
 
-const errandInWords = { claim: "your claim of an invite" } as const
+const errandInWords = { claim: "your claim of an invite", connect: "your request to connect" } as const
 
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
 
@@ -201,6 +196,22 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: "bad",
     text: `${errandInWords[event.kind]} ${event.id.slice(0, 8)} came to nothing: ${Rejection.sentence(event.rejection)}`
   }),
+  Discovered: (event) => ({
+    tone: "quiet",
+    text: `@${harmless(event.name)}#${event.identityKey.slice(0, 8)} is in topic ${harmless(event.topic)}; see /discovered`
+  }),
+  MemberLeft: (event) => ({ tone: "quiet", text: `@${harmless(event.name)} has left topic ${harmless(event.topic)}` }),
+  ProfileConflict: (event) => ({
+    tone: "alarm",
+    text: `@${harmless(event.name)} in topic ${harmless(event.topic)}: ${Rejection.sentence(Rejection.make("profile-conflict"))}`
+  }),
+  ConnectAsked: (event) => ({
+    tone: event.rivals > 0 ? "alarm" : "good",
+    text:
+      `${harmless(event.name)} asks to be friends ${whereInWords(event.where)} (its key is proven, its name is its own word` +
+      `${event.rivals > 0 ? `; ${event.rivals} more claim this name` : ""})${event.note === "" ? "" : `: ${harmless(event.note)}`}. ` +
+      `Accept with /accept @${harmless(event.name)}#${event.identityKey.slice(0, 8)}`
+  }),
   NotShown: (event) => ({
     tone: event.what === "alarms" ? "alarm" : "bad",
     text: `${event.count} more ${notShown[event.what](harmless(event.name))} within a minute; they are not shown`
@@ -307,9 +318,6 @@ const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
           `${id.slice(0, 8)}  @${harmless(name)} asks (${bytes(size)}): /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
       )
 
-/** A number of things, in words. */
-export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`
-
 const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   `@${node.name}, key ${node.identityKey}`,
   `${counted(node.friends.length, "friend")}, ${counted(node.requests.length, "open request")}`,
@@ -346,6 +354,12 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
       return heldLines(node)
     case "rules":
       return ruleLines(node)
+    case "topics":
+      return topicLines(node)
+    case "profile":
+      return profileLines(node)
+    case "discovered":
+      return discoveredLines(node, name)
     case "status":
       return statusLines(node)
     case "help":

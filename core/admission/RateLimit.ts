@@ -35,6 +35,7 @@ export const rates = {
   line: [{ capacity: Limits.linesPerMinute, windowMs: 60_000 }],
   opening: [{ capacity: Limits.strangerOpeningsPerMinute, windowMs: 60_000 }],
   reopening: [{ capacity: Limits.friendOpeningsMax, windowMs: Limits.friendOpeningsWindowMs }],
+  meeting: [{ capacity: Limits.topicMeetingsPerMinute, windowMs: 60_000 }],
   violation: [{ capacity: Limits.violationsMax, windowMs: Limits.violationWindowMs }]
 } satisfies Record<string, ReadonlyArray<Rate>>
 export type Budget = keyof typeof rates

@@ -36,6 +36,18 @@ export type Question =
       readonly guest: boolean
     }
   | {
+      /** A request to connect, from a session that has proven its key. */
+      readonly kind: "connect"
+      readonly retired: boolean
+      /** Whether the same peer's request is recorded already. */
+      readonly again: boolean
+      /** Whether it comes from a topic that we are in. */
+      readonly inTopic: boolean
+      readonly nameValid: boolean
+      readonly openRequests: number
+      readonly openRequestsOfName: number
+    }
+  | {
       /** A numbered message on the session of a friend. */
       readonly kind: "message"
       readonly needs: Capability | "none"
@@ -104,6 +116,14 @@ export const decide = (question: Question): Verdict => {
         return refuse("friendship-pending", "", Limits.retryPauseMs)
       }
       return refuse("not-a-friend")
+    case "connect":
+      if (question.retired) return refuse("key-retired")
+      if (question.again) return admitted
+      if (!question.inTopic) return refuse("not-a-friend")
+      if (!question.nameValid) return refuse("name-invalid")
+      if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
+      if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
+      return admitted
     case "message":
       if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
       if (!question.conversationKnown) return refuse("unknown-conversation")

@@ -54,6 +54,8 @@ export interface Unsigned {
 export interface Profile extends Unsigned {
   /** As it goes over a session, base64url; sealed in a secret topic. */
   readonly wire: string
+  /** How it is named in an exchange of what is known. */
+  readonly mark: string
 }
 
 const Body = Schema.Struct({
@@ -95,7 +97,10 @@ const sealed = (crypto: CryptoShape, topic: Topic.Topic, hash: string, body: Uin
   return concat(nonce, crypto.aes256GcmSeal(keys.seal, nonce, utf8(hash), body))
 }
 
-const opened = (crypto: CryptoShape, topic: Topic.Topic, hash: string, wire: Uint8Array): Uint8Array | undefined => {
+/** What reading a profile needs of the engine: nothing that draws or holds a secret. */
+export type Reads = Pick<CryptoShape, "sha256" | "hkdfSha256" | "aes256GcmOpen" | "ed25519ValidKey" | "ed25519Verify">
+
+const opened = (crypto: Reads, topic: Topic.Topic, hash: string, wire: Uint8Array): Uint8Array | undefined => {
   const keys = Topic.sealingKeys(crypto.hkdfSha256, topic)
   if (keys === undefined) return wire
   return crypto.aes256GcmOpen(keys.seal, wire.slice(0, 12), utf8(hash), wire.slice(12))
@@ -106,7 +111,8 @@ export const sign = (crypto: CryptoShape, keys: Keys.LocalKeys, topic: Topic.Top
   const signature = Base64url.encode(Statement.sign(crypto, keys, statementOf(profile)))
   const { content, expiresMs: expires, identityKey: identity, issuedMs: issued, swarmKey: swarm, version } = profile
   const body = { topic: profile.topic, identity, swarm, version, issued, expires, content, signature }
-  return { ...profile, wire: Base64url.encode(sealed(crypto, topic, profile.topic, utf8(JSON.stringify(body)))) }
+  const mark = Topic.mark(crypto.sha256, topic, keys.identityKey)
+  return { ...profile, mark, wire: Base64url.encode(sealed(crypto, topic, profile.topic, utf8(JSON.stringify(body)))) }
 }
 
 const refuse = (code: Rejection.Code, detail = "") => Result.fail(Rejection.make(code, detail))
@@ -120,7 +126,7 @@ const isTimely = ({ expires, issued }: typeof Body.Type, nowMs: number): boolean
  * under the topic's key), `profile-malformed`, `profile-misplaced` (of another topic), `profile-stale`, `profile-forged`.
  */
 export const read = (
-  crypto: CryptoShape,
+  crypto: Reads,
   topic: Topic.Topic,
   hash: string,
   wire: string,
@@ -150,12 +156,13 @@ export const read = (
     expiresMs: expires,
     content
   }
+  const mark = Topic.mark(crypto.sha256, topic, Keys.keyBytes(identity.success))
   return Statement.verify(
     crypto,
     identity.success,
     statementOf(unsigned),
     signed,
-    { ...unsigned, wire },
+    { ...unsigned, wire, mark },
     "profile-forged"
   )
 }

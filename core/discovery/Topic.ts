@@ -21,10 +21,10 @@ export interface Topic {
   readonly secret: Redacted.Redacted<string> | null
 }
 
-/** A topic we have joined. The key is plain only here, in what is stored beside the identity's own secrets. */
+/** A topic we have joined; its key is written out by this Schema alone, into the records. */
 export const Joined = Schema.Struct({
   name: Schema.String,
-  key: Schema.NullOr(Schema.String),
+  key: Schema.NullOr(Schema.RedactedFromValue(Schema.String, { label: "topic key" })),
   /** Rendezvous hash, base64url. */
   hash: Schema.String,
   sinceMs: Schema.Int,
@@ -64,7 +64,7 @@ export const secretOf = (
 /** A stored topic as a topic. */
 export const of = ({ key, name }: Pick<Joined, "key" | "name">): Topic => ({
   name,
-  secret: key === null ? null : Redacted.make(key, { label: "topic key" })
+  secret: key
 })
 
 type Sha256 = (bytes: Uint8Array) => Uint8Array

@@ -35,7 +35,7 @@ export interface LocalKeys {
 
 /** Admits an identity key: one spelling, and a valid point as every engine must see it. */
 export const remoteIdentityKey = (
-  crypto: CryptoShape,
+  crypto: Pick<CryptoShape, "ed25519ValidKey">,
   text: string
 ): Result.Result<RemoteIdentityKey, Rejection.Rejection> => {
   const bytes = Base64url.decodeExact(text, 32)

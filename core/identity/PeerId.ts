@@ -13,12 +13,12 @@ import { keyBytes, type RemoteIdentityKey } from "./Keys.ts"
 export type PeerId = string & Brand.Brand<"PeerId">
 
 /** SHA-256 over the labelled identity key. */
-export const of = (crypto: CryptoShape, key: RemoteIdentityKey): PeerId =>
+export const of = (crypto: Pick<CryptoShape, "sha256">, key: RemoteIdentityKey): PeerId =>
   hex(crypto.sha256(Transcript.encode("wop/3 peer id", [keyBytes(key)]))) as PeerId
 
 /** The first 8 digits, for one's own screen only. */
 export const short = (id: PeerId): string => id.slice(0, 8)
 
 /** The topic under which the holder of an identity key is found: SHA-256 over the labelled key, 32 bytes. */
-export const topicOf = (crypto: CryptoShape, identityKey: Uint8Array): Uint8Array =>
+export const topicOf = (crypto: Pick<CryptoShape, "sha256">, identityKey: Uint8Array): Uint8Array =>
   crypto.sha256(Transcript.encode("wop/3 rendezvous", [identityKey]))

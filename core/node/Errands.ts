@@ -23,7 +23,13 @@ interface Kind<E extends Errand.Errand> {
   readonly turnedAwayAs: Rejection.Code
 }
 const kinds: { readonly [K in Errand.Errand["kind"]]: Kind<Extract<Errand.Errand, { readonly kind: K }>> } = {
-  claim: { words: () => [], turnedAwayAs: "not-a-friend" }
+  claim: { words: () => [], turnedAwayAs: "not-a-friend" },
+  connect: {
+    words: ({ self }, { id, in: topic, note }) => [
+      { kind: "ConnectRequest", id, name: self.name, ...(note === "" ? {} : { note }), topic }
+    ],
+    turnedAwayAs: "not-a-friend"
+  }
 }
 
 /** Adds an errand; it is dialled in the same turn. Refused with `errands-full`. */
@@ -56,7 +62,7 @@ const say = (
   const opened = Guests.openedAt(state, connection)
   if (opened === undefined) return [state, []]
   const messages = errands
-    .flatMap((errand) => kinds[errand.kind].words(state, errand, opened, turn))
+    .flatMap((errand) => (kinds[errand.kind] as Kind<Errand.Errand>).words(state, errand, opened, turn))
     .map((message) => ({ message }))
   return [state, messages.length === 0 ? [] : [{ _tag: "Transmit", connection, messages }]]
 }

@@ -235,7 +235,7 @@ const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Ste
 }
 
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
-const befriend = (
+export const befriend = (
   state: State.State,
   friend: Roster.Friend,
   by: "operator" | "rule" | "peer",
@@ -243,7 +243,7 @@ const befriend = (
 ): State.Stepped => {
   const { peerId } = friend
   const before = Table.get(state.durable.roster.friends, peerId)
-  const swarmKey = before?.swarmKey
+  const swarmKey = friend.swarmKey ?? before?.swarmKey
   // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
   const { agreementKey, knowsKey = state.self.identityKey } = friend
   const asksAgain = before?.standing === "Friend" && by === "rule"

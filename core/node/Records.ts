@@ -13,6 +13,8 @@ import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
+import * as Profile from "../discovery/Profile.ts"
+import * as Topic from "../discovery/Topic.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Errand from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
@@ -50,7 +52,9 @@ const shapes = {
   spents: Allowance.Spent,
   holdRules: HoldRule.HoldRule,
   unshown: Entry,
-  errands: Errand.Errand
+  errands: Errand.Errand,
+  topics: Topic.Joined,
+  profile: Profile.Content
 } as const
 type PlainCodec = Schema.Codec<unknown, unknown>
 export type Collection = keyof typeof shapes
@@ -58,7 +62,8 @@ export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 
 /** Collections whose values hold something redacted: only their own Schema writes it out. */
 const printers: Readonly<Partial<Record<Collection, (value: unknown) => string>>> = {
-  errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands))
+  errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands)),
+  topics: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.topics))
 }
 
 /** A stored value is the JSON of a value of the table: every other shape is plain, so there is nothing to encode. */
@@ -92,7 +97,9 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   spents: durable.spents,
   holdRules: durable.holdRules,
   unshown: durable.unshown,
-  errands: durable.errands
+  errands: durable.errands,
+  topics: durable.topics,
+  profile: durable.profile
 })
 
 /** A state of the tables in `tables`; the inverse of `tablesOf`. */
@@ -113,7 +120,9 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     spents: table("spents"),
     holdRules: table("holdRules"),
     unshown: table("unshown"),
-    errands: table("errands")
+    errands: table("errands"),
+    topics: table("topics"),
+    profile: table("profile")
   }
 }
 
@@ -163,7 +172,9 @@ export const settled = (durable: Durable): Durable => {
     spents: Table.settled(durable.spents),
     holdRules: Table.settled(durable.holdRules),
     unshown: Table.settled(durable.unshown),
-    errands: Table.settled(durable.errands)
+    errands: Table.settled(durable.errands),
+    topics: Table.settled(durable.topics),
+    profile: Table.settled(durable.profile)
   }
 }
 

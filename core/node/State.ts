@@ -17,6 +17,9 @@ import * as Inbox from "../delivery/Inbox.ts"
 import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
+import type { Presence } from "../discovery/Presence.ts"
+import type { Content } from "../discovery/Profile.ts"
+import type { Joined } from "../discovery/Topic.ts"
 import type { Errands } from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
@@ -81,6 +84,10 @@ export interface Durable {
   readonly holdRules: HoldRules
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Table.Table<Entry>
+  /** The topics we are in, by hash. */
+  readonly topics: Table.Table<Joined>
+  /** One entry, `own`: what we say of ourselves in topics; absent until the operator says something. */
+  readonly profile: Table.Table<Content>
   /** Whom we want to reach who is no friend yet, and what for. */
   readonly errands: Errands
 }
@@ -129,6 +136,24 @@ export interface Guest {
 }
 
 type Received = Extract<Input, { readonly _tag: "Received" }>
+
+/** A topic that we have left: who is still to be told, and with which last profile. */
+export interface Leaving {
+  readonly joined: Joined
+  readonly wire: string | undefined
+  readonly keys: ReadonlyArray<string>
+  readonly untilMs: number
+}
+
+/** How far two ends of a link have told each other of one topic. */
+export interface Exchange {
+  readonly connection: string
+  readonly topic: string
+  readonly saidMs: number | undefined
+  readonly heardMs: number | undefined
+  /** Messages with profiles that came since we said hello. */
+  readonly profiles: number
+}
 
 /** An answer that leaves at its time, whatever it says. */
 export interface Later {
@@ -185,6 +210,14 @@ export interface Passing {
   readonly newsDueMs: number
   /** Sessions of identities that are no friends, by link. */
   readonly guests: HashMap.HashMap<string, Guest>
+  /** What we know of each topic we are in, by hash. */
+  readonly topics: HashMap.HashMap<string, Presence>
+  /** Topics we have left, while members are told. */
+  readonly leaving: HashMap.HashMap<string, Leaving>
+  /** How far we have told each other of a topic, by link and topic (`exchangeKey`). */
+  readonly exchanges: HashMap.HashMap<string, Exchange>
+  /** Answers that we never asked for. */
+  readonly unasked: number
   /** Answers that wait for their time, the first due first. */
   readonly later: ReadonlyArray<Later>
 }
@@ -210,7 +243,9 @@ export const emptyDurable: Durable = {
   spents: Table.empty(),
   holdRules: Table.empty(),
   unshown: Table.empty(),
-  errands: Table.empty()
+  errands: Table.empty(),
+  topics: Table.empty(),
+  profile: Table.empty()
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
@@ -238,7 +273,11 @@ export const start = (
     announced: new Set(),
     newsDueMs: 0,
     guests: HashMap.empty(),
-    later: []
+    later: [],
+    topics: HashMap.empty(),
+    leaving: HashMap.empty(),
+    exchanges: HashMap.empty(),
+    unasked: 0
   }
 })
 

@@ -18,6 +18,7 @@ import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Members from "./Members.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
 import * as Posting from "./Posting.ts"
@@ -26,6 +27,7 @@ import * as Sending from "./Sending.ts"
 import * as Stalling from "./Stalling.ts"
 import * as State from "./State.ts"
 import * as Telling from "./Telling.ts"
+import * as Topics from "./Topics.ts"
 import * as Visiting from "./Visiting.ts"
 
 /** One input → the next state, and what is wanted from the world once it is committed. */
@@ -54,16 +56,23 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
       return State.chain(
         state,
         (current) => Connecting.opened(current, input, turn),
-        (current) => Errands.onOpened(current, input, turn)
+        (current) => Errands.onOpened(current, input, turn),
+        (current) => Members.onOpened(current, input, turn)
       )
     case "Received":
       return Visiting.arrive(state, input, turn)
     case "LinkRefused":
       return Connecting.linkRefused(state, input)
     case "Closed":
-      return Connecting.closed(state, input.connection, input.rejection, turn)
+      return Connecting.closed(Members.closed(state, input.connection), input.connection, input.rejection, turn)
     case "DialEnded":
       return Connecting.dialEnded(state, input.peerId, turn)
+    case "TopicFound":
+      return Topics.onFound(state, input, turn)
+    case "MemberDialed":
+      return Topics.dialed(state, input, turn)
+    case "ProfileSigned":
+      return Topics.onSigned(state, input, turn)
     case "Shown":
       return Answering.onShown(state, input, turn)
     case "Ran":
@@ -89,7 +98,8 @@ const started = (state: State.State, turn: Turn): State.Stepped =>
     (current) => Posting.repost(current, turn),
     (current) => Answering.showAgain(current, turn),
     (current) => tick(current, turn),
-    (current) => sayHello(current, turn)
+    (current) => sayHello(current, turn),
+    (current) => Topics.started(current, turn)
   )
 
 /** Dials friends once after a start, so that what waits for us at them comes at once; the newest, within a bound. */
@@ -125,6 +135,7 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Answering.showAgain(current, turn),
     (current) => Guests.tick(current, turn),
     (current) => Errands.tick(current, turn),
+    (current) => Topics.tick(current, turn),
     (current) => Rotating.announce(current, turn),
     (current) => Rotating.bringNews(current, turn),
     ...waiting.map((peerId) => (current: State.State) => Sending.flush(current, peerId, turn))

@@ -49,6 +49,10 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   ErrandAnswered: "free",
   ErrandRefused: "free",
   NotShown: "free",
+  Discovered: "news",
+  MemberLeft: "news",
+  ProfileConflict: "alarms",
+  ConnectAsked: "free",
   StorageFailed: "free"
 }
 

@@ -11,6 +11,8 @@ import * as Connecting from "./Connecting.ts"
 import * as Errands from "./Errands.ts"
 import * as Guests from "./Guests.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Meeting from "./Meeting.ts"
+import * as Members from "./Members.ts"
 import * as Receiving from "./Receiving.ts"
 import * as State from "./State.ts"
 
@@ -18,7 +20,13 @@ type Received = Extract<Input, { _tag: "Received" }>
 type Take<M> = (state: State.State, opened: State.Opened, message: M, turn: Turn) => State.Stepped
 
 /** The words between identities that need not be friends, and the room that takes each. A new one is one more row. */
-const words: { readonly [K in Message["kind"]]?: Take<Extract<Message, { readonly kind: K }>> } = {}
+const words: { readonly [K in Message["kind"]]?: Take<Extract<Message, { readonly kind: K }>> } = {
+  TopicHello: Members.onHello,
+  Profiles: Members.onProfiles,
+  TopicLeft: Members.onLeft,
+  ConnectRequest: Meeting.onRequest,
+  ConnectResponse: Meeting.onResponse
+}
 
 /** One message of an open session, whoever is on it. */
 export const arrive = (state: State.State, input: Received, turn: Turn): State.Stepped => {

@@ -6,8 +6,9 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
-import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References, Result } from "effect"
-import { type Event, Name, type Node, type Output, Rejection } from "../../core/index.ts"
+import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, Redacted, References, Result } from "effect"
+import { type Event, Name, type Node, type Output, Rejection, Topic } from "../../core/index.ts"
+import { Crypto } from "../../ports/Crypto.ts"
 import * as Commands from "../Commands.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Layers from "../Layers.ts"
@@ -138,14 +139,14 @@ const makeScreen = (json: boolean, interactive: boolean, prompt: Interface): Scr
 
 /** Adds what both sides compare, where an event introduces a key. */
 const withFingerprint = (node: Node.Node, told: Event.Event): Record<string, unknown> =>
-  told._tag === "FriendshipMade" || told._tag === "RequestReceived"
+  told._tag === "FriendshipMade" || told._tag === "RequestReceived" || told._tag === "ConnectAsked"
     ? { ...Present.eventJson(told), fingerprint: node.fingerprint(told.identityKey).words }
     : Present.eventJson(told)
 
 const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
   screen.json(withFingerprint(node, told))
   screen.line(Present.event(told))
-  if (told._tag === "FriendshipMade" || told._tag === "RequestReceived") {
+  if (told._tag === "FriendshipMade" || told._tag === "RequestReceived" || told._tag === "ConnectAsked") {
     screen.line({ tone: "quiet", text: `  compare on another channel: ${node.fingerprint(told.identityKey).words}` })
   }
 }
@@ -165,9 +166,15 @@ type Ending =
   | { readonly kind: "quit" }
   | { readonly kind: "identity"; readonly typed: string; readonly change: Commands.Change }
 
-/** A typed line as it may be repeated: without a recovery key, right or mistyped. */
-const withoutSecret = (typed: string): string =>
-  typed.trim().startsWith("/rotate") ? typed.trim().split(/\s+/).slice(0, 2).join(" ") : typed
+/** A typed line as it may be repeated: without a recovery key or the key of a secret topic, right or mistyped. */
+const withoutSecret = (typed: string): string => {
+  if (typed.trim().startsWith("/rotate")) return typed.trim().split(/\s+/).slice(0, 2).join(" ")
+  return typed.trim().startsWith("/topic") ? typed.replace(/#.*/su, "#…") : typed
+}
+
+/** A secret topic with a key that nobody had before. The name was parsed. */
+const newSecretTopic = (name: string) =>
+  Effect.map(Crypto, (crypto) => Result.getOrThrow(Topic.secretOf(name, crypto.randomBytes(16))))
 
 /** Carries out one typed line. Gives how the node should end, if it should. */
 const onLine = Effect.fnUntraced(function* (
@@ -191,6 +198,16 @@ const onLine = Effect.fnUntraced(function* (
       screen.json({ event: "reply", line: withoutSecret(typed), ok: false, code: "usage", why: parsed.message })
       screen.line({ tone: "bad", text: Present.harmless(parsed.message, true) })
       return undefined
+    case "secret-topic": {
+      const secret = Redacted.value(yield* newSecretTopic(parsed.name))
+      screen.json({ event: "reply", line: typed, ok: true, topic: secret })
+      screen.line({ tone: "good", text: `/topic join ${secret}` })
+      screen.line({
+        tone: "quiet",
+        text: "whoever holds this line finds and reads the topic; give it to its members only"
+      })
+      return undefined
+    }
     case "question": {
       const described = yield* node.describe
       const lines = Present.answer(described, parsed.question, parsed.name)
@@ -200,7 +217,7 @@ const onLine = Effect.fnUntraced(function* (
       return undefined
     }
     case "command":
-      replied(screen, typed, yield* node.command(parsed.command))
+      replied(screen, withoutSecret(typed), yield* node.command(parsed.command))
       return undefined
   }
 })

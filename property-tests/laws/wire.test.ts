@@ -337,6 +337,11 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Greeting: ["streams", "run"],
   Resume: ["id", "offset", "upTo"],
   Skip: ["stream", "from", "to"],
+  TopicHello: ["topic", "have"],
+  Profiles: ["topic", "profiles"],
+  TopicLeft: ["topic", "profile"],
+  ConnectRequest: ["id", "name"],
+  ConnectResponse: ["id", "outcome"],
   Ping: ["nonce"],
   Pong: ["nonce"],
   Close: ["code"]

@@ -203,6 +203,15 @@ export class Network {
     })
   }
 
+  /** Tells who announces a topic, as the network knows it when the answer is there; nobody, where the weather is bad. */
+  lookUp(guest: Guest, topic: string, done: (keys: ReadonlyArray<string>) => void): void {
+    const answers = !this.#chance.happens(this.weather.dialFails)
+    this.#clock.after(this.#chance.whole(100, 1_500), () => {
+      const found = answers && this.#guests.has(guest) ? this.#find(guest, { kind: "topic", name: topic }) : []
+      done([...new Set(found.map((other) => other.swarmKey))].sort())
+    })
+  }
+
   #find(guest: Guest, { kind, name }: Target): ReadonlyArray<Guest> {
     const own = this.#guests.get(guest)
     return [...((kind === "key" ? this.#byKey : this.#byTopic).get(name) ?? [])].filter((other) => {
