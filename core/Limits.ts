@@ -241,9 +241,12 @@ export const profilesPerMessageMax = 8
 export const profileMessagesMax = 4
 /** How soon a hello of a topic is answered again on one link. */
 export const topicHelloAgainMs = 10_000
-/** Members that are told at once when we leave a topic or change our profile, and how long that may take. */
+/** Members that are told at once when we change our profile. */
 export const topicToldMax = 8
-export const topicFarewellMs = 15_000
+/** Members that are told when we leave a topic, how long that may take, and how often those not reached are tried again. */
+export const topicLeaveToldMax = 32
+export const topicFarewellMs = 60_000
+export const topicFarewellAgainMs = 10_000
 /** Last words of members that left, kept for those who have not heard them. */
 export const topicFarewellsMax = 16
 /** Code points of the note with a request to connect. */
@@ -251,7 +254,7 @@ export const connectNoteMax = 280
 /** How long a request that waits for its receiver's operator is not made again: they answer by a dial of their own. */
 export const connectAgainMs = 600_000
 /** How long a profile may be good for; its owner signs a new one when half of that is over. */
-export const profileAgeMs = 86_400_000
+export const profileAgeMs = 21_600_000
 /** Code points of the description in a profile, and its tags. */
 export const profileDescriptionMax = 500
 export const profileTagsMax = 16

@@ -80,6 +80,12 @@ export const foundAlso = (presence: Presence, keys: ReadonlyArray<string>, entro
   return { ...presence, found, looking: false }
 }
 
+/** Somebody is heard of, and waits to be met like those that were found. */
+export const heardOf = (presence: Presence, key: string): Presence =>
+  HashMap.has(presence.tried, key) || presence.found.includes(key) || presence.found.length >= Limits.topicFoundMax
+    ? presence
+    : { ...presence, found: [...presence.found, key] }
+
 /** Somebody is to be met next, whether we have tried lately or not. */
 export const seek = (presence: Presence, keys: ReadonlyArray<string>): Presence => ({
   ...presence,

@@ -104,13 +104,9 @@ export const onOpened = (state: State.State, opened: State.Opened, turn: Turn): 
   if (Guests.openedAt(state, connection) === undefined) return [state, []]
   const swarmKey = opened.peer.value.swarmKey as string
   const topics = [...state.passing.topics].filter(([, { dials }]) => HashMap.has(dials, swarmKey)).map(([hash]) => hash)
-  const left = [...HashMap.values(state.passing.leaving)].filter(({ keys }) => keys.includes(swarmKey))
   return State.chain(
     state,
-    ...topics.sort().map((hash) => (current: State.State) => sayHello(current, connection, hash, turn)),
-    ...left.map(({ joined, wire }) => (current: State.State): State.Stepped => {
-      return wire === undefined ? [current, []] : sayLeft(current, connection, joined.hash, wire)
-    })
+    ...topics.sort().map((hash) => (current: State.State) => sayHello(current, connection, hash, turn))
   )
 }
 
@@ -150,7 +146,7 @@ export const onHello = (state: State.State, opened: State.Opened, message: Topic
   const { connection } = opened
   const { topic } = message
   const known = presence(state, topic)
-  if (known === undefined) return notThere(state, connection)
+  if (known === undefined) return notThere(state, connection, topic)
   const before = exchange(state, connection, topic)
   if (turn.nowMs - (before.heardMs ?? -Infinity) < Limits.topicHelloAgainMs) return [state, []]
   const heard = withExchange(state, { ...before, heardMs: turn.nowMs })
@@ -163,12 +159,13 @@ export const onHello = (state: State.State, opened: State.Opened, message: Topic
   )
 }
 
-/** We are not in that topic: to a guest that is no more than to any stranger. */
-const notThere = (state: State.State, connection: string): State.Stepped => {
-  const guest = Guests.at(state, connection)
-  if (guest === undefined || Guests.errandsOf(state, guest.opened).length > 0) return [state, []]
-  return Guests.turnOut(state, connection, Rejection.make("not-a-friend"))
-}
+/** We are not in that topic, and who believes it hears so; a guest that came for nothing else has no reason to stay. */
+const notThere = (state: State.State, connection: string, topic: string): State.Stepped =>
+  State.chain(
+    state,
+    (current) => [current, [say(connection, { kind: "TopicLeft", topic })]],
+    (current) => endIfIdle(current, connection)
+  )
 
 /** A meeting is over when both have said hello and what the other lacked: the place is free, and who dialled hangs up. */
 const endIfMet = (state: State.State, opened: State.Opened, topic: string, turn: Turn): State.Stepped => {
@@ -198,15 +195,43 @@ export const onProfiles = (state: State.State, opened: State.Opened, message: Pr
   )
 }
 
-/** A member has left, as its last profile says; who says it for itself has also nothing more to say here. */
+/** A member has left, as its last profile says; without one whoever says so speaks for itself alone. */
 export const onLeft = (state: State.State, opened: State.Opened, message: TopicLeft, turn: Turn): State.Stepped => {
-  if (presence(state, message.topic) === undefined) return [state, []]
+  const { profile, topic } = message
+  if (presence(state, topic) === undefined) return [state, []]
   return State.chain(
     state,
-    (current) => takeOne(current, opened, message.topic, message.profile, turn),
-    (current) => [forgetExchange(current, opened.connection, message.topic), []]
+    (current) =>
+      profile === undefined
+        ? absent(current, opened, topic)
+        : takeOne(current, opened, topic, profile, turn),
+    (current) => [forgetExchange(current, opened.connection, topic), []],
+    (current) => endIfIdle(current, opened.connection)
   )
 }
+
+/** The holder of a key is not in a topic: it has proven the key, and says so itself. */
+const absent = (state: State.State, { peer }: State.Opened, topic: string): State.Stepped => {
+  const known = presence(state, topic)
+  const member = known && Directory.member(known.directory, peer.signer.key)
+  const name = Table.get(state.durable.topics, topic)?.name ?? ""
+  if (known === undefined || member === undefined) return [state, []]
+  const about = { peerId: peer.signer.peerId, name: member.profile.content?.name ?? "", topic: name }
+  const directory = Directory.leave(known.directory, peer.signer.key)
+  const ended = Presence.endMeeting({ ...known, directory }, peer.value.swarmKey, undefined)
+  return [withPresence(state, topic, ended), [{ _tag: "Tell", event: { _tag: "MemberLeft", ...about } }]]
+}
+
+/** Whom we took for a member turns us away: it is in none of the topics that we came for. */
+export const onReject = (state: State.State, opened: State.Opened): State.Stepped =>
+  State.chain(
+    state,
+    ...[...HashMap.values(state.passing.exchanges)]
+      .filter(({ connection, heardMs }) => connection === opened.connection && heardMs === undefined)
+      .map(({ topic }) => topic)
+      .sort()
+      .map((topic) => (current: State.State) => absent(current, opened, topic))
+  )
 
 /** What no honest member sends ends a guest's link; a friend's goes on without it. */
 const broken = (
@@ -243,7 +268,13 @@ const takeOne = (state: State.State, opened: State.Opened, hash: string, wire: s
   const told = outcomeOf(opened, joined, known, read.success, outcome)
   const farewells =
     outcome === "left" ? [read.success.value, ...known.farewells].slice(0, Limits.topicFarewellsMax) : known.farewells
-  return [withPresence(state, hash, { ...known, directory, farewells }), told]
+  const learnt = { ...known, directory, farewells }
+  // Whoever is only heard of is to be met: it may not be there at all.
+  const unmet = outcome === "new" && !met
+  return [
+    withPresence(state, hash, unmet ? Presence.heardOf(learnt, read.success.value.swarmKey) : learnt),
+    told
+  ]
 }
 
 const unread = (

@@ -54,6 +54,7 @@ const shapes = {
   unshown: Entry,
   errands: Errand.Errand,
   topics: Topic.Joined,
+  left: Topic.Joined,
   profile: Profile.Content
 } as const
 type PlainCodec = Schema.Codec<unknown, unknown>
@@ -63,7 +64,8 @@ export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 /** Collections whose values hold something redacted: only their own Schema writes it out. */
 const printers: Readonly<Partial<Record<Collection, (value: unknown) => string>>> = {
   errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands)),
-  topics: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.topics))
+  topics: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.topics)),
+  left: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.left))
 }
 
 /** A stored value is the JSON of a value of the table: every other shape is plain, so there is nothing to encode. */
@@ -99,6 +101,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   unshown: durable.unshown,
   errands: durable.errands,
   topics: durable.topics,
+  left: durable.left,
   profile: durable.profile
 })
 
@@ -122,6 +125,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     unshown: table("unshown"),
     errands: table("errands"),
     topics: table("topics"),
+    left: table("left"),
     profile: table("profile")
   }
 }
@@ -174,6 +178,7 @@ export const settled = (durable: Durable): Durable => {
     unshown: Table.settled(durable.unshown),
     errands: Table.settled(durable.errands),
     topics: Table.settled(durable.topics),
+    left: Table.settled(durable.left),
     profile: Table.settled(durable.profile)
   }
 }

@@ -86,6 +86,8 @@ export interface Durable {
   readonly unshown: Table.Table<Entry>
   /** The topics we are in, by hash. */
   readonly topics: Table.Table<Joined>
+  /** Topics that we have left a moment ago: a crash must not keep members from hearing it. */
+  readonly left: Table.Table<Joined>
   /** One entry, `own`: what we say of ourselves in topics; absent until the operator says something. */
   readonly profile: Table.Table<Content>
   /** Whom we want to reach who is no friend yet, and what for. */
@@ -141,7 +143,11 @@ type Received = Extract<Input, { readonly _tag: "Received" }>
 export interface Leaving {
   readonly joined: Joined
   readonly wire: string | undefined
+  /** Transport keys of members that have not been told yet, and of those that have. */
   readonly keys: ReadonlyArray<string>
+  readonly told: ReadonlyArray<string>
+  /** When those are dialled again, and when it is over. */
+  readonly nextMs: number
   readonly untilMs: number
 }
 
@@ -245,6 +251,7 @@ export const emptyDurable: Durable = {
   unshown: Table.empty(),
   errands: Table.empty(),
   topics: Table.empty(),
+  left: Table.empty(),
   profile: Table.empty()
 }
 

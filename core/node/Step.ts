@@ -18,6 +18,7 @@ import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Leaving from "./Leaving.ts"
 import * as Members from "./Members.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
@@ -57,7 +58,8 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
         state,
         (current) => Connecting.opened(current, input, turn),
         (current) => Errands.onOpened(current, input, turn),
-        (current) => Members.onOpened(current, input, turn)
+        (current) => Members.onOpened(current, input, turn),
+        (current) => Leaving.onOpened(current, input)
       )
     case "Received":
       return Visiting.arrive(state, input, turn)

@@ -3,18 +3,18 @@
  * It never reads what a member says; `Members` does. It never dials more at a time, or in a minute, than the pace allows.
  * Leaving is said: to those linked at once, to a few others by a last meeting, and to the rest by what these pass on.
  */
-import { HashMap, Option, Result } from "effect"
+import { HashMap, Result } from "effect"
 import * as Base64url from "../bytes/Base64url.ts"
 import * as Directory from "../discovery/Directory.ts"
 import * as Presence from "../discovery/Presence.ts"
-import type { Content, Profile } from "../discovery/Profile.ts"
+import type { Content } from "../discovery/Profile.ts"
 import * as Topic from "../discovery/Topic.ts"
 import type { RemoteSwarmKey } from "../identity/Keys.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
-import * as Guests from "./Guests.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Leaving from "./Leaving.ts"
 import * as Members from "./Members.ts"
 import type { Output } from "./Output.ts"
 import * as State from "./State.ts"
@@ -49,11 +49,9 @@ export const join = (state: State.State, topic: Topic.Topic, turn: Turn): Outcom
   const hash = Base64url.encode(Topic.rendezvous(turn.sha256, topic))
   if (Table.has(state.durable.topics, hash)) return Result.succeed([state, []])
   if (Table.size(state.durable.topics) >= Limits.topicsMax) return Result.fail(Rejection.make("topics-full"))
-  const left = Option.getOrUndefined(HashMap.get(state.passing.leaving, hash))
-  const version = (left?.joined.version ?? 0) + 1
+  const version = (Table.get(state.durable.left, hash)?.version ?? 0) + 1
   const joined = { name: topic.name, key: topic.secret, hash, sinceMs: turn.nowMs, version }
-  const back = State.withPassing(state, { leaving: HashMap.remove(state.passing.leaving, hash) })
-  return Result.succeed(enter(back, joined, turn))
+  return Result.succeed(enter(Leaving.end(state, hash), joined, turn))
 }
 
 /** The topic an operator means: with its key exactly one, without it the one of that name. */
@@ -75,25 +73,14 @@ export const leave = (state: State.State, topic: Topic.Topic, turn: Turn): Outco
   Result.map(find(state, topic, turn), (joined): State.Stepped => {
     const { hash } = joined
     const presence = Members.presence(state, hash) ?? Presence.begin(turn.nowMs)
-    const told = Directory.members(presence.directory).filter((one) => one.met)
-    const last = { ...joined, version: Math.max(turn.nowMs, joined.version + 1) }
-    const leaving: State.Leaving = {
-      joined: last,
-      wire: undefined,
-      keys: told.slice(0, Limits.topicToldMax).map((one) => one.profile.swarmKey),
-      untilMs: turn.nowMs + Limits.topicFarewellMs
-    }
+    const known = Directory.members(presence.directory).map((one) => one.profile.swarmKey)
     const without = State.withDurable(state, { topics: Table.remove(state.durable.topics, hash) })
-    return [
-      State.withPassing(without, {
-        topics: HashMap.remove(state.passing.topics, hash),
-        leaving: HashMap.set(state.passing.leaving, hash, leaving)
-      }),
-      [
-        { _tag: "WithdrawTopic", topic: hash },
-        { _tag: "SignProfile", joined: last, content: null, issuedMs: turn.nowMs }
-      ]
-    ]
+    const topics = HashMap.remove(state.passing.topics, hash)
+    return State.chain(
+      State.withPassing(without, { topics }),
+      (current) => [current, [{ _tag: "WithdrawTopic", topic: hash }]],
+      (current) => Leaving.begin(current, joined, known, turn)
+    )
   })
 
 /** Says something else of ourselves in every topic. */
@@ -107,8 +94,7 @@ export const setProfile = (state: State.State, content: Content, turn: Turn): St
 
 /** A profile of ours is signed. The newest one is what we say from now on; the last one ends it. */
 export const onSigned = (state: State.State, { profile }: Extract<Input, { _tag: "ProfileSigned" }>, turn: Turn) => {
-  const leaving = Option.getOrUndefined(HashMap.get(state.passing.leaving, profile.topic))
-  if (profile.content === null) return leaving === undefined ? nothing(state) : sayFarewell(state, leaving, profile)
+  if (profile.content === null) return Leaving.onSigned(state, profile)
   const presence = Members.presence(state, profile.topic)
   const joined = Table.get(state.durable.topics, profile.topic)
   if (presence === undefined || joined?.version !== profile.version) return nothing(state)
@@ -128,24 +114,6 @@ export const onSigned = (state: State.State, { profile }: Extract<Input, { _tag:
 
 const nothing = (state: State.State): State.Stepped => [state, []]
 
-/** Everybody linked in the topic hears that we have left, and whom we had met is dialled to hear it. */
-const sayFarewell = (state: State.State, leaving: State.Leaving, { wire }: Profile): State.Stepped => {
-  const { hash } = leaving.joined
-  const signed = { ...leaving, wire }
-  const open = Members.linksIn(state, hash)
-  const linked = new Set(open.map((connection) => Guests.openedAt(state, connection)?.peer.value.swarmKey as string))
-  const away = leaving.keys.filter((key) => !linked.has(key))
-  const told = State.withPassing(state, { leaving: HashMap.set(state.passing.leaving, hash, signed) })
-  return State.chain(
-    told,
-    ...open.map((connection) => (current: State.State) => Members.sayLeft(current, connection, hash, wire)),
-    (current) => [
-      current,
-      away.map((swarmKey): Output => ({ _tag: "DialMember", swarmKey: swarmKey as RemoteSwarmKey }))
-    ]
-  )
-}
-
 /** Looks for members, if that is due. */
 const look = (state: State.State, hash: string, turn: Turn): State.Stepped => {
   const presence = Members.presence(state, hash)
@@ -161,7 +129,7 @@ export const onFound = (
   turn: Turn
 ): State.Stepped => {
   const presence = Members.presence(state, topic)
-  if (presence === undefined) return [state, []]
+  if (presence === undefined) return Leaving.onFound(state, topic, keys)
   const found = Presence.foundAlso(presence, keys, turn.entropy)
   return meet(Members.withPresence(state, topic, found), topic, turn)
 }
@@ -202,7 +170,10 @@ export const dialed = (
 export const started = (state: State.State, turn: Turn): State.Stepped =>
   State.chain(
     state,
-    ...Table.values(state.durable.topics).map((joined) => (current: State.State) => enter(current, joined, turn))
+    ...Table.values(state.durable.topics).map((joined) => (current: State.State) => enter(current, joined, turn)),
+    ...Table.values(state.durable.left).map(
+      (joined) => (current: State.State) => Leaving.begin(current, joined, [], turn)
+    )
   )
 
 const tickOne = (state: State.State, joined: Topic.Joined, turn: Turn): State.Stepped => {
@@ -211,11 +182,11 @@ const tickOne = (state: State.State, joined: Topic.Joined, turn: Turn): State.St
   if (before === undefined) return [state, []]
   const presence = Presence.expire(before, turn.nowMs)
   const isRound = presence.nextRoundMs <= turn.nowMs
-  const known = isRound ? Presence.some(presence, 1, turn.entropy) : []
+  const [known] = isRound ? Presence.some(presence, 1, turn.entropy) : []
   const rounded = isRound
     ? Presence.seek(
         { ...presence, nextRoundMs: turn.nowMs + Limits.topicRoundMs },
-        known.map((one) => one.profile.swarmKey)
+        known === undefined ? [] : [known.profile.swarmKey]
       )
     : presence
   const isOld = presence.own !== undefined && Presence.renewMs(presence.own) <= turn.nowMs
@@ -230,18 +201,16 @@ const tickOne = (state: State.State, joined: Topic.Joined, turn: Turn): State.St
 /** What time brings about in topics. */
 export const tick = (state: State.State, turn: Turn): State.Stepped => {
   if (Table.size(state.durable.topics) === 0 && HashMap.isEmpty(state.passing.leaving)) return [state, []]
-  const leaving = HashMap.filter(state.passing.leaving, ({ untilMs }) => untilMs > turn.nowMs)
-  const over = HashMap.size(leaving) < HashMap.size(state.passing.leaving)
   return State.chain(
-    over ? State.withPassing(state, { leaving }) : state,
+    state,
+    (current) => Leaving.tick(current, turn),
     ...Table.values(state.durable.topics).map((joined) => (current: State.State) => tickOne(current, joined, turn))
   )
 }
 
 /** When something is due in a topic; never if we are in none. */
 export const nextMs = (state: State.State, nowMs: number): number => {
-  let next = Number.POSITIVE_INFINITY
+  let next = Leaving.nextMs(state)
   for (const presence of HashMap.values(state.passing.topics)) next = Math.min(next, Presence.dueMs(presence, nowMs))
-  for (const { untilMs } of HashMap.values(state.passing.leaving)) next = Math.min(next, untilMs)
   return next
 }

@@ -103,6 +103,7 @@ const hear = (state: State.State, input: Received, turn: Turn): State.Stepped =>
       return State.chain(
         counted,
         (current) => Errands.onReject(current, guest.opened, message, turn),
+        (current) => Members.onReject(current, guest.opened),
         (current) => Guests.hangUp(current, connection, null)
       )
     default:

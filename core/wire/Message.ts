@@ -149,8 +149,8 @@ export const Profiles = Schema.Struct({
   topic,
   profiles: Schema.Array(profile).check(Schema.isMaxLength(Limits.profilesPerMessageMax))
 })
-/** The sender has left a topic, and this is its last profile there. */
-export const TopicLeft = Schema.Struct({ kind: Schema.Literal("TopicLeft"), topic, profile })
+/** The sender has left a topic, and this is its last profile there; without one: it is not there, whatever others say. */
+export const TopicLeft = Schema.Struct({ kind: Schema.Literal("TopicLeft"), topic, profile: Schema.optionalKey(profile) })
 /** The sender's operator wants to be friends. The same `id` again is the same request. */
 export const ConnectRequest = Schema.Struct({
   kind: Schema.Literal("ConnectRequest"),

@@ -90,7 +90,10 @@ export const byKind: Kinds = {
     topic: base64url(43),
     profiles: fc.array(fc.nat(400).chain(base64url), { maxLength: 8 })
   }),
-  TopicLeft: fc.record({ kind: kind("TopicLeft"), topic: base64url(43), profile: fc.nat(400).chain(base64url) }),
+  TopicLeft: joined(
+    fc.record({ kind: kind("TopicLeft"), topic: base64url(43) }),
+    fc.record({ profile: fc.nat(400).chain(base64url) }, optional)
+  ),
   ConnectRequest: joined(
     fc.record({ kind: kind("ConnectRequest"), id, name: fc.string({ maxLength: 64 }) }),
     fc.record({ note: fc.string({ maxLength: 280 }), topic: base64url(43) }, optional)

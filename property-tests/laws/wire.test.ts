@@ -339,7 +339,7 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Skip: ["stream", "from", "to"],
   TopicHello: ["topic", "have"],
   Profiles: ["topic", "profiles"],
-  TopicLeft: ["topic", "profile"],
+  TopicLeft: ["topic"],
   ConnectRequest: ["id", "name"],
   ConnectResponse: ["id", "outcome"],
   Ping: ["nonce"],

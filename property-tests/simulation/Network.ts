@@ -164,6 +164,11 @@ export class Network {
     exclude(this.#byTopic, topic, guest)
   }
 
+  /** The transport keys that announce a topic now. */
+  announcers(topic: string): ReadonlyArray<string> {
+    return [...(this.#byTopic.get(topic) ?? [])].map((guest) => guest.swarmKey)
+  }
+
   block(guest: Guest, swarmKey: string): void {
     this.#guests.get(guest)?.blocked.add(swarmKey)
     for (const wire of this.#with(guest)) {
