@@ -55,8 +55,16 @@ export const end = (state: State.State, hash: string): State.State =>
         leaving: HashMap.remove(state.passing.leaving, hash)
       })
 
-const dialAll = (keys: ReadonlyArray<string>): ReadonlyArray<Output> =>
-  keys.map((swarmKey) => ({ _tag: "DialMember", swarmKey: swarmKey as RemoteSwarmKey }))
+/** Tells these: on the link there is, also a friend's, or by a dial. */
+const tellAll = (state: State.State, topic: string, keys: ReadonlyArray<string>): State.Stepped =>
+  State.chain(
+    state,
+    ...keys.map((key) => (current: State.State): State.Stepped => {
+      const connection = Members.linkTo(current, key)
+      const dial: Output = { _tag: "DialMember", swarmKey: key as RemoteSwarmKey }
+      return connection === undefined ? [current, [dial]] : sayOn(current, connection, topic)
+    })
+  )
 
 /** The last profile is signed: everybody linked in the topic hears it, and the others are dialled. */
 export const onSigned = (state: State.State, { topic, wire }: Profile): State.Stepped => {
@@ -65,7 +73,7 @@ export const onSigned = (state: State.State, { topic, wire }: Profile): State.St
   return State.chain(
     withLeaving(state, { ...leaving, wire }),
     ...Members.linksIn(state, topic).map((connection) => (current: State.State) => sayOn(current, connection, topic)),
-    (current) => [current, dialAll(at(current, topic)?.keys ?? [])]
+    (current) => tellAll(current, topic, at(current, topic)?.keys ?? [])
   )
 }
 
@@ -76,10 +84,8 @@ export const onFound = (state: State.State, topic: string, keys: ReadonlyArray<s
   const { told, wire } = leaving
   const room = Math.max(0, Limits.topicLeaveToldMax - told.length - leaving.keys.length)
   const fresh = keys.filter((key) => !told.includes(key) && !leaving.keys.includes(key)).slice(0, room)
-  return [
-    withLeaving(state, { ...leaving, keys: [...leaving.keys, ...fresh] }),
-    wire === undefined ? [] : dialAll(fresh)
-  ]
+  const more = withLeaving(state, { ...leaving, keys: [...leaving.keys, ...fresh] })
+  return wire === undefined ? [more, []] : tellAll(more, topic, fresh)
 }
 
 /** Says on a link that we have left; whoever is on it need not be told again. */
@@ -112,7 +118,7 @@ export const tick = (state: State.State, turn: Turn): State.Stepped =>
         if (leaving.untilMs <= turn.nowMs) return [end(current, leaving.joined.hash), []]
         if (leaving.nextMs > turn.nowMs || leaving.wire === undefined) return [current, []]
         const next = { ...leaving, nextMs: turn.nowMs + Limits.topicFarewellAgainMs }
-        return [withLeaving(current, next), dialAll(leaving.keys)]
+        return tellAll(withLeaving(current, next), leaving.joined.hash, leaving.keys)
       })
   )
 

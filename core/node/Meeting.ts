@@ -253,7 +253,8 @@ export const accept = (
       (current) => [current, made[1]],
       (current) => (link === undefined ? [current, []] : answer(current, link, connect?.id ?? "", "accepted")),
       (current) => become(current, link, friend, turn),
-      (current) => (link === undefined ? Sending.dial(current, friend, turn) : [current, []]),
+      // The link may be ending, and the asker pauses: what waits in the queue is what we dial for until it is heard.
+      (current) => Sending.tellGrants(current, peerId, ["message"], turn),
       // What we ourselves wanted of the same peer is had.
       ...ours.map((one) => (current: State.State) => Errands.end(current, one, null))
     )

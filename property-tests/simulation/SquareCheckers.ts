@@ -17,7 +17,8 @@ export interface Breach {
   readonly what: string
 }
 
-const breachesMax = 20
+/** More breaches of one checker than these are one that goes on. */
+const breachesOfOneMax = 6
 
 export class Sights {
   readonly #report: (breach: Breach) => void
@@ -29,11 +30,13 @@ export class Sights {
   readonly #shown = new Map<string, number>()
   readonly #dials = new Map<string, Array<number>>()
   readonly #houses = new Set<string>()
-  #count = 0
+  readonly #counts = new Map<string, number>()
 
   constructor(report: (breach: Breach) => void) {
     this.#report = (breach) => {
-      if (this.#count++ < breachesMax) report(breach)
+      const count = (this.#counts.get(breach.checker) ?? 0) + 1
+      this.#counts.set(breach.checker, count)
+      if (count <= breachesOfOneMax) report(breach)
     }
   }
 
