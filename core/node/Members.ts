@@ -155,7 +155,7 @@ export const onHello = (state: State.State, opened: State.Opened, message: Topic
     heard,
     (current) => sayHello(current, connection, topic, turn),
     (current) => [current, [say(connection, { kind: "Profiles", topic, profiles })]],
-    (current) => endIfMet(current, opened, topic, turn)
+    (current) => endIfMet(current, opened, topic)
   )
 }
 
@@ -168,7 +168,7 @@ const notThere = (state: State.State, connection: string, topic: string): State.
   )
 
 /** A meeting is over when both have said hello and what the other lacked: the place is free, and who dialled hangs up. */
-const endIfMet = (state: State.State, opened: State.Opened, topic: string, turn: Turn): State.Stepped => {
+const endIfMet = (state: State.State, opened: State.Opened, topic: string): State.Stepped => {
   const { connection, initiator } = opened
   const { heardMs, profiles, saidMs } = exchange(state, connection, topic)
   const known = presence(state, topic)
@@ -187,11 +187,11 @@ export const onProfiles = (state: State.State, opened: State.Opened, message: Pr
   const { connection } = opened
   const before = exchange(state, connection, message.topic)
   if (presence(state, message.topic) === undefined || before.saidMs === undefined) return [state, []]
-  if (before.profiles >= Limits.profileMessagesMax) return broken(state, opened, Rejection.make("guest-flooding"), turn)
+  if (before.profiles >= Limits.profileMessagesMax) return broken(state, opened, Rejection.make("guest-flooding"))
   return State.chain(
     withExchange(state, { ...before, profiles: before.profiles + 1 }),
     ...message.profiles.map((wire) => (current: State.State) => takeOne(current, opened, message.topic, wire, turn)),
-    (current) => endIfMet(current, opened, message.topic, turn)
+    (current) => endIfMet(current, opened, message.topic)
   )
 }
 
@@ -202,9 +202,7 @@ export const onLeft = (state: State.State, opened: State.Opened, message: TopicL
   return State.chain(
     state,
     (current) =>
-      profile === undefined
-        ? absent(current, opened, topic)
-        : takeOne(current, opened, topic, profile, turn),
+      profile === undefined ? absent(current, opened, topic) : takeOne(current, opened, topic, profile, turn),
     (current) => [forgetExchange(current, opened.connection, topic), []],
     (current) => endIfIdle(current, opened.connection)
   )
@@ -237,12 +235,10 @@ export const onReject = (state: State.State, opened: State.Opened): State.Steppe
 const broken = (
   state: State.State,
   { connection, peer }: State.Opened,
-  rejection: Rejection.Rejection,
-  turn: Turn
+  rejection: Rejection.Rejection
 ): State.Stepped => {
   const { peerId } = peer.signer
   const name = `stranger ${PeerId.short(peerId)}`
-  void turn
   return State.chain(
     state,
     (current) => [
@@ -260,7 +256,7 @@ const takeOne = (state: State.State, opened: State.Opened, hash: string, wire: s
   if (joined === undefined || known === undefined || Guests.openedAt(state, opened.connection) === undefined)
     return [state, []]
   const read = Profile.read(turn.pure, Topic.of(joined), hash, wire, turn.nowMs)
-  if (Result.isFailure(read)) return unread(state, opened, read.failure, turn)
+  if (Result.isFailure(read)) return unread(state, opened, read.failure)
   const { identityKey } = read.success.value
   if (State.isOwnKey(state.self, identityKey)) return [state, []]
   const met = opened.peer.signer.key === identityKey
@@ -271,19 +267,11 @@ const takeOne = (state: State.State, opened: State.Opened, hash: string, wire: s
   const learnt = { ...known, directory, farewells }
   // Whoever is only heard of is to be met: it may not be there at all.
   const unmet = outcome === "new" && !met
-  return [
-    withPresence(state, hash, unmet ? Presence.heardOf(learnt, read.success.value.swarmKey) : learnt),
-    told
-  ]
+  return [withPresence(state, hash, unmet ? Presence.heardOf(learnt, read.success.value.swarmKey) : learnt), told]
 }
 
-const unread = (
-  state: State.State,
-  opened: State.Opened,
-  rejection: Rejection.Rejection,
-  turn: Turn
-): State.Stepped => {
-  if (Rejection.isViolation(rejection.code)) return broken(state, opened, rejection, turn)
+const unread = (state: State.State, opened: State.Opened, rejection: Rejection.Rejection): State.Stepped => {
+  if (Rejection.isViolation(rejection.code)) return broken(state, opened, rejection)
   return [state, [refusedOf(opened, rejection)]]
 }
 

@@ -150,7 +150,11 @@ export const Profiles = Schema.Struct({
   profiles: Schema.Array(profile).check(Schema.isMaxLength(Limits.profilesPerMessageMax))
 })
 /** The sender has left a topic, and this is its last profile there; without one: it is not there, whatever others say. */
-export const TopicLeft = Schema.Struct({ kind: Schema.Literal("TopicLeft"), topic, profile: Schema.optionalKey(profile) })
+export const TopicLeft = Schema.Struct({
+  kind: Schema.Literal("TopicLeft"),
+  topic,
+  profile: Schema.optionalKey(profile)
+})
 /** The sender's operator wants to be friends. The same `id` again is the same request. */
 export const ConnectRequest = Schema.Struct({
   kind: Schema.Literal("ConnectRequest"),
@@ -235,6 +239,7 @@ export interface Ignored {
 /** What identities say to each other that need not be friends; `node/Visiting` takes it. */
 const visits = ["TopicHello", "Profiles", "TopicLeft", "ConnectRequest", "ConnectResponse"] as const
 export type Visit = Extract<Message, { readonly kind: (typeof visits)[number] }>
+/** Whether a message needs no friendship. */
 export const isVisit = (message: { readonly kind: string }): message is Visit =>
   visits.some((kind) => kind === message.kind)
 

@@ -188,7 +188,8 @@ describe("7 · discovered peers get nothing", () => {
     const world = makeWorld()
     const [alice, bob] = (await meet(world, "alice", "bob")) as [Actor, Actor]
     await bob.command({ _tag: "SetProfile", content: { name: "bob", description: "new words", tags: [] } })
-    const says = async (actor: Actor) => (await actor.describe()).discovered.find((one) => one.name === "bob")?.description
+    const says = async (actor: Actor) =>
+      (await actor.describe()).discovered.find((one) => one.name === "bob")?.description
     await until("alice has heard", async () => (await says(alice)) === "new words", 5_000)
     const { remains } = alice
     await alice.crash()

@@ -25,8 +25,7 @@ describe("26 · peers in a topic find each other", () => {
       pairs.push(await Promise.all([world.start(one, { transportOf }), world.start(other, { transportOf })]))
     }
     const meet = async ([one, other]: readonly [Actor, Actor], index: number): Promise<number> => {
-      const join = (actor: Actor) =>
-        actor.command({ _tag: "JoinTopic", topic: { name: `pair${index}`, secret: null } })
+      const join = (actor: Actor) => actor.command({ _tag: "JoinTopic", topic: { name: `pair${index}`, secret: null } })
       const startedMs = performance.now()
       const first = join(one)
       await pause((index * 100) / (pairsMax - 1))

@@ -139,7 +139,11 @@ export class Liar extends Sybil {
       { kind: "GrantChanged", stream: id, number: 1, capabilities: ["inject", "message"] },
       { kind: "TopicLeft", topic: hash, profile: this.#forged() ?? "AAAA" },
       { kind: "Profiles", topic: hash, profiles: [this.profile({ topic: "B".repeat(43) }).wire] },
-      { kind: "Profiles", topic: hash, profiles: [this.profile({ content: { name: "other", description: "", tags: [] } }).wire] }
+      {
+        kind: "Profiles",
+        topic: hash,
+        profiles: [this.profile({ content: { name: "other", description: "", tags: [] } }).wire]
+      }
     ]
     this.say(talk, chance.pick(wrong))
   }

@@ -4,7 +4,6 @@
  * It never touches the histories of the simulator's own seeds: topics have operators of their own here.
  * Everything but the checkers is the simulator's: its clock, its network, its houses and their processes.
  */
-import { Redacted, Result } from "effect"
 import { Base64url, type Input, Topic } from "../../core/index.ts"
 import { noonMs } from "../models/Disk.ts"
 import * as Chance from "./Chance.ts"
@@ -14,6 +13,7 @@ import { House, type Plant, type World } from "./House.ts"
 import { calm, Network } from "./Network.ts"
 import type { Taken } from "./Process.ts"
 import { type Breach, Sights } from "./SquareCheckers.ts"
+import { topics } from "./SquareTopics.ts"
 
 const minute = 60_000
 
@@ -22,9 +22,6 @@ export interface SquareOptions {
   readonly nodes: number
   readonly minutes: number
 }
-
-const texts = ["chess", "go", "chess#AQIDBAUGBwgJCgsMDQ4PEA"]
-export const topics: ReadonlyArray<Topic.Topic> = texts.map((text) => Result.getOrThrow(Topic.parse(text)))
 
 /** How long it is quiet before what must have come about is looked at. */
 const quietMinutes = 25
@@ -71,7 +68,14 @@ export class Square {
     const crypto = this.houses[0]!.engine
     for (const topic of topics.slice(0, 2)) {
       const hash = Base64url.encode(Topic.rendezvous(crypto.sha256, topic))
-      const around = { clock: this.clock, network: this.#network, chance: this.#chance.stream(topic.name), crypto, topic, hash }
+      const around = {
+        clock: this.clock,
+        network: this.#network,
+        chance: this.#chance.stream(topic.name),
+        crypto,
+        topic,
+        hash
+      }
       this.#prowl(new Liar(around), around.chance)
     }
     this.clock.runUntil(noonMs + this.#options.minutes * minute)
@@ -111,24 +115,35 @@ export class Square {
   }
 
   #act(house: House, chance: Chance.Chance): void {
-    if (!house.isUp) return house.start()
-    switch (chance.pick(["join", "join", "leave", "say", "crash", "stop", "connect", "connect"] as const)) {
+    const what = chance.pick(["join", "join", "leave", "say", "crash", "stop", "connect", "connect"] as const)
+    if (!house.isUp) house.start()
+    else if (what === "stop") house.stop()
+    else if (what === "crash") {
+      house.crash(
+        chance.pick([{ kind: "before the commit" }, { kind: "after the commit", performs: 1 }] as const),
+        minute
+      )
+    } else for (const command of this.#wish(what, chance)) this.#command(house, command)
+  }
+
+  /** What an operator types, if anything. */
+  #wish(what: "join" | "leave" | "say" | "connect", chance: Chance.Chance): ReadonlyArray<Input.Command> {
+    const topic = chance.pick(topics)
+    const other = chance.pick(this.houses)
+    switch (what) {
       case "join":
-        return this.#command(house, { _tag: "JoinTopic", topic: chance.pick(topics) })
+        return [{ _tag: "JoinTopic", topic }]
       case "leave":
-        return this.#command(house, { _tag: "LeaveTopic", topic: chance.pick(topics) })
+        return [{ _tag: "LeaveTopic", topic }]
       case "say": {
-        const content = { name: house.name, description: `word ${chance.whole(0, 999)}`, tags: [] }
-        return this.#command(house, { _tag: "SetProfile", content })
+        const description = `word ${chance.whole(0, 999)}`
+        return [{ _tag: "SetProfile", content: { name: "somebody", description, tags: [] } }]
       }
-      case "crash":
-        return house.crash(chance.pick([{ kind: "before the commit" }, { kind: "after the commit", performs: 1 }]), minute)
-      case "stop":
-        return house.stop()
       case "connect": {
-        const other = chance.pick(this.houses)
         const keyPrefix = other.identityKey.slice(0, 12)
-        if (other !== house) this.#command(house, { _tag: "Connect", name: other.name, keyPrefix, topic: "", note: "" })
+        return [other.name, "somebody"].map(
+          (name) => ({ _tag: "Connect", name, keyPrefix, topic: "", note: "" }) as const
+        )
       }
     }
   }
@@ -147,6 +162,3 @@ export class Square {
     }
   }
 }
-
-/** The key of the secret topic, which must not be seen anywhere. */
-export const secretKey = Redacted.value(topics[2]!.secret!)

@@ -10,7 +10,7 @@ import * as Table from "../../core/Table.ts"
 import type { House } from "./House.ts"
 import type { Network } from "./Network.ts"
 import type { Taken } from "./Process.ts"
-import { secretKey, topics } from "./Square.ts"
+import { secretKey, topics } from "./SquareTopics.ts"
 
 export interface Breach {
   readonly checker: "ungranted" | "gone" | "rolled back" | "bounded" | "forged" | "found" | "discreet" | "sparing"
@@ -53,7 +53,10 @@ export class Sights {
     if (taken.stored === "never") return
     for (const output of taken.outputs) {
       if (output._tag === "SignProfile") {
-        this.#signed.set(`${house.identityKey} ${output.joined.hash} ${output.joined.version}`, JSON.stringify(output.content))
+        this.#signed.set(
+          `${house.identityKey} ${output.joined.hash} ${output.joined.version}`,
+          JSON.stringify(output.content)
+        )
       }
       if (output._tag === "DialMember") this.#sparing(house, nowMs)
     }
@@ -106,7 +109,8 @@ export class Sights {
   #member(house: House, hash: string, { content, identityKey, version }: Directory.Member["profile"]): void {
     const key = `${house.name} ${house.lives} ${hash} ${identityKey}`
     const highest = this.#shown.get(key) ?? 0
-    if (version < highest) this.#report({ checker: "rolled back", what: `${house.name} shows version ${version} again` })
+    if (version < highest)
+      this.#report({ checker: "rolled back", what: `${house.name} shows version ${version} again` })
     this.#shown.set(key, Math.max(highest, version))
     if (!this.#houses.has(identityKey)) return
     if (this.#signed.get(`${identityKey} ${hash} ${version}`) === JSON.stringify(content)) return

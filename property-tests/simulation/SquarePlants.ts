@@ -4,7 +4,7 @@
  */
 import { HashMap } from "effect"
 import type { Input, Output, State } from "../../core/index.ts"
-import * as Members from "../../core/node/Members.ts"
+import type * as Members from "../../core/node/Members.ts"
 import * as Table from "../../core/Table.ts"
 import type { Plant } from "./House.ts"
 import type { Breach } from "./SquareCheckers.ts"
@@ -70,7 +70,9 @@ export const squarePlants: ReadonlyArray<SquarePlant> = [
       outputs.filter(
         (one) =>
           one._tag !== "Transmit" ||
-          !one.messages.some((message) => "message" in message && ["TopicLeft", "Reject"].includes(message.message.kind))
+          !one.messages.some(
+            (message) => "message" in message && ["TopicLeft", "Reject"].includes(message.message.kind)
+          )
       )
     ])
   },
@@ -121,7 +123,11 @@ export const squarePlants: ReadonlyArray<SquarePlant> = [
     plant: {
       step: (step) =>
         ((state, input, turn) =>
-          step(state, input, { ...turn, entropy: turn.entropy, pure: { ...turn.pure, ed25519Verify: () => true } })) as Step
+          step(state, input, {
+            ...turn,
+            entropy: turn.entropy,
+            pure: { ...turn.pure, ed25519Verify: () => true }
+          })) as Step
     }
   },
   {
@@ -137,7 +143,10 @@ export const squarePlants: ReadonlyArray<SquarePlant> = [
     plant: after(([state, outputs]) => {
       const topics = Table.pairs(state.durable.topics)
         .filter(([, one]) => one.key !== null && !one.name.includes("#"))
-        .reduce((table, [key, one]) => Table.set(table, key, { ...one, name: `chess#AQIDBAUGBwgJCgsMDQ4PEA` }), state.durable.topics)
+        .reduce(
+          (table, [key, one]) => Table.set(table, key, { ...one, name: `chess#AQIDBAUGBwgJCgsMDQ4PEA` }),
+          state.durable.topics
+        )
       return [topics === state.durable.topics ? state : { ...state, durable: { ...state.durable, topics } }, outputs]
     })
   },

@@ -11,8 +11,9 @@ import { Clock } from "./Clock.ts"
 import { Sybil } from "./Crowd.ts"
 import { House, type World } from "./House.ts"
 import { calm, Network } from "./Network.ts"
-import { Square, topics } from "./Square.ts"
+import { Square } from "./Square.ts"
 import { squarePlants } from "./SquarePlants.ts"
+import { topics } from "./SquareTopics.ts"
 
 describe("the square", () => {
   it("holds for ten seeds", () => {
@@ -24,7 +25,8 @@ describe("the square", () => {
     it(`finds a planted bug (${name}): ${says}`, () => {
       const checkers = new Set<string>()
       for (let seed = 1; seed <= 6 && !checkers.has(foundBy); seed++) {
-        for (const { checker } of new Square({ seed, nodes: 4, minutes: 40 }, plant).run().breaches) checkers.add(checker)
+        for (const { checker } of new Square({ seed, nodes: 4, minutes: 40 }, plant).run().breaches)
+          checkers.add(checker)
       }
       expect([...checkers]).toContain(foundBy)
     }, 600_000)
@@ -69,7 +71,7 @@ describe("ten thousand made-up keys in a topic", () => {
     const crowd = Array.from({ length: 10_000 }, () => new Sybil(around))
     // Some of them call, all the time.
     const call = () =>
-      clock.after(500, () => {
+      clock.after(3_000, () => {
         const victim = around.chance.pick([early, friend, late]).process?.swarmKey
         if (victim !== undefined) around.chance.pick(crowd).visit(victim)
         call()

@@ -101,9 +101,13 @@ describe("a topic", () => {
     await Promise.all([alice.wait("bob", discovered("bob"), 15_000), bob.wait("alice", discovered("alice"), 15_000)])
     await Promise.all([does(alice, "/connect @bob"), does(bob, "/connect @alice")])
     for (const node of [alice, bob]) await node.wait("the friendship", (told) => told.event === "friendship", 30_000)
-    await until("both name one friend", async () => {
-      const lines = await Promise.all([linesOf(alice, "/friends"), linesOf(bob, "/friends")])
-      return lines.every((text) => text.split("\n").length === 1 && text.includes("connected"))
-    }, 20_000)
+    await until(
+      "both name one friend",
+      async () => {
+        const lines = await Promise.all([linesOf(alice, "/friends"), linesOf(bob, "/friends")])
+        return lines.every((text) => text.split("\n").length === 1 && text.includes("connected"))
+      },
+      20_000
+    )
   }, 90_000)
 })
