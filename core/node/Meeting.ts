@@ -132,7 +132,9 @@ export const onRequest = (
     return State.chain(
       state,
       (current) => answer(current, opened, request.id, "refused", Rejection.isTold(code) ? code : "not-a-friend"),
-      (current) => Guests.hangUp(current, opened.connection, null)
+      // Where we want something of it ourselves, the link stays for that.
+      (current) =>
+        Guests.errandsOf(current, opened).length > 0 ? [current, []] : Guests.hangUp(current, opened.connection, null)
     )
   }
   if (facts.again) return answer(state, opened, request.id, "asked")
