@@ -261,6 +261,52 @@ export const jobsRememberedMax = 64
 export const intentAgeMs = 604_800_000
 /** What was carried out so, and is remembered for as long as its file could be found again. */
 export const intentsRememberedMax = 1_024
+/** Topics that one node is in at one time. */
+export const topicsMax = 16
+/** Members of a topic that were met first and stay, and newcomers beside them. */
+export const topicSettledMax = 256
+export const topicNewcomersMax = 256
+/** Keys of a topic of which it is remembered that nothing up to a version counts any more. */
+export const topicMarksMax = 1_024
+/** Members of one topic that we meet at one time, and in a minute: a crowd costs time, not links. */
+export const topicDialsMax = 8
+export const topicMeetingsPerMinute = 60
+/** How long one meeting may take, dial included. */
+export const topicMeetingMs = 20_000
+/** Longest pause between two looks for members of a topic. */
+export const topicLookPauseMaxMs = 300_000
+/** How often one member that is known is met again, to compare what is known. */
+export const topicRoundMs = 60_000
+/** Transport keys that wait to be met in one topic, those that were tried lately, and for how long that counts. */
+export const topicFoundMax = 1_024
+export const topicTriedMax = 8_192
+export const topicTriedMs = 3_600_000
+/** Members named in one hello of a topic, and profiles in one message. */
+export const topicHaveMax = 64
+export const profilesPerMessageMax = 8
+/** Messages with profiles that are read on one link for one hello of ours: each profile is a signature to be checked. */
+export const profileMessagesMax = 4
+/** How soon a hello of a topic is answered again on one link. */
+export const topicHelloAgainMs = 10_000
+/** Members that are told at once when we change our profile. */
+export const topicToldMax = 8
+/** Members that are told when we leave a topic, how long that may take, and how often those not reached are tried again. */
+export const topicLeaveToldMax = 32
+export const topicFarewellMs = 60_000
+export const topicFarewellAgainMs = 10_000
+/** Last words of members that left, kept for those who have not heard them. */
+export const topicFarewellsMax = 16
+/** Code points of the note with a request to connect. */
+export const connectNoteMax = 280
+/** How long a request that waits for its receiver's operator is not made again: they answer by a dial of their own. */
+export const connectAgainMs = 600_000
+/** How long a profile may be good for; its owner signs a new one when half of that is over. */
+export const profileAgeMs = 21_600_000
+/** Code points of the description in a profile, and its tags. */
+export const profileDescriptionMax = 500
+export const profileTagsMax = 16
+/** Characters (base64url) of a profile as it is passed on: content in the widest letters, keys, signature and seal. */
+export const profileCharactersMax = 6_144
 
 /** Inputs that wait for the next turn; beyond it, links and channels feel back-pressure. */
 export const inputsWaitingMax = 1_024

@@ -109,6 +109,22 @@ export const table = {
   "not-a-friend": toPeer("The two nodes are not friends (any more)."),
   "friendship-pending": later("The friendship is not complete on the other side yet; it is tried again by itself."),
   banned: local("The peer is banned after repeated protocol violations; the ban ends by itself."),
+  // profiles of a topic
+  "profile-too-large": breach("A profile was longer than any honest one; it was refused before it was read."),
+  "profile-malformed": breach("A profile is not one JSON object of a known shape."),
+  "profile-misplaced": breach("A profile of another topic was passed off as one of this."),
+  "profile-forged": breach("The signature of a profile does not hold: it was altered on the way or forged."),
+  "profile-sealed": local(
+    "A profile in a secret topic is not under the key of that topic; whoever sent it does not hold it."
+  ),
+  "profile-stale": local(
+    "A profile is over, lasts longer than one may, or was signed by a clock that is ahead of ours."
+  ),
+  "profile-rolled-back": local("A profile is older than one that we have seen of the same key."),
+  "profile-conflict": local(
+    "One key signed two different profiles of one version: its holder's program is broken, or it speaks with two tongues. " +
+      "The first is kept."
+  ),
   "guest-out-of-place": breach("A peer that is no friend said what only friends may say; its link was dropped."),
   "guest-flooding": breach("A peer that is no friend said more than it may; its link was dropped."),
   // messages
@@ -212,6 +228,16 @@ export const table = {
   "text-empty": local("There is no text to send."),
   "rule-invalid": local("An auto-accept rule names a key, a channel or an author, or is *."),
   "rules-full": local("There are too many auto-accept rules; remove one first."),
+  "topic-invalid": local(
+    "A topic is 1 to 64 visible characters without white space, '|' or '#'; a secret one is NAME#KEY as it was made."
+  ),
+  "topics-full": local("You are in as many topics as one node can be in; leave one first."),
+  "unknown-topic": local("You are in no topic of that name; see /topic list."),
+  "unknown-member": local("Nobody of that name is known in a topic of yours; see /discovered."),
+  "note-too-long": local("The note is too long; at most 280 characters go with a request."),
+  "profile-invalid": local(
+    "A profile has a name, one line of at most 500 plain characters, and at most 16 different tags of a-z, 0-9, '.', '+', '-'."
+  ),
   "unknown-rule": local("There is no auto-accept rule of that number; see /auto-accept list."),
   "own-name": local("That is your own name."),
   "friends-full": local("There are as many friends as one node can have; /unfriend somebody first."),

@@ -7,8 +7,12 @@
 import { type Redacted, Result } from "effect"
 import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
 import * as InviteCommands from "./InviteCommands.ts"
+import * as TopicCommands from "./TopicCommands.ts"
 
 export type Question =
+  | "topics"
+  | "profile"
+  | "discovered"
   | "friends"
   | "requests"
   | "invites"
@@ -34,6 +38,8 @@ export type Parsed =
   | { readonly kind: "identity"; readonly change: Change }
   | { readonly kind: "command"; readonly command: Input.Command }
   | { readonly kind: "question"; readonly question: Question; readonly name: string }
+  /** A new secret topic: its key is drawn by whoever holds entropy, and shown once. */
+  | { readonly kind: "secret-topic"; readonly name: string }
   | { readonly kind: "quit" }
   | { readonly kind: "mistake"; readonly message: string }
 
@@ -316,6 +322,7 @@ export const table: ReadonlyArray<Row> = [
     parse: withName("/fingerprint @name", (who) => ({ kind: "question", question: "fingerprint", name: who.name }))
   },
   autoAccept,
+  ...TopicCommands.rows,
   rotate,
   recovery,
   { name: "status", usage: "/status", help: "this node at a glance", parse: question("status") },

@@ -8,8 +8,10 @@ import { type Describe, type Event, Rejection } from "../core/index.ts"
 import { inWords } from "../ports/Sandbox.ts"
 import * as Commands from "./Commands.ts"
 import * as PresentInvites from "./PresentInvites.ts"
+import * as PresentQueue from "./PresentQueue.ts"
 import * as PresentTrust from "./PresentTrust.ts"
-import { counted, harmless } from "./Words.ts"
+import { discoveredLines, profileLines, topicLines, whereInWords } from "./TopicPresent.ts"
+import { bytes, counted, harmless } from "./Words.ts"
 
 export { counted, harmless }
 
@@ -39,8 +41,6 @@ export const json = (value: unknown): string =>
 
 /** A peer's text over several lines: each but the first is marked, so that none can pass for a line of ours. */
 const quoted = (text: string): string => harmless(text, true).replaceAll("\n", "\n  | ")
-
-const bytes = (count: number): string => `${count} byte${count === 1 ? "" : "s"}`
 
 const evidenceInWords: Readonly<Record<string, string>> = {
   same: "the account that posted it has this name",
@@ -205,6 +205,22 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: "bad",
     text: `${PresentInvites.errandInWords[event.kind]} ${event.id.slice(0, 8)} came to nothing: ${Rejection.sentence(event.rejection)}`
   }),
+  Discovered: (event) => ({
+    tone: "quiet",
+    text: `@${harmless(event.name)}#${event.identityKey.slice(0, 8)} is in topic ${harmless(event.topic)}; see /discovered`
+  }),
+  MemberLeft: (event) => ({ tone: "quiet", text: `@${harmless(event.name)} has left topic ${harmless(event.topic)}` }),
+  ProfileConflict: (event) => ({
+    tone: "alarm",
+    text: `@${harmless(event.name)} in topic ${harmless(event.topic)}: ${Rejection.sentence(Rejection.make("profile-conflict"))}`
+  }),
+  ConnectAsked: (event) => ({
+    tone: event.rivals > 0 ? "alarm" : "good",
+    text:
+      `${harmless(event.name)} asks to be friends ${whereInWords(event.where)} (its key is proven, its name is its own word` +
+      `${event.rivals > 0 ? `; ${event.rivals} more claim this name` : ""})${event.note === "" ? "" : `: ${harmless(event.note)}`}. ` +
+      `Accept with /accept @${harmless(event.name)}#${event.identityKey.slice(0, 8)}`
+  }),
   NotShown: (event) => ({
     tone: event.what === "alarms" ? "alarm" : "bad",
     text: `${event.count} more ${notShown[event.what](harmless(event.name))} within a minute; they are not shown`
@@ -288,30 +304,6 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
   ])
 }
 
-const states = {
-  waiting: "waits for them to appear",
-  sent: "sent, not confirmed yet",
-  givenUp: "given up after it was sent; they will be asked whether it arrived",
-  running: "arrived, not answered yet",
-  held: "waits for the word of their owner"
-} as const
-
-const queueLine = ({ bytes: size, id, kind, name, state }: Describe.QueueView): string =>
-  `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
-  `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
-
-const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
-  node.queue.length + node.refusals.length === 0
-    ? ["nothing waits, and everything was delivered"]
-    : [
-        ...(node.queue.length === 0 ? ["nothing waits"] : node.queue.map(queueLine)),
-        ...node.refusals.map(
-          ({ atMs, code, id, kind, name }) =>
-            `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}: ` +
-            `not delivered, ${code} (${new Date(atMs).toISOString()})`
-        )
-      ]
-
 const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.rules.length === 0
     ? ["no auto-accept rules: every request asks you"]
@@ -319,15 +311,6 @@ const ruleLines = (node: Describe.Description): ReadonlyArray<string> =>
         const what = Object.entries(facts).map(([fact, value]) => `${fact}:${harmless(String(value))}`)
         return `${id}  ${what.join(" ") || "*"}${unproven ? " unproven" : ""}`
       })
-
-const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
-  node.held.length === 0
-    ? ["no question waits for you"]
-    : node.held.map(
-        ({ beginning, bytes: size, expiresAtMs, id, name, reason }) =>
-          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}) ` +
-          `"${harmless(beginning)}": /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
-      )
 
 /** How many friends are verified, and what is demanded of them; nothing while the operator has made no use of it. */
 const trustLines = ({ friends, verifiedFor }: Describe.Description): ReadonlyArray<string> => {
@@ -381,11 +364,17 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
     case "invites":
       return PresentInvites.inviteLines(node)
     case "queue":
-      return queueLines(node)
+      return PresentQueue.queueLines(node)
     case "held":
-      return heldLines(node)
+      return PresentQueue.heldLines(node)
     case "rules":
       return ruleLines(node)
+    case "topics":
+      return topicLines(node)
+    case "profile":
+      return profileLines(node)
+    case "discovered":
+      return discoveredLines(node, name)
     case "status":
       return statusLines(node)
     case "help":

@@ -9,7 +9,7 @@ import { harmless } from "./Words.ts"
 const at = (ms: number): string => new Date(ms).toISOString()
 
 /** What we want of somebody who is no friend yet, in words. */
-export const errandInWords = { claim: "your claim of an invite" } as const
+export const errandInWords = { claim: "your claim of an invite", connect: "your request to connect" } as const
 
 /** The answer to `/invites`, a line each. */
 export const inviteLines = (node: Describe.Description): ReadonlyArray<string> => {

@@ -15,3 +15,6 @@ export const harmless = (text: string, breaks = false): string =>
 
 /** A number of things, in words. */
 export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`
+
+/** A number of bytes, in words. */
+export const bytes = (count: number): string => `${count} byte${count === 1 ? "" : "s"}`

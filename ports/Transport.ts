@@ -53,6 +53,9 @@ export type DialTarget =
   | { readonly kind: "topic"; readonly topic: Uint8Array }
   | { readonly kind: "key"; readonly key: Uint8Array; readonly hints?: ReadonlyArray<Address> }
 
+/** Keys that one lookup gives at most: whoever floods a topic costs no more. */
+export const lookupKeysMax = 1_024
+
 export interface TransportShape {
   /** Our own transport key, 32 bytes. */
   readonly localKey: Uint8Array
@@ -67,6 +70,12 @@ export interface TransportShape {
    * appear in `links`. An existing link to the same transport key is kept, not doubled. Bounded in time.
    */
   dial(target: DialTarget): Effect.Effect<void, TransportError>
+  /**
+   * The transport keys that announce a topic now, as far as the network tells: unproven, ours not among them, in no order,
+   * at most `lookupKeysMax`. Dials nobody. Bounded in time; what was found until then counts. Fails `unreachable` when the
+   * network did not answer at all.
+   */
+  lookup(topic: Uint8Array): Effect.Effect<ReadonlyArray<Uint8Array>, TransportError>
   /** Refuses links with a transport key, both ways, and drops open ones; until `unblock` or the end of the process. */
   block(remoteKey: Uint8Array): Effect.Effect<void>
   /** Takes a block back: the key can connect again at once. */

@@ -8,11 +8,52 @@
 import { Effect } from "effect"
 import type HyperDHT from "hyperdht"
 import type { Query } from "hyperdht"
-import { TransportError } from "../../ports/Transport.ts"
+import { lookupKeysMax, TransportError } from "../../ports/Transport.ts"
 import type { Pairs } from "./Pairs.ts"
 
 /** Keys tried in one dial: whoever floods a topic costs us this many attempts, no more. */
 const keysMax = 64
+
+/** Nodes that a lookup found and that give no answer hold it up; who announces is known long before. */
+const lookupLimitMs = 4_000
+
+/**
+ * Who announces a topic: every key that some DHT node names, but ours. Ends with the query, when there are enough, or in
+ * time, with what was found. Fails `unreachable` when no DHT node answered.
+ */
+export const lookUp = (
+  dht: HyperDHT,
+  localKey: Uint8Array,
+  topic: Uint8Array
+): Effect.Effect<ReadonlyArray<Uint8Array>, TransportError> =>
+  Effect.suspend(() => {
+    const own = Buffer.from(localKey).toString("hex")
+    const found = new Map<string, Uint8Array>()
+    const search = Effect.callback<void, TransportError>((resume) => {
+      const query = dht.lookup(Buffer.from(topic))
+      const collect = async () => {
+        for await (const reply of query) {
+          for (const { publicKey } of reply.peers) {
+            const name = publicKey.toString("hex")
+            if (name !== own && found.size < lookupKeysMax) found.set(name, new Uint8Array(publicKey))
+          }
+          if (found.size >= lookupKeysMax) return
+        }
+      }
+      collect().then(
+        () => resume(Effect.void),
+        (cause) => {
+          const message = `the lookup found no DHT node: ${String(cause)}`
+          resume(Effect.fail(new TransportError({ code: "unreachable", message })))
+        }
+      )
+      return Effect.sync(() => query.destroy())
+    })
+    return search.pipe(
+      Effect.timeoutOption(lookupLimitMs),
+      Effect.map(() => [...found.values()])
+    )
+  })
 
 /**
  * Looks a topic up and dials what it finds; over when every attempt is, or after `limitMs` milliseconds. Fails

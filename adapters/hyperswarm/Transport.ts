@@ -11,7 +11,7 @@ import Hyperswarm, { type DiscoverySession } from "hyperswarm"
 import { type DialTarget, type Link, Transport, TransportError, type TransportShape } from "../../ports/Transport.ts"
 import { dialHints, usualPort } from "./Hints.ts"
 import { type LinkOptions, makeLink } from "./Link.ts"
-import { lookupAndDial } from "./Lookup.ts"
+import { lookUp, lookupAndDial } from "./Lookup.ts"
 import { makePairs, type Pairs } from "./Pairs.ts"
 
 /** How the swarm is reached and kept. Times in milliseconds. Everything but the seed has a default. */
@@ -237,6 +237,10 @@ export const make = (options: HyperswarmOptions): Effect.Effect<TransportShape, 
       announce: (topic) => (malformed(topic) ? failure("network", "a topic is 32 bytes") : announce(topic)),
       withdraw,
       dial,
+      lookup: (topic) =>
+        malformed(topic)
+          ? failure("unreachable", "a topic is 32 bytes")
+          : lookUp(swarm.dht, swarm.keyPair.publicKey, topic),
       block: (key) =>
         Effect.sync(() => {
           blocked.add(hex(key))

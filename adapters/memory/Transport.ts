@@ -8,6 +8,7 @@ import {
   type Address,
   type DialTarget,
   type Link,
+  lookupKeysMax,
   Transport,
   TransportError,
   type TransportShape
@@ -228,6 +229,16 @@ const enter = (network: Network, key: Uint8Array) =>
     return { station, links: Stream.fromQueue(unclaimed) }
   })
 
+/** Who announces a topic, in an order of chance: with more than a lookup gives, each lookup gives others. */
+const lookUp = (network: Network, own: string, topic: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const found = [...(network.topics.get(hex(topic)) ?? [])].filter((key) => key !== own)
+  for (let last = found.length - 1; last > 0; last--) {
+    const other = Math.floor(Math.random() * (last + 1))
+    ;[found[last], found[other]] = [found[other]!, found[last]!]
+  }
+  return found.slice(0, lookupKeysMax).map((key) => new Uint8Array(Buffer.from(key, "hex")))
+}
+
 /** Builds a node's transport in the caller's scope. */
 export const make = (network: Network, key: Uint8Array): Effect.Effect<TransportShape, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -260,6 +271,11 @@ export const make = (network: Network, key: Uint8Array): Effect.Effect<Transport
       dial: (target) => {
         const { latencyMs } = network.options
         return latencyMs > 0 ? Effect.andThen(Effect.sleep(latencyMs), dialNow(target)) : dialNow(target)
+      },
+      lookup: (topic) => {
+        const found = Effect.sync(() => lookUp(network, hex(key), topic))
+        const { latencyMs } = network.options
+        return latencyMs > 0 ? Effect.andThen(Effect.sleep(latencyMs), found) : found
       },
       block: (remoteKey) =>
         Effect.sync(() => {

@@ -42,6 +42,7 @@ export const rates = {
   reopening: [{ capacity: Limits.friendOpeningsMax, windowMs: Limits.friendOpeningsWindowMs }],
   claim: [{ capacity: Limits.claimsPerMinute, windowMs: 60_000 }],
   claims: [{ capacity: Limits.claimsTotalPerMinute, windowMs: 60_000 }],
+  meeting: [{ capacity: Limits.topicMeetingsPerMinute, windowMs: 60_000 }],
   violation: [{ capacity: Limits.violationsMax, windowMs: Limits.violationWindowMs }]
 } satisfies Record<string, ReadonlyArray<Rate>>
 export type Budget = keyof typeof rates

@@ -46,6 +46,18 @@ export type Question =
       readonly guest: boolean
     }
   | {
+      /** A request to connect, from a session that has proven its key. */
+      readonly kind: "connect"
+      readonly retired: boolean
+      /** Whether the same peer's request is recorded already. */
+      readonly again: boolean
+      /** Whether it comes from a topic that we are in. */
+      readonly inTopic: boolean
+      readonly nameValid: boolean
+      readonly openRequests: number
+      readonly openRequestsOfName: number
+    }
+  | {
       /** A numbered message on the session of a friend. */
       readonly kind: "message"
       readonly needs: Capability | "none"
@@ -116,13 +128,7 @@ const refuse = (code: Rejection.Code, detail = "", retryAfterMs = 0): Verdict =>
 export const decide = (question: Question): Verdict => {
   switch (question.kind) {
     case "line":
-      if (question.lineWaitMs > 0) return refuse("line-rate", "", question.lineWaitMs)
-      if (question.evidence === "different") return refuse("author-mismatch")
-      if (question.known === "retired") return refuse("key-retired")
-      if (question.known === "asked-by" || question.known === "friend") return admitted
-      if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
-      if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
-      return admitted
+      return decideLine(question)
     case "session":
       if (question.banned) return refuse("banned")
       if (question.standing === "retired") return refuse("key-retired")
@@ -135,6 +141,14 @@ export const decide = (question: Question): Verdict => {
         return refuse("friendship-pending", "", Limits.retryPauseMs)
       }
       return refuse("not-a-friend")
+    case "connect":
+      if (question.retired) return refuse("key-retired")
+      if (question.again) return admitted
+      if (!question.inTopic) return refuse("not-a-friend")
+      if (!question.nameValid) return refuse("name-invalid")
+      if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
+      if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
+      return admitted
     case "message":
       if (question.bytes > Limits.bodyBytesMax) return refuse("body-too-large")
       if (!question.conversationKnown) return refuse("unknown-conversation")
@@ -180,5 +194,16 @@ const decideClaim = (question: Extract<Question, { kind: "claim" }>): Verdict =>
   if (!question.isNamed) return refuse("invite-refused", "the name cannot be one")
   if (question.redeemed === "over") return refuse("invite-refused", "used by the same peer, and over")
   if (question.state !== "Open") return refuse("invite-refused", question.state.toLowerCase())
+  return admitted
+}
+
+/** Whether an authentic friend line, addressed to us, becomes a request, an acceptance or nothing. */
+const decideLine = (question: Extract<Question, { kind: "line" }>): Verdict => {
+  if (question.lineWaitMs > 0) return refuse("line-rate", "", question.lineWaitMs)
+  if (question.evidence === "different") return refuse("author-mismatch")
+  if (question.known === "retired") return refuse("key-retired")
+  if (question.known === "asked-by" || question.known === "friend") return admitted
+  if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
+  if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
   return admitted
 }

@@ -30,12 +30,23 @@ export const Claim = Schema.Struct({
   proofKey: Schema.RedactedFromValue(text, { label: "invite" })
 })
 
+/** To be friends with a member of a topic. */
+export const Connect = Schema.Struct({
+  kind: Schema.Literal("connect"),
+  ...common,
+  /** What it calls itself, and will be called here. */
+  name: text,
+  note: text,
+  /** Hash of the topic in which it was found. */
+  in: text
+})
+
 /** An errand of any kind. A new kind is one more member here, and a row in `node/Errands`. */
-export const Errand = Schema.Union([Claim])
-export type Errand = Omit<typeof Errand.Type, "key" | "peerId"> & {
-  readonly key: RemoteIdentityKey
-  readonly peerId: PeerId
-}
+export const Errand = Schema.Union([Claim, Connect])
+type Keyed<E> = E extends unknown
+  ? Omit<E, "key" | "peerId"> & { readonly key: RemoteIdentityKey; readonly peerId: PeerId }
+  : never
+export type Errand = Keyed<typeof Errand.Type>
 export type Errands = Table.Table<Errand>
 
 /** Which keys a link that we dialled may lead to, or what follows from them: those of errands found at its topics. */

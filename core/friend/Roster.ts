@@ -144,6 +144,8 @@ export const AskedBy = Schema.Struct({
   acceptedAtMs: optional(Schema.Int),
   /** The identity key of ours that signs our acceptance: no other may, or the requester sees two of us. */
   acceptedKey: optional(text),
+  /** It came in a session, not as a line: its id there, the transport key, and whether the operator has turned it down. */
+  connect: optional(Schema.Struct({ id: text, swarmKey: text, note: text, denied: optional(Schema.Literal(true)) })),
   /** Our acceptance was refused by the channel: the operator can accept once more. */
   notPosted: optional(Schema.Boolean)
 })
@@ -245,7 +247,8 @@ export const leavingFor = (roster: Roster, peerId: PeerId): Friend | undefined |
 }
 
 /** Whether a request waits for the operator's decision. */
-export const isOpen = (request: AskedBy): boolean => request.acceptedAtMs === undefined
+export const isOpen = (request: AskedBy): boolean =>
+  request.acceptedAtMs === undefined && request.connect?.denied !== true
 
 const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
   found.length === 1

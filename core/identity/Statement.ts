@@ -18,7 +18,8 @@ export const labels = {
   friendAccept: "wop/3 friend-accept",
   proof: "wop/3 proof",
   message: "wop/3 message",
-  rotation: "wop/3 rotation"
+  rotation: "wop/3 rotation",
+  profile: "wop/3 profile"
 } as const
 
 export type Purpose = keyof typeof labels
@@ -40,7 +41,7 @@ export const sign = (crypto: CryptoShape, keys: LocalKeys, statement: Statement)
   signWith(crypto, keys.identitySeed, statement)
 
 /** The signer of a key, with what follows from the key. */
-export const signerOf = (crypto: CryptoShape, key: RemoteIdentityKey): Signer => ({
+export const signerOf = (crypto: Pick<CryptoShape, "sha256">, key: RemoteIdentityKey): Signer => ({
   key,
   peerId: PeerId.of(crypto, key),
   topic: Base64url.encode(PeerId.topicOf(crypto, keyBytes(key)))
@@ -51,7 +52,7 @@ export const signerOf = (crypto: CryptoShape, key: RemoteIdentityKey): Signer =>
  * Fails with `refusal` (which row of the table depends on where the statement came from).
  */
 export const verify = <A>(
-  crypto: CryptoShape,
+  crypto: Pick<CryptoShape, "sha256" | "ed25519Verify">,
   key: RemoteIdentityKey,
   statement: Statement,
   signature: Uint8Array,

@@ -26,7 +26,7 @@ export const bounded = (told: Confinement): Confinement => ({
   readOnlyRoot: told.readOnlyRoot,
   memoryBytes: whole(told.memoryBytes),
   pids: whole(told.pids),
-  cpus: Number.isFinite(told.cpus) ? told.cpus : 0,
+  cpus: Number.isFinite(told.cpus) ? Math.max(0, told.cpus) : 0,
   ...optional("runtime", told.runtime, name),
   ...optional("capabilitiesDropped", told.capabilitiesDropped, name),
   ...optional("capabilitiesAdded", told.capabilitiesAdded, name),

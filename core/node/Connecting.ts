@@ -26,6 +26,7 @@ import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 import * as Telling from "./Telling.ts"
+import * as Topics from "./Topics.ts"
 
 /** Turns that time alone brings about are at least this far apart. */
 const wakeMsMin = 10
@@ -333,6 +334,7 @@ export const nextWakeMs = (state: State.State, nowMs: number): number => {
     Sas.soonestMs(state.passing.checks),
     Guests.nextMs(state),
     Errands.nextMs(state),
+    Topics.nextMs(state, nowMs),
     state.passing.showAgainAtMs ?? Number.POSITIVE_INFINITY,
     state.self.earlier.length === 0 ? Number.POSITIVE_INFINITY : state.passing.newsDueMs
   )

@@ -3,7 +3,7 @@
  * It never holds a secret, a text of a message or a signature; a snapshot test looks at it.
  * Everything shown is derived here, once, so that chat, CLI and panel cannot disagree.
  */
-import { HashMap } from "effect"
+import { HashMap, Option } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
@@ -14,6 +14,8 @@ import { utf8Length } from "../bytes/Bytes.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
+import * as Directory from "../discovery/Directory.ts"
+import type { Content } from "../discovery/Profile.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Errand } from "../friend/Errand.ts"
 import * as Invite from "../friend/Invite.ts"
@@ -29,6 +31,7 @@ import * as Comparing from "./Comparing.ts"
 import * as Doubling from "./Doubling.ts"
 import * as Guests from "./Guests.ts"
 import type { State } from "./State.ts"
+import * as Topics from "./Topics.ts"
 
 export interface FriendView {
   readonly name: string
@@ -182,6 +185,64 @@ const heldOf = (state: State): ReadonlyArray<HeldView> =>
     )
     .sort((a, b) => a.heldAtMs - b.heldAtMs)
 
+/** A topic that we are in; the key of a secret one is not shown. */
+export interface TopicView {
+  readonly name: string
+  readonly secret: boolean
+  readonly hash: string
+  readonly members: number
+  readonly sinceMs: number
+}
+
+/** Somebody who is known in a topic, by its own words. */
+export interface MemberView {
+  readonly topic: string
+  readonly name: string
+  readonly description: string
+  readonly tags: ReadonlyArray<string>
+  readonly identityKey: RemoteIdentityKey
+  /** Whether it has proven its key to us in a session; otherwise others passed its profile on. */
+  readonly met: boolean
+  readonly friend: boolean
+  readonly version: number
+  readonly expiresMs: number
+}
+
+const membersOf = ({ passing }: State, hash: string): ReadonlyArray<Directory.Member> => {
+  const presence = Option.getOrUndefined(HashMap.get(passing.topics, hash))
+  return presence === undefined ? [] : Directory.members(presence.directory)
+}
+
+const topicsOf = (state: State): ReadonlyArray<TopicView> =>
+  Table.values(state.durable.topics).map(({ hash, key, name, sinceMs }) => ({
+    name,
+    secret: key !== null,
+    hash,
+    members: membersOf(state, hash).length,
+    sinceMs
+  }))
+
+const discoveredOf = (state: State): ReadonlyArray<MemberView> =>
+  Table.values(state.durable.topics).flatMap(({ hash, name }) =>
+    membersOf(state, hash).flatMap(({ met, profile: { content, expiresMs, identityKey, version } }) =>
+      content === null
+        ? []
+        : [
+            {
+              topic: name,
+              name: content.name,
+              description: content.description,
+              tags: content.tags,
+              identityKey,
+              met,
+              friend: Roster.byKey(state.durable.roster, identityKey)?.standing === "Friend",
+              version,
+              expiresMs
+            }
+          ]
+    )
+  )
+
 export interface Description {
   readonly name: string
   readonly identityKey: RemoteIdentityKey
@@ -205,6 +266,12 @@ export interface Description {
   readonly errands: ReadonlyArray<ErrandView>
   /** Invites of ours, open ones and those that ended lately, oldest first. */
   readonly invites: ReadonlyArray<InviteView>
+  readonly topics: ReadonlyArray<TopicView>
+  readonly profile: Content
+  /** Who is known in topics: those met and settled first. */
+  readonly discovered: ReadonlyArray<MemberView>
+  /** Answers to requests that we never made. */
+  readonly unasked: number
   /** Sessions of identities that are no friends. */
   readonly guests: number
 }
@@ -322,6 +389,10 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         expiresAtMs: invite.expiresAtMs
       }))
       .sort((a, b) => a.madeAtMs - b.madeAtMs),
+    topics: topicsOf(state),
+    profile: Topics.contentOf(state),
+    discovered: discoveredOf(state),
+    unasked: passing.unasked,
     guests: HashMap.size(passing.guests)
   }
 }

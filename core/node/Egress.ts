@@ -19,6 +19,7 @@ import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import { bounded } from "./Confined.ts"
 import type { Event } from "./Event.ts"
+import * as Finding from "./Finding.ts"
 import * as Guests from "./Guests.ts"
 import type { World } from "./Ingress.ts"
 import type { JobResult } from "./Input.ts"
@@ -67,6 +68,16 @@ export const perform = (outside: Outside, output: Output): Effect.Effect<void> |
       return background(outside, announce(world, output.key))
     case "Withdraw":
       return background(outside, world.transport.withdraw(PeerId.topicOf(world.crypto, keyBytes(output.key))))
+    case "AnnounceTopic":
+      return background(outside, Finding.announce(world, output.topic))
+    case "WithdrawTopic":
+      return background(outside, Finding.withdraw(world, output.topic))
+    case "LookUp":
+      return background(outside, Finding.lookUp(world, output.topic))
+    case "DialMember":
+      return background(outside, Finding.dial(world, output.swarmKey))
+    case "SignProfile":
+      return background(outside, Finding.sign(world, output))
     case "PostLine":
       return background(outside, postLine(outside, output))
     case "Transmit":

@@ -32,6 +32,12 @@ const kinds: { readonly [K in Errand.Errand["kind"]]: Kind<Extract<Errand.Errand
     },
     // Whoever has no invite at all any more knows nobody who is no friend.
     turnedAwayAs: "invite-refused"
+  },
+  connect: {
+    words: ({ self }, { id, in: topic, note }) => [
+      { kind: "ConnectRequest", id, name: self.name, ...(note === "" ? {} : { note }), topic }
+    ],
+    turnedAwayAs: "not-a-friend"
   }
 }
 
@@ -65,7 +71,7 @@ const say = (
   const opened = Guests.openedAt(state, connection)
   if (opened === undefined) return [state, []]
   const messages = errands
-    .flatMap((errand) => kinds[errand.kind].words(state, errand, opened, turn))
+    .flatMap((errand) => (kinds[errand.kind] as Kind<Errand.Errand>).words(state, errand, opened, turn))
     .map((message) => ({ message }))
   return [state, messages.length === 0 ? [] : [{ _tag: "Transmit", connection, messages }]]
 }

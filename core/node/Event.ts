@@ -153,4 +153,17 @@ export type Event =
       /** The id under which the outcome of what was begun is told; empty where it was refused. */
       readonly reply: string
     }
+  /** Somebody is known in a topic that was not; whether it is who it says, nobody knows yet. */
+  | (Peer & { readonly _tag: "Discovered"; readonly topic: string; readonly identityKey: RemoteIdentityKey })
+  | (Peer & { readonly _tag: "MemberLeft"; readonly topic: string })
+  /** One key signed two profiles of one version. */
+  | (Peer & { readonly _tag: "ProfileConflict"; readonly topic: string })
+  /** Somebody asks in a session to be friends; `where` it comes from, for an operator. */
+  | (Peer & {
+      readonly _tag: "ConnectAsked"
+      readonly where: string
+      readonly note: string
+      readonly identityKey: RemoteIdentityKey
+      readonly rivals: number
+    })
   | { readonly _tag: "StorageFailed"; readonly rejection: Rejection }

@@ -245,7 +245,7 @@ export const befriend = (
 ): State.Stepped => {
   const { peerId } = friend
   const before = Table.get(state.durable.roster.friends, peerId)
-  const swarmKey = before?.swarmKey
+  const swarmKey = friend.swarmKey ?? before?.swarmKey
   // Asking again is no way to another name, nor out of an alarm or its cause: those are the operator's to change.
   const { agreementKey, knowsKey = state.self.identityKey } = friend
   const asksAgain = before?.standing === "Friend" && by === "rule"

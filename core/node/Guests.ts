@@ -19,11 +19,24 @@ import * as State from "./State.ts"
 export const errandsOf = (state: State.State, opened: State.Opened): ReadonlyArray<Errand.Errand> =>
   Errand.servedBy(state.durable.errands, opened.peer.value.history)
 
+/** Whether a link to this transport key is one that we dial for a topic: whoever answers there may be anybody. */
+export const isSought = (state: State.State, swarmKey: string): boolean =>
+  [...HashMap.values(state.passing.topics)].some(({ dials }) => HashMap.has(dials, swarmKey)) ||
+  [...HashMap.values(state.passing.leaving)].some(({ keys }) => keys.includes(swarmKey))
+
 /** Why somebody who is no friend may stay for a while, each asked about the link that has opened. A new reason is a row. */
 const reasons: ReadonlyArray<(state: State.State, opened: State.Opened) => boolean> = [
   (state, opened) => errandsOf(state, opened).length > 0,
   // Whether one is open still: who asks about one that is over hears the same word as everybody.
-  (state, opened) => !opened.initiator && Table.size(state.durable.invites) > 0
+  (state, opened) => !opened.initiator && Table.size(state.durable.invites) > 0,
+  // Who dials us while we are in a topic may be a member of it; whom we dial for one is taken as one.
+  (state, { initiator, peer }) =>
+    initiator ? isSought(state, peer.value.swarmKey) : Table.size(state.durable.topics) > 0,
+  // Whoever waits for our operator's word may come back for it.
+  (state, { peer }) =>
+    Table.values(state.durable.roster.askedBy).some(
+      ({ connect, identityKey }) => connect !== undefined && identityKey === peer.signer.key
+    )
 ]
 
 /** Whether we have a reason to let this identity in that is no friend. */

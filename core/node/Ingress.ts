@@ -20,6 +20,7 @@ import * as Opening from "../session/Opening.ts"
 import type * as Seal from "../session/Seal.ts"
 import * as Frame from "../wire/Frame.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
+import * as Guests from "./Guests.ts"
 import type { Input } from "./Input.ts"
 import { isOwnKey, type State } from "./State.ts"
 import * as Talk from "./Talk.ts"
@@ -89,8 +90,9 @@ export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) 
   const friends = Roster.expectedAt(roster, topics, swarmKey, link.initiator)
   const expected = link.initiator ? [...friends, ...Errand.expectedAt(errands, topics)] : friends
   const known = friends.length > 0
-  // We dial friends and whom we have an errand to: a link we dialled that leads to none must not learn who we are.
-  if (link.initiator && expected.length === 0) return yield* link.abort
+  // We dial friends, whom we have an errand to, and members of topics: any other link we dialled must not learn who we are.
+  const sought = link.initiator && expected.length === 0 && Guests.isSought(world.state(), swarmKey)
+  if (link.initiator && expected.length === 0 && !sought) return yield* link.abort
   const limit = known ? Limits.openingsMax : Limits.openingsMax - Limits.openingsReserved
   if (world.openings.size >= limit) return yield* link.abort
   // What we dial has a pace of its own.

@@ -11,6 +11,8 @@ import type { Capability } from "../admission/Capability.ts"
 import type { Allowance } from "../agent/Allowance.ts"
 import type { When } from "../agent/HoldRule.ts"
 import type { Readiness } from "../agent/Responder.ts"
+import type { Content, Profile } from "../discovery/Profile.ts"
+import type { Topic } from "../discovery/Topic.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Authentic } from "../identity/Authentic.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -72,6 +74,18 @@ export type Command =
   | { readonly _tag: "ClaimInvite"; readonly link: Redacted.Redacted<string> }
   /** An invite of ours, by its id or the beginning of it. */
   | { readonly _tag: "RevokeInvite"; readonly id: string }
+  /** A secret topic comes with its key. */
+  | { readonly _tag: "JoinTopic" | "LeaveTopic"; readonly topic: Topic }
+  /** What we say of ourselves in every topic. */
+  | { readonly _tag: "SetProfile"; readonly content: Content }
+  /** Asks a member of a topic to be friends; a topic narrows it down, "" means any. */
+  | {
+      readonly _tag: "Connect"
+      readonly name: string
+      readonly keyPrefix: string
+      readonly topic: string
+      readonly note: string
+    }
   | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }
   | { readonly _tag: "RemoveRule"; readonly id: string }
 
@@ -132,6 +146,11 @@ export type Input =
     }
   | { readonly _tag: "Closed"; readonly connection: string; readonly rejection: Rejection | null }
   | { readonly _tag: "DialEnded"; readonly peerId: PeerId }
+  /** Who announces a topic, transport keys base64url; none also where the network did not answer. */
+  | { readonly _tag: "TopicFound"; readonly topic: string; readonly keys: ReadonlyArray<string> }
+  /** A dial of a member is over, whatever came of it. */
+  | { readonly _tag: "MemberDialed"; readonly swarmKey: string }
+  | { readonly _tag: "ProfileSigned"; readonly profile: Profile }
   /** What the conversation log has, or could not take. */
   | { readonly _tag: "Shown"; readonly shown: ReadonlyArray<{ readonly id: string; readonly failed: boolean }> }
   /** A run has ended, or was cut off; `unspent` is what is left of what was taken for it. */
@@ -155,5 +174,8 @@ export interface Turn {
   readonly entropy: Uint8Array
   readonly sha256: (bytes: Uint8Array) => Uint8Array
   /** More of the Crypto port that is pure: keyed hashes, comparing them, and whether a key is one. */
-  readonly pure: Pick<CryptoShape, "hmacSha256" | "hkdfSha256" | "equal" | "ed25519ValidKey" | "sha256">
+  readonly pure: Pick<
+    CryptoShape,
+    "hmacSha256" | "hkdfSha256" | "equal" | "ed25519ValidKey" | "ed25519Verify" | "aes256GcmOpen" | "sha256"
+  >
 }

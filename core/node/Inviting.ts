@@ -248,9 +248,13 @@ const refuse = (
   ]
 }
 
+type ClaimErrand = Extract<Errand.Errand, { kind: "claim" }>
+
 /** The issuer has answered a claim of ours. An answer to nothing that we asked is ignored. */
 export const onAnswer = (state: State.State, opened: State.Opened, message: ClaimAnswer, turn: Turn): State.Stepped => {
-  const errand = Guests.errandsOf(state, opened).find((one) => one.kind === "claim" && one.id === message.id)
+  const errand = Guests.errandsOf(state, opened).find(
+    (one): one is ClaimErrand => one.kind === "claim" && one.id === message.id
+  )
   if (errand === undefined) return [state, []]
   return message.outcome === "refused"
     ? onRefused(state, opened, errand, message, turn)
@@ -276,7 +280,7 @@ const onRefused = (
 const onRedeemed = (
   state: State.State,
   opened: State.Opened,
-  errand: Errand.Errand,
+  errand: ClaimErrand,
   message: ClaimAnswer,
   turn: Turn
 ): State.Stepped => {

@@ -10,6 +10,7 @@ import * as HoldRule from "../agent/HoldRule.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as InjectChain from "../delivery/InjectChain.ts"
 import * as Outbox from "../delivery/Outbox.ts"
+import * as Profile from "../discovery/Profile.ts"
 import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Name from "../identity/Name.ts"
@@ -25,10 +26,12 @@ import * as Friending from "./Friending.ts"
 import * as Holding from "./Holding.ts"
 import type { Command, Turn } from "./Input.ts"
 import * as Inviting from "./Inviting.ts"
+import * as Meeting from "./Meeting.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Topics from "./Topics.ts"
 
 type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
 
@@ -98,6 +101,14 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
       return Inviting.claim(state, command.link, turn)
     case "RevokeInvite":
       return Inviting.revoke(state, command.id)
+    case "JoinTopic":
+      return Topics.join(state, command.topic, turn)
+    case "LeaveTopic":
+      return Topics.leave(state, command.topic, turn)
+    case "SetProfile":
+      return Result.map(Profile.parseContent(command.content), (content) => Topics.setProfile(state, content, turn))
+    case "Connect":
+      return Meeting.connect(state, command, turn)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":
@@ -130,11 +141,18 @@ const ask = (state: State.State, channel: string, to: string, turn: Turn): Outco
 
 const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
   Result.flatMap(Roster.findAskedBy(state.durable.roster, name, keyPrefix, true), (request) =>
-    Friending.accept(state, Roster.askedByKey(request.channel, request.peerId), request, "operator", turn)
+    (request.connect === undefined ? Friending.accept : Meeting.accept)(
+      state,
+      Roster.askedByKey(request.channel, request.peerId),
+      request,
+      "operator",
+      turn
+    )
   )
 
 const deny = (state: State.State, name: string, keyPrefix: string): Outcome =>
   Result.map(Roster.findAskedBy(state.durable.roster, name, keyPrefix), (request): State.Stepped => {
+    if (request.connect !== undefined) return Meeting.deny(state, request)
     const askedBy = Table.remove(state.durable.roster.askedBy, Roster.askedByKey(request.channel, request.peerId))
     return [State.withRoster(state, { askedBy }), []]
   })

@@ -6,6 +6,8 @@
 import type { Redacted } from "effect"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { Address } from "../../ports/Transport.ts"
+import type { Content } from "../discovery/Profile.ts"
+import type { Joined } from "../discovery/Topic.ts"
 import type { RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import type { Code, Rejection } from "../Rejection.ts"
@@ -31,6 +33,16 @@ export type Outgoing =
 export type Output =
   /** Be found under the topic of a key of ours, or no more. */
   | { readonly _tag: "Announce" | "Withdraw"; readonly key: RemoteIdentityKey }
+  /** Be found in a topic (its rendezvous hash), or no more; ask who is. */
+  | { readonly _tag: "AnnounceTopic" | "WithdrawTopic" | "LookUp"; readonly topic: string }
+  | { readonly _tag: "DialMember"; readonly swarmKey: RemoteSwarmKey }
+  /** Sign what we say of ourselves in a topic; null: that we have left it. */
+  | {
+      readonly _tag: "SignProfile"
+      readonly joined: Joined
+      readonly content: Content | null
+      readonly issuedMs: number
+    }
   | {
       readonly _tag: "PostLine"
       readonly kind: "request" | "accept"

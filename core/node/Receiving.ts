@@ -11,7 +11,7 @@ import * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
-import type * as Message from "../wire/Message.ts"
+import * as Message from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
 import * as Comparing from "./Comparing.ts"
 import * as Connecting from "./Connecting.ts"
@@ -51,6 +51,7 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
   // What was under way when the peer was shut out is shut out with it.
   if (State.isBanned(state, peerId, turn.nowMs)) return [state, []]
   const message = input.message.value
+  if (Message.isVisit(message)) return [state, []]
   // Everything a peer sends draws from the cheap budget first: who exceeds it ignores every refusal and is not honest.
   const drawn = State.drawPassing(state, peerId, "control", turn.nowMs)
   if (drawn.waitMs > 0) {
@@ -105,7 +106,7 @@ const onControl = (
   state: State.State,
   friend: Roster.Friend,
   connection: string,
-  message: Exclude<Message.Message, Message.Durable>,
+  message: Exclude<Message.Message, Message.Durable | Message.Visit>,
   turn: Turn
 ): State.Stepped => {
   const { peerId } = friend

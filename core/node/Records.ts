@@ -15,6 +15,8 @@ import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
 import * as Unshown from "../delivery/Unshown.ts"
+import * as Profile from "../discovery/Profile.ts"
+import * as Topic from "../discovery/Topic.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Errand from "../friend/Errand.ts"
 import * as Invite from "../friend/Invite.ts"
@@ -56,7 +58,10 @@ const shapes = {
   intents: DoneIntent,
   unshown: Entry,
   errands: Errand.Errand,
-  invites: Invite.Invite
+  invites: Invite.Invite,
+  topics: Topic.Joined,
+  left: Topic.Joined,
+  profile: Profile.Content
 } as const
 type PlainCodec = Schema.Codec<unknown, unknown>
 export type Collection = keyof typeof shapes
@@ -65,7 +70,9 @@ export const collections = Object.keys(shapes) as ReadonlyArray<Collection>
 /** Collections whose values hold something redacted: only their own Schema writes it out. */
 const printers: Readonly<Partial<Record<Collection, (value: unknown) => string>>> = {
   errands: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.errands)),
-  invites: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.invites))
+  invites: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.invites)),
+  topics: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.topics)),
+  left: Schema.encodeUnknownSync(Schema.fromJsonString(shapes.left))
 }
 
 /** A stored value is the JSON of a value of the table: every other shape is plain, so there is nothing to encode. */
@@ -102,7 +109,10 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   intents: durable.intents,
   unshown: durable.unshown,
   errands: durable.errands,
-  invites: durable.invites
+  invites: durable.invites,
+  topics: durable.topics,
+  left: durable.left,
+  profile: durable.profile
 })
 
 /** A state of the tables in `tables`; the inverse of `tablesOf`. */
@@ -126,7 +136,10 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     intents: table("intents"),
     unshown: Unshown.load(table("unshown")),
     errands: table("errands"),
-    invites: table("invites")
+    invites: table("invites"),
+    topics: table("topics"),
+    left: table("left"),
+    profile: table("profile")
   }
 }
 
@@ -179,7 +192,10 @@ export const settled = (durable: Durable): Durable => {
     intents: Table.settled(durable.intents),
     unshown: Unshown.settled(durable.unshown),
     errands: Table.settled(durable.errands),
-    invites: Table.settled(durable.invites)
+    invites: Table.settled(durable.invites),
+    topics: Table.settled(durable.topics),
+    left: Table.settled(durable.left),
+    profile: Table.settled(durable.profile)
   }
 }
 

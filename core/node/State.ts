@@ -18,6 +18,9 @@ import type { Jobs } from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import type { Refusals } from "../delivery/Refusals.ts"
 import * as Unshown from "../delivery/Unshown.ts"
+import type { Presence } from "../discovery/Presence.ts"
+import type { Content } from "../discovery/Profile.ts"
+import type { Joined } from "../discovery/Topic.ts"
 import type { Errands } from "../friend/Errand.ts"
 import type { Invites } from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
@@ -25,12 +28,12 @@ import type { Check } from "../friend/Sas.ts"
 import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../identity/Keys.ts"
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
-import type { Rejection } from "../Rejection.ts"
 import * as Table from "../Table.ts"
-import type { Message } from "../wire/Message.ts"
 import type { Event } from "./Event.ts"
-import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import type { Exchange, Guest, Later, Leaving, Opened } from "./Visit.ts"
+
+export type { Exchange, Guest, Later, Leaving, Opened } from "./Visit.ts"
 
 /** Who we are, in public. */
 export interface Self {
@@ -97,6 +100,12 @@ export interface Durable {
   readonly intents: Table.Table<DoneIntent>
   /** Entries that are accepted but not yet confirmed by the conversation log. */
   readonly unshown: Unshown.Unshown
+  /** The topics we are in, by hash. */
+  readonly topics: Table.Table<Joined>
+  /** Topics that we have left a moment ago: a crash must not keep members from hearing it. */
+  readonly left: Table.Table<Joined>
+  /** One entry, `own`: what we say of ourselves in topics; absent until the operator says something. */
+  readonly profile: Table.Table<Content>
   /** Whom we want to reach who is no friend yet, and what for. */
   readonly errands: Errands
   /** Invites we have made. */
@@ -127,34 +136,6 @@ export interface Session {
   readonly leaveByMs?: number
   /** How the link opened: what is bound to a session is bound to its handshake. */
   readonly opened?: Opened
-}
-
-/** The input that a link has authenticated its far end. */
-export type Opened = Extract<Input, { readonly _tag: "Opened" }>
-
-/** The session of an identity that is no friend: see `Guests`. */
-export interface Guest {
-  readonly opened: Opened
-  readonly sinceMs: number
-  /** When it ends, and what is said then, if anything; never again once we have hung up. */
-  readonly leaveByMs: number
-  readonly leaving?: Rejection
-  /** We have hung up; the link is about to be gone, and nothing on it counts. */
-  readonly gone?: true
-  /** What it has said so far. */
-  readonly messages: number
-  readonly bytes: number
-  /** Its greeting, for when it becomes a friend: who greets takes us for one. */
-  readonly greeting?: Received
-}
-
-type Received = Extract<Input, { readonly _tag: "Received" }>
-
-/** An answer that leaves at its time, whatever it says. */
-export interface Later {
-  readonly connection: string
-  readonly dueMs: number
-  readonly message: Message
 }
 
 /** How we stand with reaching a peer. */
@@ -211,6 +192,14 @@ export interface Passing {
   readonly checks: HashMap.HashMap<string, Check>
   /** Sessions of identities that are no friends, by link. */
   readonly guests: HashMap.HashMap<string, Guest>
+  /** What we know of each topic we are in, by hash. */
+  readonly topics: HashMap.HashMap<string, Presence>
+  /** Topics we have left, while members are told. */
+  readonly leaving: HashMap.HashMap<string, Leaving>
+  /** How far we have told each other of a topic, by link and topic (`exchangeKey`). */
+  readonly exchanges: HashMap.HashMap<string, Exchange>
+  /** Answers that we never asked for. */
+  readonly unasked: number
   /** Answers that wait for their time, the first due first. */
   readonly later: ReadonlyArray<Later>
   /** What claims have left, all together and by identity; of an identity that is not listed, everything. */
@@ -241,7 +230,10 @@ export const emptyDurable: Durable = {
   intents: Table.empty(),
   unshown: Unshown.empty,
   errands: Table.empty(),
-  invites: Table.empty()
+  invites: Table.empty(),
+  topics: Table.empty(),
+  left: Table.empty(),
+  profile: Table.empty()
 }
 
 /** A node as it is right after its records were loaded: no sessions, nothing under way. */
@@ -272,7 +264,11 @@ export const start = (
     checks: HashMap.empty(),
     guests: HashMap.empty(),
     later: [],
-    claims: { all: {}, identities: {} }
+    claims: { all: {}, identities: {} },
+    topics: HashMap.empty(),
+    leaving: HashMap.empty(),
+    exchanges: HashMap.empty(),
+    unasked: 0
   }
 })
 

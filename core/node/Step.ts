@@ -21,6 +21,8 @@ import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Intents from "./Intents.ts"
 import * as Inviting from "./Inviting.ts"
+import * as Leaving from "./Leaving.ts"
+import * as Members from "./Members.ts"
 import * as Operating from "./Operating.ts"
 import type { Output } from "./Output.ts"
 import * as Posting from "./Posting.ts"
@@ -29,6 +31,7 @@ import * as Sending from "./Sending.ts"
 import * as Stalling from "./Stalling.ts"
 import * as State from "./State.ts"
 import * as Telling from "./Telling.ts"
+import * as Topics from "./Topics.ts"
 import * as Visiting from "./Visiting.ts"
 
 /** One input → the next state, and what is wanted from the world once it is committed. */
@@ -59,16 +62,24 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
       return State.chain(
         state,
         (current) => Connecting.opened(current, input, turn),
-        (current) => Errands.onOpened(current, input, turn)
+        (current) => Errands.onOpened(current, input, turn),
+        (current) => Members.onOpened(current, input, turn),
+        (current) => Leaving.onOpened(current, input)
       )
     case "Received":
       return Visiting.arrive(state, input, turn)
     case "LinkRefused":
       return Connecting.linkRefused(state, input)
     case "Closed":
-      return Connecting.closed(state, input.connection, input.rejection, turn)
+      return Connecting.closed(Members.closed(state, input.connection), input.connection, input.rejection, turn)
     case "DialEnded":
       return Connecting.dialEnded(state, input.peerId, turn)
+    case "TopicFound":
+      return Topics.onFound(state, input, turn)
+    case "MemberDialed":
+      return Topics.dialed(state, input, turn)
+    case "ProfileSigned":
+      return Topics.onSigned(state, input, turn)
     case "Shown":
       return Answering.onShown(state, input, turn)
     case "Ran":
@@ -94,7 +105,8 @@ const started = (state: State.State, turn: Turn): State.Stepped =>
     (current) => Posting.repost(current, turn),
     (current) => Answering.showAgain(current, turn),
     (current) => tick(current, turn),
-    (current) => Hello.begin(current, turn)
+    (current) => Hello.begin(current, turn),
+    (current) => Topics.started(current, turn)
   )
 
 const blocked = (state: State.State, turn: Turn): ReadonlyArray<Output> =>
@@ -122,6 +134,7 @@ const tick = (state: State.State, turn: Turn): State.Stepped => {
     (current) => Guests.tick(current, turn),
     (current) => Inviting.tick(current, turn),
     (current) => Errands.tick(current, turn),
+    (current) => Topics.tick(current, turn),
     (current) => Rotating.announce(current, turn),
     (current) => Rotating.bringNews(current, turn),
     (current) => Hello.again(current, turn),

@@ -72,6 +72,9 @@ const without = (input: Input, rejection: Rejection.Rejection): Instead => {
     case "LinePosted":
     case "Closed":
     case "DialEnded":
+    case "TopicFound":
+    case "MemberDialed":
+    case "ProfileSigned":
     case "Shown":
     case "Ran":
     case "SandboxStatus":

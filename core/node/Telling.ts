@@ -56,6 +56,10 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   ErrandRefused: "free",
   NotShown: "free",
   IntentDone: "free",
+  Discovered: "news",
+  MemberLeft: "news",
+  ProfileConflict: "alarms",
+  ConnectAsked: "free",
   StorageFailed: "free"
 }
 

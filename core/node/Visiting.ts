@@ -12,6 +12,8 @@ import * as Errands from "./Errands.ts"
 import * as Guests from "./Guests.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Inviting from "./Inviting.ts"
+import * as Meeting from "./Meeting.ts"
+import * as Members from "./Members.ts"
 import * as Receiving from "./Receiving.ts"
 import * as State from "./State.ts"
 
@@ -21,7 +23,12 @@ type Take<M> = (state: State.State, opened: State.Opened, message: M, turn: Turn
 /** The words between identities that need not be friends, and the room that takes each. A new one is one more row. */
 const words: { readonly [K in Message["kind"]]?: Take<Extract<Message, { readonly kind: K }>> } = {
   Claim: Inviting.onClaim,
-  ClaimAnswer: Inviting.onAnswer
+  ClaimAnswer: Inviting.onAnswer,
+  TopicHello: Members.onHello,
+  Profiles: Members.onProfiles,
+  TopicLeft: Members.onLeft,
+  ConnectRequest: Meeting.onRequest,
+  ConnectResponse: Meeting.onResponse
 }
 
 /** One message of an open session, whoever is on it. */
@@ -99,6 +106,7 @@ const hear = (state: State.State, input: Received, turn: Turn): State.Stepped =>
       return State.chain(
         counted,
         (current) => Errands.onReject(current, guest.opened, message, turn),
+        (current) => Members.onReject(current, guest.opened),
         (current) => Guests.hangUp(current, connection, null)
       )
     default:

@@ -159,6 +159,42 @@ export const SasEnd = Schema.Struct({
   id: Id,
   outcome: Schema.Literals(["same", "different", "ended"])
 })
+const mark = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{22}$/))
+const topic = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))
+const profile = maxLength(Limits.profileCharactersMax)
+/** The sender is in a topic, and knows these of its members in these versions: some of them, itself among them. */
+export const TopicHello = Schema.Struct({
+  kind: Schema.Literal("TopicHello"),
+  topic,
+  have: Schema.Array(Schema.Struct({ mark, version: natural })).check(Schema.isMaxLength(Limits.topicHaveMax))
+})
+/** Profiles that the receiver's hello did not name, or in an older version; some of them, the sender's own first. */
+export const Profiles = Schema.Struct({
+  kind: Schema.Literal("Profiles"),
+  topic,
+  profiles: Schema.Array(profile).check(Schema.isMaxLength(Limits.profilesPerMessageMax))
+})
+/** The sender has left a topic, and this is its last profile there; without one: it is not there, whatever others say. */
+export const TopicLeft = Schema.Struct({
+  kind: Schema.Literal("TopicLeft"),
+  topic,
+  profile: Schema.optionalKey(profile)
+})
+/** The sender's operator wants to be friends. The same `id` again is the same request. */
+export const ConnectRequest = Schema.Struct({
+  kind: Schema.Literal("ConnectRequest"),
+  id: Id,
+  name: maxLength(2 * Limits.nameCodePointsMax),
+  note: Schema.optionalKey(maxLength(2 * Limits.connectNoteMax)),
+  topic: Schema.optionalKey(topic)
+})
+/** What became of a request: it waits for the operator, was accepted, or cannot be. */
+export const ConnectResponse = Schema.Struct({
+  kind: Schema.Literal("ConnectResponse"),
+  id: Id,
+  outcome: Schema.Literals(["asked", "accepted", "refused"]),
+  code: Schema.optionalKey(code)
+})
 export const Ping = Schema.Struct({ kind: Schema.Literal("Ping"), nonce: Id })
 export const Pong = Schema.Struct({ kind: Schema.Literal("Pong"), nonce: Id })
 /** The sender ends the session and says why. */
@@ -200,6 +236,11 @@ export const kinds = {
   SasCommit,
   SasReveal,
   SasEnd,
+  TopicHello,
+  Profiles,
+  TopicLeft,
+  ConnectRequest,
+  ConnectResponse,
   Ping,
   Pong,
   Close,
@@ -214,6 +255,11 @@ export type Done = typeof Done.Type
 export type Held = typeof Held.Type
 export type Chunk = typeof Chunk.Type
 export type Receipt = typeof Receipt.Type
+export type TopicHello = typeof TopicHello.Type
+export type Profiles = typeof Profiles.Type
+export type TopicLeft = typeof TopicLeft.Type
+export type ConnectRequest = typeof ConnectRequest.Type
+export type ConnectResponse = typeof ConnectResponse.Type
 export type Reject = typeof Reject.Type
 export type Close = typeof Close.Type
 export type Claim = typeof Claim.Type
@@ -241,6 +287,13 @@ export interface Unknown {
 export interface Ignored {
   readonly kind: "Ignored"
 }
+
+/** What identities say to each other that need not be friends; `node/Visiting` takes it. */
+const visits = ["TopicHello", "Profiles", "TopicLeft", "ConnectRequest", "ConnectResponse"] as const
+export type Visit = Extract<Message, { readonly kind: (typeof visits)[number] }>
+/** Whether a message needs no friendship. */
+export const isVisit = (message: { readonly kind: string }): message is Visit =>
+  visits.some((kind) => kind === message.kind)
 
 /** The kinds that carry a signature of their own (PROTOCOL.md §8), so that they can be kept as evidence. */
 export const isSigned = (kind: string): boolean => kind === "Log" || kind === "Inject"

@@ -3,8 +3,9 @@
  * It never parses, and never changes the identity or ends the node: whoever runs the node does.
  * The prompt, the socket and the host all answer through here, so that they cannot disagree.
  */
-import { Effect, PubSub, Redacted } from "effect"
-import { type Describe, type Event, type Node, type Output, Rejection } from "../../core/index.ts"
+import { randomBytes } from "node:crypto"
+import { Effect, PubSub, Redacted, Result } from "effect"
+import { type Describe, type Event, type Node, type Output, Rejection, Topic } from "../../core/index.ts"
 import type * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
 import * as PresentTrust from "../PresentTrust.ts"
@@ -83,14 +84,29 @@ export const factsOf = (
   return parts === undefined ? { ...node } : Object.fromEntries(parts.map((part) => [part, node[part]]))
 }
 
+/** A secret topic with a key that nobody had before: as the line by which a member joins it. The name was parsed. */
+const newSecretTopic = (name: string): Told => {
+  const topic = Redacted.value(Result.getOrThrow(Topic.secretOf(name, randomBytes(16))))
+  return {
+    ok: true,
+    facts: { ok: true, topic },
+    lines: [
+      { tone: "good", text: `/topic join ${topic}` },
+      { tone: "quiet", text: "whoever holds this line finds and reads the topic; give it to its members only" }
+    ]
+  }
+}
+
 /** Carries out a command, or answers a question. A mistake is answered with `usage`. */
 export const carryOut = (
   node: Node.Node,
-  parsed: Extract<Commands.Parsed, { kind: "command" | "question" | "mistake" }>
+  parsed: Extract<Commands.Parsed, { kind: "command" | "question" | "mistake" | "secret-topic" }>
 ): Effect.Effect<Told> => {
   switch (parsed.kind) {
     case "mistake":
       return Effect.succeed(refusal("usage", parsed.message, true))
+    case "secret-topic":
+      return Effect.sync(() => newSecretTopic(parsed.name))
     case "question":
       return Effect.map(node.describe, (described) => answered(described, parsed.question, parsed.name))
     case "command":

@@ -102,6 +102,8 @@ const atRest = (line: string, parsed: Commands.Parsed, options: Options): Promis
       return needsNode("its keys at rest are changed with wopr-p2p identity rotate|recovery")
     case "quit":
       return needsNode("there is none to end")
+    case "secret-topic":
+      return needsNode("a topic is made at one")
     case "command":
       if (options.waitMs !== undefined)
         return needsNode("nothing can come of it to wait for; without --wait it is kept for the next start")

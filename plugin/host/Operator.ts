@@ -3,7 +3,7 @@
  * It never knows who typed; whoever calls has made sure that it was an owner.
  * What changes the keys is refused: it shows secrets, and a chat is read by others and kept by its provider.
  */
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { Rejection } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
@@ -22,8 +22,12 @@ const carriedOut = (
 ): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function* () {
     const { command } = parsed
+    // Whoever holds such a link may use it; that of a named invite is worth nothing to others.
+    if (command._tag === "CreateInvite" && command.named === undefined)
+      return ["its link is a secret, and others read along here: use wopr-p2p invite in a terminal, or /invite for KEY"]
     const reply = yield* node.command(command)
     if (!reply.ok) return [Rejection.sentence(reply.rejection)]
+    if (reply.link !== undefined) return [Redacted.value(reply.link)]
     if (command._tag !== "Message" && command._tag !== "Inject") return ["done"]
     const end = yield* follow.end(reply.id, followMs)
     if (end === undefined) return [`on its way (${reply.id.slice(0, 8)}); /p2p queue shows what waits`]
@@ -53,6 +57,8 @@ export const answer = (
         return Present.answer(yield* world.node.describe, parsed.question, parsed.name)
       case "command":
         return yield* carriedOut(world, parsed)
+      case "secret-topic":
+        return ["a secret is not made where others read along: use wopr-p2p topic new-secret in a terminal"]
       case "identity":
         return ["this changes the keys and shows secrets: stop the daemon and use wopr-p2p identity in a terminal"]
       default:

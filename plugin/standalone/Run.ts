@@ -176,14 +176,14 @@ const makeScreen = (json: boolean, interactive: boolean, prompt: Interface): Scr
 
 /** Adds what both sides compare, where an event introduces a key. */
 const withFingerprint = (node: Node.Node, told: Event.Event): Record<string, unknown> =>
-  told._tag === "FriendshipMade" || told._tag === "RequestReceived"
+  told._tag === "FriendshipMade" || told._tag === "RequestReceived" || told._tag === "ConnectAsked"
     ? { ...Present.eventJson(told), fingerprint: node.fingerprint(told.identityKey).words }
     : Present.eventJson(told)
 
 const tell = (screen: Screen, node: Node.Node, told: Event.Event): void => {
   screen.json(withFingerprint(node, told))
   screen.line(Present.event(told))
-  if (told._tag === "FriendshipMade" || told._tag === "RequestReceived") {
+  if (told._tag === "FriendshipMade" || told._tag === "RequestReceived" || told._tag === "ConnectAsked") {
     screen.line({ tone: "quiet", text: `  compare on another channel: ${node.fingerprint(told.identityKey).words}` })
   }
 }
@@ -203,7 +203,8 @@ const wordsToRepeat: ReadonlyArray<readonly [string, number]> = [
 const withoutSecret = (typed: string): string => {
   const words = wordsToRepeat.find(([command]) => typed.trim().startsWith(command))?.[1]
   const said = words === undefined ? typed : typed.trim().split(/\s+/).slice(0, words).join(" ")
-  return said.replaceAll(/wop3:\/\/\S+/gi, "wop3://…")
+  const open = typed.trim().startsWith("/topic") ? said.replace(/#.*/su, "#…") : said
+  return open.replaceAll(/wop3:\/\/\S+/gi, "wop3://…")
 }
 
 /** Carries out one typed line. Gives how the node should end, if it should. */
@@ -225,6 +226,7 @@ const onLine = Effect.fnUntraced(function* (
         change: parsed.change
       } as Ending
     case "mistake":
+    case "secret-topic":
     case "question":
     case "command": {
       const told = yield* Carrying.carryOut(node, parsed)

@@ -96,6 +96,32 @@ export const byKind: Kinds = {
     id,
     outcome: fc.constantFrom("same" as const, "different" as const, "ended" as const)
   }),
+  TopicHello: fc.record({
+    kind: kind("TopicHello"),
+    topic: base64url(43),
+    have: fc.array(fc.record({ mark: base64url(22), version: natural }), { maxLength: 5 })
+  }),
+  Profiles: fc.record({
+    kind: kind("Profiles"),
+    topic: base64url(43),
+    profiles: fc.array(fc.nat(400).chain(base64url), { maxLength: 8 })
+  }),
+  TopicLeft: joined(
+    fc.record({ kind: kind("TopicLeft"), topic: base64url(43) }),
+    fc.record({ profile: fc.nat(400).chain(base64url) }, optional)
+  ),
+  ConnectRequest: joined(
+    fc.record({ kind: kind("ConnectRequest"), id, name: fc.string({ maxLength: 64 }) }),
+    fc.record({ note: fc.string({ maxLength: 280 }), topic: base64url(43) }, optional)
+  ),
+  ConnectResponse: joined(
+    fc.record({
+      kind: kind("ConnectResponse"),
+      id,
+      outcome: fc.constantFrom("asked" as const, "accepted" as const, "refused" as const)
+    }),
+    fc.record({ code }, optional)
+  ),
   Ping: fc.record({ kind: kind("Ping"), nonce: id }),
   Pong: fc.record({ kind: kind("Pong"), nonce: id }),
   Close: fc.record({ kind: kind("Close"), code }),

@@ -20,9 +20,11 @@ import {
   Keys,
   Limits,
   type Message,
+  Profile,
   Rejection,
   Seal,
-  type State
+  type State,
+  Topic
 } from "../../core/index.ts"
 import * as KeySchedule from "../../core/session/KeySchedule.ts"
 import * as Proof from "../../core/session/Proof.ts"
@@ -151,6 +153,28 @@ const sometimes = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { nil:
 const dense = <A extends object>(record: A): A =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as A
 
+const chess: Topic.Topic = { name: "chess", secret: null }
+const chessHash = Base64url.encode(Topic.rendezvous(crypto.sha256, chess))
+/** What two people say of themselves in a topic, in two versions each. */
+const profiles = ["bob", "mallory"].flatMap((name) =>
+  [1, 2].map((version) => {
+    // Keys of their own seeds: whoever is drawn after this must stay who it was.
+    const seed = (length: number) => crypto.sha256(new TextEncoder().encode(`${name} ${length}`)).slice(0, length)
+    const keys = Keys.generate({ ...crypto, randomBytes: seed }, noonMs)
+    const identityKey = Base64url.encode(keys.identityKey) as Keys.RemoteIdentityKey
+    const swarmKey = Base64url.encode(Keys.swarmKey(crypto, keys)) as Keys.RemoteSwarmKey
+    return Profile.sign(crypto, keys, chess, {
+      topic: chessHash,
+      identityKey,
+      swarmKey,
+      version,
+      issuedMs: noonMs,
+      expiresMs: noonMs + 3_600_000,
+      content: { name, description: "", tags: [] }
+    }).wire
+  })
+)
+
 /** Any message of the closed union, plausible and implausible alike. */
 export const message: fc.Arbitrary<Message.Message> = fc
   .oneof(
@@ -263,6 +287,36 @@ export const message: fc.Arbitrary<Message.Message> = fc
       })
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("Ping", "Pong"), nonce: id }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant("TopicHello"), topic: fc.constant(chessHash), have: fc.constant([]) })
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("Profiles"),
+        topic: fc.constant(chessHash),
+        profiles: fc.array(fc.constantFrom(...profiles, "AAAA"), { maxLength: 3 })
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("TopicLeft"), topic: fc.constant(chessHash) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("ConnectRequest"),
+        id,
+        name: fc.constantFrom("bob", "", "two words"),
+        topic: fc.constant(chessHash)
+      })
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("ConnectResponse"),
+        id,
+        outcome: fc.constantFrom("asked", "accepted", "refused")
+      })
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("Close"), code }) }
   )
   .map((record) => dense(record) as Message.Message)
@@ -305,6 +359,14 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
     _tag: fc.constant("Require" as const),
     capability,
     trust: fc.constantFrom("verified" as const, "nothing" as const)
+  }),
+  fc.record({ _tag: fc.constantFrom("JoinTopic" as const, "LeaveTopic" as const), topic: fc.constant(chess) }),
+  fc.record({
+    _tag: fc.constant("Connect" as const),
+    name: fc.constantFrom("bob", "mallory"),
+    keyPrefix: fc.constant(""),
+    topic: fc.constantFrom("", "chess"),
+    note: fc.constant("")
   }),
   fc.record({ _tag: fc.constant("AddRule" as const), rule: rule as fc.Arbitrary<Omit<Rule, "id">> }),
   fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })
@@ -430,6 +492,11 @@ export const input: fc.Arbitrary<Input.Input> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ _tag: fc.constant("Closed" as const), connection, rejection: fc.option(rejection) })
   },
+  {
+    weight: 2,
+    arbitrary: other.map((by) => ({ _tag: "TopicFound" as const, topic: chessHash, keys: [by.swarmKey] }))
+  },
+  { weight: 1, arbitrary: other.map((by) => ({ _tag: "MemberDialed" as const, swarmKey: by.swarmKey })) },
   { weight: 2, arbitrary: other.map((by) => ({ _tag: "DialEnded" as const, peerId: peerIdOf(by) })) },
   {
     weight: 1,

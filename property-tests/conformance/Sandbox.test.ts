@@ -127,16 +127,17 @@ withEngine("Sandbox: docker", () => {
       const ahead = Effect.promise(() =>
         docker.listContainers({ filters: { label: [`wopr-p2p.owner=${ownerId}-ahead`] } })
       )
-      const one = function* () {
+      // One that was taken is removed behind its answer, and may be there for a moment yet.
+      const another = Effect.fnUntraced(function* (than: string) {
         for (;;) {
-          const [found] = yield* ahead
+          const found = (yield* ahead).find(({ Id }) => Id !== than)
           if (found !== undefined) return found.Id
           yield* Effect.sleep(50)
         }
-      }
-      const first = yield* Effect.gen(one)
+      })
+      const first = yield* another("")
       const taken = yield* sandbox.converse({ ...job("talk"), input: new Uint8Array(0) }, talk)
-      const second = yield* Effect.gen(one)
+      const second = yield* another(first)
       yield* Effect.promise(() => docker.getContainer(second).kill())
       const cold = yield* sandbox.converse({ ...job("talk"), input: new Uint8Array(0) }, talk)
       return {

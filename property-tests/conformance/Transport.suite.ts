@@ -494,6 +494,61 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
       })
     )
 
+    check("a lookup names who announces a topic, and dials nobody; oneself is not named", (world) =>
+      Effect.gen(function* () {
+        const [a, b, c] = [yield* start(world.node(1)), yield* start(world.node(2)), yield* start(world.node(3))]
+        yield* Effect.all([a.transport.announce(topic(7)), b.transport.announce(topic(7))], { concurrency: 2 })
+        yield* c.transport.announce(topic(8))
+        const names = (node: Node, of: number) =>
+          Effect.map(soon("a lookup", node.transport.lookup(topic(of))), (keys) => keys.map(digest).sort())
+        const [ofA, ofB] = [digest(a.transport.localKey), digest(b.transport.localKey)]
+        expect(yield* names(c, 7)).toEqual([ofA, ofB].sort())
+        expect(yield* names(a, 7)).toEqual([ofB])
+        expect(yield* names(c, 9)).toEqual([])
+        yield* Effect.sleep(traits.quietMs)
+        expect([a, b, c].map((node) => node.seen.length)).toEqual([0, 0, 0])
+      })
+    )
+
+    check("what is withdrawn no lookup names any more, and the other topics of the same node stay", (world) =>
+      Effect.gen(function* () {
+        const [a, b] = [yield* start(world.node(1)), yield* start(world.node(2))]
+        yield* a.transport.announce(topic(7))
+        yield* a.transport.announce(topic(8))
+        expect((yield* b.transport.lookup(topic(7))).length).toBe(1)
+        yield* a.transport.withdraw(topic(7))
+        expect(yield* b.transport.lookup(topic(7))).toEqual([])
+        expect((yield* b.transport.lookup(topic(8))).length).toBe(1)
+        // Withdrawn while it was still being announced: the later word counts.
+        yield* Effect.all(
+          [a.transport.announce(topic(9)), Effect.andThen(Effect.sleep(1), a.transport.withdraw(topic(9)))],
+          {
+            concurrency: 2
+          }
+        ).pipe(Effect.ignore)
+        yield* Effect.sleep(traits.quietMs)
+        expect(yield* b.transport.lookup(topic(9))).toEqual([])
+      })
+    )
+
+    check("two that announce within 100 ms of each other find each other within five seconds", (world) =>
+      Effect.gen(function* () {
+        const [a, b] = [yield* start(world.node(1)), yield* start(world.node(2))]
+        const seek = (node: Node) =>
+          Effect.gen(function* () {
+            yield* Effect.forkChild(Effect.ignore(node.transport.announce(topic(7))))
+            for (const pauseMs of [0, 300, 700, 1_500, 1_500]) {
+              yield* Effect.sleep(pauseMs)
+              if ((yield* node.transport.lookup(topic(7))).length > 0) return
+            }
+            return yield* Effect.fail(new Error("nobody was found"))
+          })
+        yield* Effect.all([seek(a), Effect.andThen(Effect.sleep(60), seek(b))], { concurrency: 2 }).pipe(
+          Effect.timeoutOrElse({ duration: 5_000, orElse: () => Effect.fail(new Error("not within five seconds")) })
+        )
+      })
+    )
+
     check("two topics live on one transport, each with its own finder", (world) =>
       Effect.gen(function* () {
         const [a, b, c] = [yield* start(world.node(1)), yield* start(world.node(2)), yield* start(world.node(3))]

@@ -4,6 +4,7 @@
 import { controlTargets } from "./ControlTargets.ts"
 import { inviteTargets } from "./InviteTargets.ts"
 import { linkTargets } from "./LinkTargets.ts"
+import { profileTarget } from "./ProfileTarget.ts"
 import { sandboxTargets } from "./SandboxTargets.ts"
 import type { Target } from "./Target.ts"
 import { textTargets } from "./TextTargets.ts"
@@ -15,5 +16,6 @@ export const targets: ReadonlyArray<Target> = [
   ...inviteTargets,
   ...textTargets.slice(2),
   ...sandboxTargets,
-  ...controlTargets
+  ...controlTargets,
+  profileTarget
 ]

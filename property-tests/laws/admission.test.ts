@@ -187,6 +187,14 @@ const questions = {
     awaitingAcceptance: [false, true],
     guest: [false, true]
   }),
+  connect: product("connect", {
+    retired: [false, true],
+    again: [false, true],
+    inTopic: [false, true],
+    nameValid: [false, true],
+    openRequests: around(Limits.askedByMax),
+    openRequestsOfName: around(Limits.askedByPerNameMax)
+  }),
   message: product("message", {
     needs: ["none", "message", "inject"],
     granted: [false, true],
@@ -242,6 +250,14 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
       standing === "friend" ||
       (standing === "former" && farewell) ||
       (guest && (standing === "stranger" || standing === "former"))
+  ],
+  connect: [
+    (facts) => !facts.retired,
+    // Whoever waits already takes no new place, and needs no topic for it.
+    (facts) => facts.again || facts.inTopic,
+    (facts) => facts.again || facts.nameValid,
+    (facts) => facts.again || facts.openRequests < 100,
+    (facts) => facts.again || facts.openRequestsOfName < 4
   ],
   message: [
     (facts) => facts.bytes <= 2 ** 20,
@@ -303,6 +319,14 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
               awaitingAcceptance
               ? ["friendship-pending", "", 2_000]
               : ["not-a-friend", "", 0],
+  connect: ({ inTopic, nameValid, openRequests, retired }) =>
+    retired
+      ? ["key-retired", "", 0]
+      : !inTopic
+        ? ["not-a-friend", "", 0]
+        : !nameValid
+          ? ["name-invalid", "", 0]
+          : ["requests-full", openRequests >= 100 ? "" : "under one name", 0],
   message: ({ bytes, conversationKnown, granted, needs, trusted, unshown, unshownCharacters, waitMs }) =>
     bytes > 2 ** 20
       ? ["body-too-large", "", 0]
@@ -352,7 +376,7 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
 }
 
 describe("Verdict", () => {
-  const kinds = ["line", "session", "message", "claim", "run", "hold"] as const
+  const kinds = ["line", "session", "connect", "message", "claim", "run", "hold"] as const
   it.each(kinds)("%s: yes exactly when every necessary fact holds", (kind) => {
     const asked = questions[kind] as ReadonlyArray<never>
     const conditions = necessary[kind] as ReadonlyArray<(facts: never) => boolean>

@@ -11,6 +11,7 @@ import * as Statement from "../../core/identity/Statement.ts"
 import { Codec, type Input, Limits, type Message, type Output, PeerId, State, Step } from "../../core/index.ts"
 import * as Records from "../../core/node/Records.ts"
 import * as Table from "../../core/Table.ts"
+import { isVisit } from "../../core/wire/Message.ts"
 import {
   message as anyMessage,
   crypto,
@@ -102,7 +103,8 @@ describe("a guest", () => {
         const isOver = message.kind === "Reject" && message.number === undefined && message.code === "not-a-friend"
         expect(Table.size(errands)).toBe(isOver ? 0 : 1)
         const quiet = message.kind === "Close" || (message.kind === "Reject" && message.number === undefined)
-        const ends = message.kind === "Greeting" ? [] : [`link ${quiet ? null : "guest-out-of-place"}`]
+        const stays = message.kind === "Greeting" || isVisit(message)
+        const ends = stays ? [] : [`link ${quiet ? null : "guest-out-of-place"}`]
         expect(hungUp(outputs)).toEqual(ends)
       })
     )

@@ -320,7 +320,8 @@ describe("law: a Statement is bound to its signer, its purpose and every field",
       friendAccept: "wop/3 friend-accept",
       proof: "wop/3 proof",
       message: "wop/3 message",
-      rotation: "wop/3 rotation"
+      rotation: "wop/3 rotation",
+      profile: "wop/3 profile"
     })
   })
 

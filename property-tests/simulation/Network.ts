@@ -188,6 +188,11 @@ export class Network {
     exclude(this.#byTopic, topic, guest)
   }
 
+  /** The transport keys that announce a topic now. */
+  announcers(topic: string): ReadonlyArray<string> {
+    return [...(this.#byTopic.get(topic) ?? [])].map((guest) => guest.swarmKey)
+  }
+
   block(guest: Guest, swarmKey: string): void {
     this.#guests.get(guest)?.blocked.add(swarmKey)
     for (const wire of this.#with(guest)) {
@@ -224,6 +229,15 @@ export class Network {
         }
       }
       done()
+    })
+  }
+
+  /** Tells who announces a topic, as the network knows it when the answer is there; nobody, where the weather is bad. */
+  lookUp(guest: Guest, topic: string, done: (keys: ReadonlyArray<string>) => void): void {
+    const answers = this.lookups && !this.#chance.happens(this.weather.dialFails)
+    this.#clock.after(this.#chance.whole(100, 1_500), () => {
+      const found = answers && this.#guests.has(guest) ? this.#find(guest, { kind: "topic", name: topic }) : []
+      done([...new Set(found.map((other) => other.swarmKey))].sort())
     })
   }
 

@@ -8,9 +8,11 @@ import * as Errand from "../../core/friend/Errand.ts"
 import * as Roster from "../../core/friend/Roster.ts"
 import type { Input, Keys, Output } from "../../core/index.ts"
 import { Base64url, FriendLine, Limits, PeerId, State, Step } from "../../core/index.ts"
+import * as Finding from "../../core/node/Finding.ts"
 import * as Guests from "../../core/node/Guests.ts"
 import * as Records from "../../core/node/Records.ts"
 import * as StorageFailure from "../../core/node/StorageFailure.ts"
+import * as Table from "../../core/Table.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import { StoreError } from "../../ports/RecordStore.ts"
@@ -251,6 +253,23 @@ export class Process implements Guest {
       case "Withdraw":
         network.withdraw(this, this.#topicOf(output.key))
         return
+      case "AnnounceTopic":
+        this.#announceTopic(output.topic)
+        return
+      case "WithdrawTopic":
+        network.withdraw(this, output.topic)
+        return
+      case "LookUp":
+        network.lookUp(this, output.topic, (keys) => this.offer({ _tag: "TopicFound", topic: output.topic, keys }))
+        return
+      case "DialMember":
+        network.dial(this, { kind: "key", name: output.swarmKey }, () =>
+          this.offer({ _tag: "MemberDialed", swarmKey: output.swarmKey })
+        )
+        return
+      case "SignProfile":
+        this.offer({ _tag: "ProfileSigned", profile: Finding.signed(this.#around, output) })
+        return
       case "PostLine":
         this.#post(output)
         return
@@ -295,6 +314,12 @@ export class Process implements Guest {
     })
   }
 
+  #announceTopic(topic: string): void {
+    this.#later(this.#around.chance.whole(...announceMs), () => {
+      if (Table.has(this.state.durable.topics, topic)) this.#around.network.announce(this, topic)
+    })
+  }
+
   /** The line is signed after the turn that wanted it is stored, like egress does it. */
   #post({ channel, key, kind, requestSignature, to, tsMs }: Of<"PostLine">): void {
     const { crypto, keys, post } = this.#around
@@ -333,10 +358,11 @@ export class Process implements Guest {
     const { errands, roster } = this.state.durable
     const friends = Roster.expectedAt(roster, end.topics, end.remoteKey, end.initiator)
     const expected = end.initiator ? [...friends, ...Errand.expectedAt(errands, end.topics)] : friends
+    const sought = end.initiator && expected.length === 0 && Guests.isSought(this.state, end.remoteKey)
     const settled = () => {
       this.#openings.delete(end.id)
     }
-    if (end.initiator && expected.length === 0) {
+    if (end.initiator && expected.length === 0 && !sought) {
       end.close()
       return { hear: () => undefined, over: () => undefined }
     }

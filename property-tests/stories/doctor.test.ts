@@ -301,6 +301,7 @@ faults.push(
     code: "containers-left",
     plant: (folder) => {
       restart(folder, { sandbox: "scripted" })
+      writeFileSync(join(folder, "folder.id"), `${"ab".repeat(12)}\n`, { mode: 0o600 })
       return engine(folder, ["0123456789abcdef"])
     }
   }

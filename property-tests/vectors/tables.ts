@@ -19,6 +19,15 @@ const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>
     "role, handshake hash, static key, identity key, history hash, transport key, recovery commitment or empty"
   ],
   "wop/3 message": ["signed", "handshake hash, role, stream, number, body"],
+  "wop/3 profile": [
+    "signed",
+    "topic, identity key, transport key, version, issued, expires, then name, description and each tag; nothing more in the last one of a member that leaves"
+  ],
+  "wop/3 topic": ["hashed", "name"],
+  "wop/3 secret topic": ["hashed", "name, key of the topic (16 bytes)"],
+  "wop/3 topic mark": ["hashed", "name, key of the topic or empty, identity key"],
+  "wop/3 topic seal": ["HKDF info", "name"],
+  "wop/3 connect": ["hashed", "asker's identity key, asked identity key, id, part"],
   "wop/3 key history": ["hashed", "one `wop/3 link` transcript for each step, oldest first"],
   "wop/3 link": [
     "hashed",
@@ -94,6 +103,10 @@ const ofPeers: ReadonlySet<string> = new Set([
   "answersWaitingMax",
   "requestsPerFriendshipMax",
   "historyLinksMax",
+  "profileAgeMs",
+  "profileDescriptionMax",
+  "profileTagsMax",
+  "profileCharactersMax",
   "forkRetryMs",
   "openingsMax",
   "openingsReserved",

@@ -28,7 +28,7 @@ import { Crypto } from "../../ports/Crypto.ts"
 import type { KeyVault } from "../../ports/KeyVault.ts"
 import { Model } from "../../ports/Model.ts"
 import { type Sandbox, SandboxError } from "../../ports/Sandbox.ts"
-import type { Transport } from "../../ports/Transport.ts"
+import type { Transport, TransportError } from "../../ports/Transport.ts"
 
 /** What of a node survives its process. */
 export interface Remains {
@@ -47,6 +47,8 @@ export interface ActorOptions {
   readonly noSandbox?: string
   readonly rates?: Partial<RateLimit.Rates>
   readonly transport?: Layer.Layer<Transport>
+  /** A transport on the node's own keys, for a network that is not in this process. */
+  readonly transportOf?: (keys: Keys.LocalKeys) => Layer.Layer<Transport, TransportError>
   /** A model, and the agent that asks it. Without them the sandbox's program answers. */
   readonly model?: Layer.Layer<Model>
   readonly agent?: Node.AgentOptions
@@ -151,7 +153,8 @@ export const makeWorld = (
       options.transport ??
       Layer.unwrap(
         Effect.gen(function* () {
-          return MemoryTransport.layer(network, Keys.swarmKey(yield* Crypto, yield* Node.loadKeys))
+          const keys = yield* Node.loadKeys
+          return options.transportOf?.(keys) ?? MemoryTransport.layer(network, Keys.swarmKey(yield* Crypto, keys))
         })
       )
     const program = Effect.gen(function* () {

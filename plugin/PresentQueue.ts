@@ -1,0 +1,42 @@
+/**
+ * What waits, in words: messages and questions of ours, and questions of friends that wait for our owner.
+ * It never shows more of a held question than how it begins; the whole is in the conversation.
+ * Apart from `Present` because that page is long enough.
+ */
+import type { Describe } from "../core/index.ts"
+import { bytes, harmless } from "./Words.ts"
+
+const states = {
+  waiting: "waits for them to appear",
+  sent: "sent, not confirmed yet",
+  givenUp: "given up after it was sent; they will be asked whether it arrived",
+  running: "arrived, not answered yet",
+  held: "waits for the word of their owner"
+} as const
+
+const queueLine = ({ bytes: size, id, kind, name, state }: Describe.QueueView): string =>
+  `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
+  `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
+
+/** The answer to `/queue`, a line each. */
+export const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
+  node.queue.length + node.refusals.length === 0
+    ? ["nothing waits, and everything was delivered"]
+    : [
+        ...(node.queue.length === 0 ? ["nothing waits"] : node.queue.map(queueLine)),
+        ...node.refusals.map(
+          ({ atMs, code, id, kind, name }) =>
+            `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}: ` +
+            `not delivered, ${code} (${new Date(atMs).toISOString()})`
+        )
+      ]
+
+/** The answer to `/held`, a line each. */
+export const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
+  node.held.length === 0
+    ? ["no question waits for you"]
+    : node.held.map(
+        ({ beginning, bytes: size, expiresAtMs, id, name, reason }) =>
+          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}) ` +
+          `"${harmless(beginning)}": /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
+      )

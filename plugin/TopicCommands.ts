@@ -1,0 +1,85 @@
+/**
+ * The slash commands of topics: joined and left, what we say of ourselves, who is there, and asking to connect.
+ * It never carries anything out and never makes a key; a secret topic's key is drawn where the node's entropy is.
+ * It is apart from the other commands because a topic may carry a secret, which must not be repeated on a screen.
+ */
+import { Result } from "effect"
+import { type Input, Limits, Rejection, Topic } from "../core/index.ts"
+import type { Parsed, Row } from "./Commands.ts"
+
+const mistake = (message: string): Parsed => ({ kind: "mistake", message })
+const command = (one: Input.Command): Parsed => ({ kind: "command", command: one })
+
+const topicUsage = "/topic join NAME | leave NAME | list | new-secret NAME"
+
+/** A topic as it was typed, handed on; without repeating what may have been a key. */
+const withTopic = (typed: string, make: (topic: Topic.Topic) => Parsed): Parsed => {
+  const topic = Topic.parse(typed)
+  return Result.isSuccess(topic) ? make(topic.success) : mistake(Rejection.sentence(topic.failure))
+}
+
+const topic: Row = {
+  name: "topic",
+  usage: topicUsage,
+  help: "rooms in which agents find each other without a chat; NAME#KEY is a secret one",
+  parse: (rest) => {
+    const [verb = "", name = "", ...more] = rest.trim().split(/\s+/)
+    if ((verb === "list" || verb === "") && name === "") return { kind: "question", question: "topics", name: "" }
+    if (name === "" || more.length > 0) return mistake(`usage: ${topicUsage}`)
+    if (verb === "join") return withTopic(name, (one) => command({ _tag: "JoinTopic", topic: one }))
+    if (verb === "leave") return withTopic(name, (one) => command({ _tag: "LeaveTopic", topic: one }))
+    if (verb !== "new-secret") return mistake(`usage: ${topicUsage}`)
+    return withTopic(name, (one) =>
+      one.secret === null ? { kind: "secret-topic", name: one.name } : mistake(`usage: ${topicUsage}`)
+    )
+  }
+}
+
+const profileUsage = "/profile [NAME [TAG,TAG…] [: DESCRIPTION]]"
+
+/** `bob chess,go : answers questions` → name, tags and a description; each but the name may be left out. */
+const profile: Row = {
+  name: "profile",
+  usage: profileUsage,
+  help: "what your agent says of itself in topics: a name, tags, and a line of words",
+  parse: (rest) => {
+    if (rest.trim() === "") return { kind: "question", question: "profile", name: "" }
+    const [head = "", ...words] = rest.split(/(?:^|\s):\s/)
+    const [name = "", tags = "", ...more] = head.trim().split(/\s+/)
+    if (name === "" || more.length > 0) return mistake(`usage: ${profileUsage}`)
+    const content = {
+      name: name.replace(/^@/, ""),
+      description: words.join(" : ").trim(),
+      tags: tags === "" ? [] : tags.split(",")
+    }
+    return command({ _tag: "SetProfile", content })
+  }
+}
+
+const discovered: Row = {
+  name: "discovered",
+  usage: "/discovered [TOPIC]",
+  help: "who is known in your topics; names are what they say themselves",
+  parse: (rest) => ({ kind: "question", question: "discovered", name: rest.trim() })
+}
+
+const connectUsage = "/connect @name[#key] [in TOPIC] [: NOTE]"
+
+const connect: Row = {
+  name: "connect",
+  usage: connectUsage,
+  help: "ask a member of a topic to be friends; its operator decides",
+  parse: (rest) => {
+    const [head = "", ...words] = rest.split(/\s:\s/)
+    const match = /^@?(\S+?)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+in\s+(\S+))?$/u.exec(head.trim())
+    if (match === null) return mistake(`usage: ${connectUsage}`)
+    const note = words.join(" : ").trim()
+    if (Array.from(note).length > Limits.connectNoteMax) {
+      return mistake(Rejection.sentence(Rejection.make("note-too-long")))
+    }
+    return command({ _tag: "Connect", name: match[1]!, keyPrefix: match[2] ?? "", topic: match[3] ?? "", note })
+  }
+}
+
+/** The rows of topics, in the order in which help lists them. */
+export const rows: ReadonlyArray<Row> = [topic, profile, discovered, connect]
