@@ -17,8 +17,11 @@ const messageOf = (said: Said): unknown => {
   return { role: "assistant", content: said.text, ...(calls.length === 0 ? {} : { tool_calls: calls }) }
 }
 
+/** How a server calls the longest answer: newer models of some providers refuse the older name. */
+export type LimitName = "max_tokens" | "max_completion_tokens"
+
 /** The body of a request, as JSON will hold it. */
-export const requestBody = (model: string, { said, tokensMax, tools }: Request): unknown => ({
+export const requestBody = (model: string, limit: LimitName, { said, tokensMax, tools }: Request): unknown => ({
   model,
   messages: said.map(messageOf),
   ...(tools.length === 0
@@ -29,7 +32,7 @@ export const requestBody = (model: string, { said, tokensMax, tools }: Request):
           function: { name, description: purpose, parameters: input }
         }))
       }),
-  max_tokens: tokensMax,
+  [limit]: tokensMax,
   stream: true,
   stream_options: { include_usage: true }
 })

@@ -6,7 +6,7 @@
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { Sse } from "effect/encoding"
 import { Model, ModelError, type ModelShape, type Piece, type Request } from "../../ports/Model.ts"
-import { type Answering, begin, next, requestBody } from "./Completion.ts"
+import { type Answering, begin, type LimitName, next, requestBody } from "./Completion.ts"
 
 export interface Options {
   /** Where the API lives, such as `https://api.example.com/v1`. Plain `http` only on this machine. */
@@ -40,9 +40,10 @@ const objection = ({ baseUrl, model }: Options): string | undefined => {
 export const layer = (options: Options): Layer.Layer<Model> => {
   const reason = objection(options)
   if (reason !== undefined) return Model.refuse(reason)
+  const limit: Limit = { name: "max_tokens" }
   const shape: ModelShape = {
     status: { ready: true, name: options.model, reason: `${options.model} at ${new URL(options.baseUrl).host}` },
-    complete: (request) => Stream.unwrap(answering(options, request))
+    complete: (request) => Stream.unwrap(answering(options, limit, request))
   }
   return Layer.succeed(Model, shape)
 }
@@ -64,8 +65,13 @@ const causeOf = (cause: unknown): string => {
   return inner instanceof Error && inner.message !== "" ? `${cause.message}: ${inner.message}` : cause.message
 }
 
+/** How this server wants the longest answer to be called: learnt from its first refusal, and used from then on. */
+interface Limit {
+  name: LimitName
+}
+
 /** Asks, and gives the stream of what is answered. The request is aborted when the scope closes. */
-const answering = Effect.fnUntraced(function* (options: Options, request: Request) {
+const answering = Effect.fnUntraced(function* (options: Options, limit: Limit, request: Request) {
   const limitMs = options.silenceLimitMs ?? silenceMs
   const late = () => failed("timed-out", `the model said nothing for ${limitMs} milliseconds`)
   const abort = yield* Effect.acquireRelease(
@@ -74,11 +80,18 @@ const answering = Effect.fnUntraced(function* (options: Options, request: Reques
   )
   const broken = (cause: unknown) =>
     failed("unreachable", `the model is not reached: ${shown(causeOf(cause), options)}`)
-  const response = yield* Effect.tryPromise({
-    try: () => asked(options, request, abort.signal),
+  const ask = Effect.tryPromise({
+    try: () => asked(options, limit.name, request, abort.signal),
     catch: broken
   }).pipe(Effect.timeoutOrElse({ duration: limitMs, orElse: () => Effect.fail(late()) }))
-  if (!response.ok) return yield* Effect.flatMap(refusal(response, options), Effect.fail)
+  let response = yield* ask
+  if (response.status === 400 && limit.name === "max_tokens") {
+    const said = yield* wordsOf(response)
+    if (!said.includes("max_completion_tokens")) return yield* Effect.fail(refusal(400, said, options))
+    limit.name = "max_completion_tokens"
+    response = yield* ask
+  }
+  if (!response.ok) return yield* Effect.fail(refusal(response.status, yield* wordsOf(response), options))
   const { body } = response
   if (body === null) return yield* Effect.fail(failed("unreadable", "the model's answer is empty"))
   return Stream.fromReadableStream({ evaluate: () => body, onError: broken }).pipe(
@@ -105,7 +118,12 @@ const pieces =
     return "why" in step ? Effect.fail(failed(step.code, shown(step.why, options))) : Effect.succeed(step.taken)
   }
 
-const asked = ({ baseUrl, key, model }: Options, request: Request, signal: AbortSignal): Promise<Response> =>
+const asked = (
+  { baseUrl, key, model }: Options,
+  limit: LimitName,
+  request: Request,
+  signal: AbortSignal
+): Promise<Response> =>
   fetch(`${baseUrl.replace(/\/+$/, "")}/chat/completions`, {
     method: "POST",
     headers: {
@@ -113,18 +131,21 @@ const asked = ({ baseUrl, key, model }: Options, request: Request, signal: Abort
       accept: "text/event-stream",
       ...(key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` })
     },
-    body: JSON.stringify(requestBody(model, request)),
+    body: JSON.stringify(requestBody(model, limit, request)),
     // Another host has no business with the key.
     redirect: "error",
     signal
   })
 
-/** What an answer other than "here it is" means: busy servers may be asked again, others have refused. */
-const refusal = (response: Response, options: Options): Effect.Effect<ModelError> =>
+/** What a server says instead of an answer; nothing if that takes too long. */
+const wordsOf = (response: Response): Effect.Effect<string> =>
   Effect.promise(() => response.text().catch(() => "")).pipe(
-    Effect.timeoutOrElse({ duration: 2_000, orElse: () => Effect.succeed("") }),
-    Effect.map((text) => {
-      const code = response.status === 429 || response.status >= 500 ? "unreachable" : "refused"
-      return failed(code, `the model's server answered ${response.status}: ${shown(text, options)}`)
-    })
+    Effect.timeoutOrElse({ duration: 2_000, orElse: () => Effect.succeed("") })
+  )
+
+/** What an answer other than "here it is" means: busy servers may be asked again, others have refused. */
+const refusal = (status: number, said: string, options: Options): ModelError =>
+  failed(
+    status === 429 || status >= 500 ? "unreachable" : "refused",
+    `the model's server answered ${status}: ${shown(said, options)}`
   )

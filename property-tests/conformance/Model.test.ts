@@ -5,6 +5,7 @@
  */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { json } from "node:stream/consumers"
 import { Effect, Exit, Redacted, Result, Scope, Stream } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -101,6 +102,37 @@ describe("a model over HTTP", () => {
     expect(said).not.toContain("secret")
     expect(said).not.toContain("\\u001b")
     expect(said.length).toBeLessThan(600)
+  })
+  it("calls the longest answer as the server wants it, once it was told, and asks no third time", async () => {
+    const named: Array<string> = []
+    let refuses = "max_tokens"
+    const http = createServer((incoming, outgoing) => {
+      void json(incoming).then((body) => {
+        const name = Object.keys(body as object).find((key) => key.startsWith("max_")) ?? ""
+        named.push(name)
+        if (name !== refuses) outgoing.writeHead(200, { "content-type": "text/event-stream" }).end("data: [DONE]\n\n")
+        else outgoing.writeHead(400).end(`Unsupported parameter: '${name}'. Use 'max_completion_tokens' instead.`)
+      })
+    })
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
+    const { port } = http.address() as AddressInfo
+    const options = { baseUrl: `http://127.0.0.1:${port}`, model: "m" }
+    const twice = Effect.andThen(ask, ask).pipe(Effect.provide(openai(options)))
+    await Effect.runPromise(twice)
+    expect(named.splice(0)).toEqual(["max_tokens", "max_completion_tokens", "max_completion_tokens"])
+    refuses = "max_completion_tokens"
+    await run(options)
+    expect(named.splice(0)).toEqual(["max_tokens"])
+    // One that wants neither is asked twice and no more.
+    http.removeAllListeners("request")
+    http.on("request", (incoming, outgoing) => {
+      named.push("asked")
+      incoming.resume()
+      outgoing.writeHead(400).end("neither max_tokens nor max_completion_tokens")
+    })
+    expect(await run(options)).toMatchObject({ failure: { code: "refused" } })
+    await new Promise((resolve) => http.close(resolve))
+    expect(named).toEqual(["asked", "asked"])
   })
   it("follows no redirection, and takes a busy server for one that cannot be reached now", async () => {
     let [status, elsewhere] = [307, 0]
