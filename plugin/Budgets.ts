@@ -39,3 +39,12 @@ export const parse = (whose: keyof Budgets, text: string): Allowance | undefined
   }
   return whose === "turn" ? { ...budget, ms: Math.min(budget.ms, Limits.injectTimeMs) } : budget
 }
+
+/** The budgets that were written, of those that can be read; what was not written keeps the limits of the core. */
+export const given = (written: ReadonlyArray<readonly [whose: keyof Budgets, text: string | undefined]>): Budgets =>
+  Object.fromEntries(
+    written.flatMap(([whose, text]) => {
+      const budget = text === undefined ? undefined : parse(whose, text)
+      return budget === undefined ? [] : [[whose, budget]]
+    })
+  )

@@ -6,6 +6,8 @@
 import { isAbsolute } from "node:path"
 import { Result, Schema } from "effect"
 import { Limits, Name } from "../core/index.ts"
+import * as Budgets from "./Budgets.ts"
+import { runtimeName } from "./Layers.ts"
 
 const filled = Schema.String.check(Schema.makeFilter((text) => text.trim() !== "" && text.length <= 1_000))
 const path = filled.check(Schema.makeFilter((text) => isAbsolute(text)))
@@ -18,6 +20,9 @@ const node = Schema.String.check(
   })
 )
 const upTo = (most: number) => Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: most }))
+const whole = (most: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: most }))
+const budget = (whose: keyof Budgets.Budgets) =>
+  Schema.String.check(Schema.makeFilter((text) => Budgets.parse(whose, text) !== undefined))
 const accounts = Schema.Array(filled).check(Schema.isMaxLength(100))
 const perProvider = <S extends Schema.Constraint>(schema: S) => Schema.Record(Schema.String, schema)
 
@@ -50,6 +55,15 @@ const keys = {
   modelUrl: { schema: filled, allowed: "the address of the model's server" },
   modelKeyFile: { schema: path, allowed: "the absolute path of a file with the key" },
   instructionsFile: { schema: path, allowed: "the absolute path of a file" },
+  warm: { schema: whole(4), allowed: "a whole number from 0 to 4" },
+  keepMinutes: { schema: whole(60), allowed: "a whole number from 0 to 60" },
+  sandboxRuntime: {
+    schema: Schema.String.check(Schema.isPattern(runtimeName)),
+    allowed: "the name of a runtime of the engine, such as runsc"
+  },
+  budgetTurn: { schema: budget("turn"), allowed: Budgets.expected },
+  budget: { schema: budget("day"), allowed: Budgets.expected },
+  budgetAll: { schema: budget("everybody"), allowed: Budgets.expected },
   toolsMayGrant: { schema: Schema.Boolean, allowed: "true or false" },
   mirror: { schema: Schema.Boolean, allowed: "true or false" },
   room: { schema: path, allowed: "the absolute path of a text file" }

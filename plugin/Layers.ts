@@ -130,6 +130,9 @@ const tidied = ({ dataFolder, engineRefused, engineSocket: path }: Settings): La
       : Effect.void
   )
 
+/** What a runtime of an engine may be called. */
+export const runtimeName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+
 const runtimeOf = ({ runtime }: Settings) => (runtime === undefined ? {} : { runtime })
 
 /** The engine of these settings, as its adapter takes it. */

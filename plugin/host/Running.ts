@@ -11,6 +11,7 @@ import { ask, type Provider } from "../../adapters/wopr/Host.ts"
 import { type Event, Limits, Name, Rejection } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
+import * as Budgets from "../Budgets.ts"
 import * as Config from "../Config.ts"
 import * as Control from "../control/index.ts"
 import * as DataFolder from "../DataFolder.ts"
@@ -119,6 +120,14 @@ const settingsOf = (context: HostContext, config: Config.Config): Layers.Setting
     sandbox,
     sandboxAfterMs,
     model: modelOf(config),
+    budgets: Budgets.given([
+      ["turn", config.budgetTurn],
+      ["day", config.budget],
+      ["everybody", config.budgetAll]
+    ]),
+    warm: config.warm ?? 0,
+    keepMinutes: config.keepMinutes ?? 0,
+    ...(config.sandboxRuntime === undefined ? Layers.runtimeIn(process.env) : { runtime: config.sandboxRuntime }),
     ...Layers.engineSocket(process.env)
   }
 }

@@ -131,7 +131,7 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
   if ("mistake" in budgets) return budgets
   const model = modelIn(given)
   const runtime = given["sandbox-runtime"]
-  if (runtime !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(runtime))
+  if (runtime !== undefined && !Layers.runtimeName.test(runtime))
     return { mistake: `--sandbox-runtime "${runtime}": the name of a runtime of the engine is expected, such as runsc` }
   const engine = {
     keepMinutes: Number(keep),
