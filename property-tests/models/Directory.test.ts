@@ -15,7 +15,7 @@ const versions = [1, 2, 3]
 /** Signed once for all runs; every third lives for an hour only. */
 const signed = Array.from({ length: crowd }, (_, seed) =>
   versions.map((version) =>
-    profileOf(seed, publicRoom, { version, expiresMs: noonMs + (seed % 3 === 0 ? 3_600_000 : 20 * 3_600_000) })
+    profileOf(seed, publicRoom, { version, expiresMs: noonMs + (seed % 3 === 0 ? 3_600_000 : Limits.profileAgeMs) })
   )
 )
 const keyOf = (seed: number) => signed[seed]![0]!.value.identityKey
