@@ -296,6 +296,8 @@ export const topicFarewellMs = 60_000
 export const topicFarewellAgainMs = 10_000
 /** Last words of members that left, kept for those who have not heard them. */
 export const topicFarewellsMax = 16
+/** Requests of members of topics that wait for our operator, of all that may. */
+export const connectAskedMax = 50
 /** Code points of the note with a request to connect. */
 export const connectNoteMax = 280
 /** How long a request that waits for its receiver's operator is not made again: they answer by a dial of their own. */
@@ -352,6 +354,7 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   },
   { holds: answerCreditBytes % chunkBytes === 0, why: "credit is whole chunks" },
   { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
+  { holds: connectAskedMax < askedByMax, why: "strangers of topics leave places to who asks in a room" },
   { holds: programSilenceMs < injectTimeMs, why: "silence is noticed before the turn's time is over" },
   {
     holds: toolInjectsPerPeerPerHour < toolInjectsPerHour && toolInjectsPerHour < injectsPerHour,

@@ -3,7 +3,7 @@
  * It never befriends anybody but whom our operator accepted or asked: what a peer says only answers a question of ours.
  * A request is idempotent and a refusal by the operator looks like no answer yet, so that asking again tells nothing.
  */
-import { HashMap, Result } from "effect"
+import { HashMap, Option, Result } from "effect"
 import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { concat } from "../bytes/Bytes.ts"
@@ -19,22 +19,31 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { ConnectRequest, ConnectResponse } from "../wire/Message.ts"
+import * as Acquainting from "./Acquainting.ts"
 import * as Connecting from "./Connecting.ts"
 import * as Errands from "./Errands.ts"
 import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
 import type { Command, Turn } from "./Input.ts"
 import * as Parting from "./Parting.ts"
+import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
 type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
 type Connect = Extract<Errand, { readonly kind: "connect" }>
 
-/** Where a friendship came from that was made in a topic, in the place of a chat channel. */
-const channelOf = (state: State.State, hash: string): string => {
+/**
+ * Where a friendship came from that was made in a topic, in the place of a chat channel. The hash of a secret topic is known
+ * to whoever carries it: only a profile under the topic's key says that somebody is in there, and no rule must think so else.
+ */
+const channelOf = (state: State.State, hash: string, key: RemoteIdentityKey): string => {
   const joined = Table.get(state.durable.topics, hash)
-  return joined === undefined ? "topic" : `topic:${joined.name}${joined.key === null ? "" : "#"}`
+  if (joined === undefined) return "topic"
+  if (joined.key === null) return `topic:${joined.name}`
+  const known = Option.getOrUndefined(HashMap.get(state.passing.topics, hash))
+  const isMember = known !== undefined && Directory.member(known.directory, key) !== undefined
+  return isMember ? `topic:${joined.name}#` : "topic"
 }
 
 /** What names the friendship that a request leads to: the same on both sides, in the place of a line's signature. */
@@ -103,15 +112,18 @@ const answer = (
 /** The facts about who asks that the gate wants to know. */
 const factsOf = (state: State.State, opened: State.Opened, request: ConnectRequest) => {
   const { roster } = state.durable
-  const { key, peerId } = opened.peer.signer
+  const { key } = opened.peer.signer
+  const { peerId } = Acquainting.recordOf(state, opened)
   const waiting = Table.values(roster.askedBy).filter(Roster.isOpen)
+  const asking = waiting.filter(({ connect }) => connect !== undefined).length
   return {
     kind: "connect" as const,
     retired: Roster.isRetired(roster, key),
-    again: Table.has(roster.askedBy, Roster.askedByKey(channelOf(state, request.topic ?? ""), peerId)),
+    again: Table.has(roster.askedBy, Roster.askedByKey(channelOf(state, request.topic ?? "", key), peerId)),
     inTopic: request.topic !== undefined && Table.has(state.durable.topics, request.topic),
     nameValid: Result.isSuccess(Name.parse(request.name)) && !request.name.startsWith("@"),
-    openRequests: waiting.length,
+    // Strangers of topics fill their own part, so that who asks in a room still finds a place.
+    openRequests: Math.max(waiting.length, asking + Limits.askedByMax - Limits.connectAskedMax),
     openRequestsOfName: waiting.filter((one) => Name.fold(one.name) === Name.fold(request.name)).length
   }
 }
@@ -123,7 +135,7 @@ export const onRequest = (
   request: ConnectRequest,
   turn: Turn
 ): State.Stepped => {
-  const { peerId } = opened.peer.signer
+  const { peerId } = Acquainting.recordOf(state, opened)
   if (HashMap.has(state.passing.connections, opened.connection)) return answer(state, opened, request.id, "accepted")
   const facts = factsOf(state, opened, request)
   const verdict = Verdict.decide(facts)
@@ -138,7 +150,7 @@ export const onRequest = (
     )
   }
   if (facts.again) return answer(state, opened, request.id, "asked")
-  const channel = channelOf(state, request.topic ?? "")
+  const channel = channelOf(state, request.topic ?? "", opened.peer.signer.key)
   const asked: Roster.AskedBy = {
     peerId,
     channel,
@@ -171,14 +183,20 @@ const putBefore = (
   const mutual = Guests.errandsOf(state, opened).some((one) => one.kind === "connect")
   const facts = { key: identityKey, channel, author: null, evidence: asked.evidence }
   // Whom the operator has sent away, no rule brings back: that takes the operator again.
-  const former = Roster.byKey(state.durable.roster, identityKey) !== undefined
-  const ruled = !former && Table.values(state.durable.roster.rules).some((rule) => AutoAccept.matches(rule, facts))
+  const former = Acquainting.recordOf(state, opened).record !== undefined
+  // Nor does one let in who goes by the name of a friend from there: the operator has to look.
+  const namesakes = Rotating.claimedBy(state, channel, (one) => Name.fold(one) === Name.fold(name), identityKey)
+  const ruled =
+    !former &&
+    namesakes.length === 0 &&
+    Table.values(state.durable.roster.rules).some((rule) => AutoAccept.matches(rule, facts))
   if (mutual || ruled) {
     const accepted = accept(recorded, key, asked, mutual ? "operator" : "rule", turn)
     if (Result.isSuccess(accepted)) return accepted.success
   }
   const note = asked.connect?.note ?? ""
-  const event = { _tag: "ConnectAsked" as const, peerId, name, where: channel, note, identityKey, rivals }
+  const claimed = rivals + namesakes.length
+  const event = { _tag: "ConnectAsked" as const, peerId, name, where: channel, note, identityKey, rivals: claimed }
   return State.chain(
     recorded,
     (current) => [current, [{ _tag: "Tell", event }]],
@@ -320,15 +338,15 @@ export const onResponse = (
 
 const accepted = (state: State.State, opened: State.Opened, errand: Connect & Errand, turn: Turn): State.Stepped => {
   const { agreementKey, swarmKey } = opened.peer.value
-  const { key, peerId, topic } = opened.peer.signer
-  const before = Roster.byKey(state.durable.roster, key)
+  const { key, topic } = opened.peer.signer
+  const { peerId } = Acquainting.recordOf(state, opened)
   const of = {
-    peerId: before?.peerId ?? peerId,
+    peerId,
     name: errand.name,
     identityKey: key,
     agreementKey,
     topic,
-    channel: channelOf(state, errand.in)
+    channel: channelOf(state, errand.in, key)
   }
   // The other side counts the friendship by the keys that were asked, and so do we.
   const cameOf = friendshipOf(turn, state.self.identityKey, key, errand.id)

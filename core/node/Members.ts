@@ -259,7 +259,8 @@ const takeOne = (state: State.State, opened: State.Opened, hash: string, wire: s
   if (Result.isFailure(read)) return unread(state, opened, read.failure)
   const { identityKey } = read.success.value
   if (State.isOwnKey(state.self, identityKey)) return [state, []]
-  const met = opened.peer.signer.key === identityKey
+  // By whom it is about, and about the node that says it: a profile may name anybody's transport key.
+  const met = opened.peer.signer.key === identityKey && opened.peer.value.swarmKey === read.success.value.swarmKey
   const { directory, outcome } = Directory.admit(known.directory, read.success, met, turn.nowMs, turn.entropy)
   const told = outcomeOf(opened, joined, known, read.success, outcome)
   const farewells =

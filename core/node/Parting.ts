@@ -14,6 +14,7 @@ import * as Name from "../identity/Name.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
+import * as Errands from "./Errands.ts"
 import type { Turn } from "./Input.ts"
 import * as Outcomes from "./Outcomes.ts"
 import * as Sending from "./Sending.ts"
@@ -33,6 +34,7 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
     state,
     (current) => Answering.stopAll(current, peerId, "revoked", turn),
     (current) => [end(by === "operator" ? barred(current, friend) : current, friend), []],
+    (current) => (by === "operator" ? called(current, friend) : [current, []]),
     (current) => Trusting.change(current, peerId, "ends", turn),
     (current) => Sending.onTurnedAway(current, peerId, rejection, turn),
     (current) =>
@@ -41,6 +43,18 @@ export const part = (state: State.State, friend: Roster.Friend, by: "operator" |
         ...calls(current).map((call) => (before: State.State) => Outcomes.endCall(before, call, rejection, turn))
       ),
     (current) => [current, [{ _tag: "Tell", event: { _tag: "FriendshipEnded", peerId, name, by } }]]
+  )
+}
+
+/** What we still want of whom the operator sends away: an answer to it would bring them back, and we would go on dialling. */
+const called = (state: State.State, { earlier = [], identityKey, peerId }: Roster.Friend): State.Stepped => {
+  const keys = new Set([identityKey, ...earlier.map(({ key }) => key)])
+  const wanted = Table.values(state.durable.errands).filter((one) => one.peerId === peerId || keys.has(one.key))
+  return State.chain(
+    state,
+    ...wanted.map(
+      (one) => (current: State.State) => Errands.end(current, one, Rejection.make("cancelled", "unfriended"))
+    )
   )
 }
 

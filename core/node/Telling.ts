@@ -59,7 +59,7 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   Discovered: "news",
   MemberLeft: "news",
   ProfileConflict: "alarms",
-  ConnectAsked: "free",
+  ConnectAsked: "news",
   StorageFailed: "free"
 }
 

@@ -149,6 +149,12 @@ export const carryOut = async (line: string, options: Options): Promise<Outcome>
   try {
     const client = await reachSoon(options.dataFolder)
     if (client === undefined) return await atRest(line, parsed, options)
+    // A command that a node carries out has no id of its own: a second try must not be a second deed.
+    if (options.id !== undefined) {
+      client.close()
+      const why = "--id is for a command that is kept while no node runs, and one runs; see queue for what became of it"
+      return refused(exits.refused, "node-runs", why)
+    }
     try {
       const { waitMs } = options
       const answer = await client.ask({ kind: "line", line, ...(waitMs === undefined ? {} : { waitMs }) })

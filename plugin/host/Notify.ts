@@ -24,7 +24,14 @@ type Request = Extract<Event.Event, { _tag: "RequestReceived" }>
 
 /** Whether an event is worth a notification: somebody has to decide, or be warned. */
 export const isLoud = (event: Event.Event): boolean =>
-  event._tag === "RequestReceived" || event._tag === "InjectHeld" || Present.event(event).tone === "alarm"
+  event._tag === "RequestReceived" ||
+  event._tag === "ConnectAsked" ||
+  event._tag === "InjectHeld" ||
+  Present.event(event).tone === "alarm"
+
+/** An event in words of our own: a stranger's note stays in the request, it would speak with the bot's voice here. */
+const ourWords = (event: Event.Event): string =>
+  Present.event(event._tag === "ConnectAsked" ? { ...event, note: "" } : event).text
 
 const quietly = (act: () => Promise<unknown> | undefined): void => {
   Promise.resolve(ask(act)).catch(() => {})
@@ -71,7 +78,7 @@ export const make = (settings: Settings): ((event: Event.Event) => void) => {
     for (const provider of providers(settings.host)) {
       const channel = Object.hasOwn(settings.channels, provider.id) ? settings.channels[provider.id] : undefined
       if (channel === undefined) continue
-      quietly(() => provider.send?.(channel, Present.event(event).text))
+      quietly(() => provider.send?.(channel, ourWords(event)))
       if (event._tag === "RequestReceived" && typeof provider.sendNotification === "function") {
         askOwner(provider, channel, event, settings, () => newest === event)
       }

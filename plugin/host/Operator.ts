@@ -25,6 +25,8 @@ const carriedOut = (
     // Whoever holds such a link may use it; that of a named invite is worth nothing to others.
     if (command._tag === "CreateInvite" && command.named === undefined)
       return ["its link is a secret, and others read along here: use wopr-p2p invite in a terminal, or /invite for KEY"]
+    if (command._tag === "ClaimInvite" || (command._tag === "JoinTopic" && command.topic.secret !== null))
+      return ["that is a secret, and others read along here: type it in a terminal, with wopr-p2p claim or topic join"]
     const reply = yield* node.command(command)
     if (!reply.ok) return [Rejection.sentence(reply.rejection)]
     if (reply.link !== undefined) return [Redacted.value(reply.link)]

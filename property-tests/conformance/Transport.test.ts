@@ -312,8 +312,8 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
     run(
       Effect.gen(function* () {
         const bootstrap = yield* testnet
-        // Not at its usual port: there it would be found at once.
-        const elsewhere = start(node(1, bootstrap, { port: 52_000 }))
+        // Not at its usual port, where it would be found at once, nor at one that the system gives to whoever asks for any.
+        const elsewhere = start(node(1, bootstrap, { port: 20_000 + (process.pid % 10_000) }))
         const [a, b] = [yield* elsewhere, yield* start(node(2, bootstrap))]
         const swallowed: Array<unknown> = []
         const silent = Effect.acquireRelease(
