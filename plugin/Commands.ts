@@ -115,7 +115,7 @@ const friend: Row = {
     who.rest !== "" || who.keyPrefix !== ""
       ? mistake("usage: /friend @name")
       : here.channel === undefined
-        ? mistake("there is no room to ask in; start with --room FILE")
+        ? mistake("there is no room to ask in; start with --room FILE, or make a friend with /invite, /claim or /topic")
         : command({ _tag: "Friend", channel: here.channel, to: who.name })
   )
 }

@@ -270,7 +270,7 @@ const costs = (spent: Describe.FriendView["spentToday"]): string =>
 
 const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.friends.length === 0
-    ? ["no friends yet; ask somebody with /friend @name"]
+    ? ["no friends yet; ask somebody with /friend @name, /invite somebody, or /topic join NAME"]
     : node.friends.map(
         (friend) =>
           `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
@@ -283,14 +283,28 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `${friend.alarm === null ? "" : `; ALARM: ${alarmInWords[friend.alarm]}`}`
       )
 
+/** What says that it was them: the account that posted a line, or the key that was proven where nothing was posted. */
+const byWhom = ({ author, channel }: Describe.RequestView): string =>
+  channel.startsWith("topic")
+    ? "its key is proven, its name is its own word"
+    : `posted by ${author === null ? "unknown" : `@${harmless(author)}`}`
+
 const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
   const open = node.requests.map(
     (request) =>
       `@${harmless(request.name)}#${request.identityKey.slice(0, 8)} asked in ${harmless(request.channel)}, ` +
-      `posted by ${request.author === null ? "unknown" : `@${harmless(request.author)}`}, ${request.trust}: ${request.fingerprint.words}`
+      `${byWhom(request)}, ${request.trust}: ${request.fingerprint.words}`
   )
   const asked = node.asked.map(({ channel, to }) => `you asked @${harmless(to)} in ${harmless(channel)}`)
-  return open.length + asked.length === 0 ? ["no open requests"] : [...open, ...asked]
+  const wished = node.errands
+    .filter(({ kind }) => kind === "connect")
+    .map(
+      ({ id, identityKey, reached }) =>
+        `${id.slice(0, 8)}  you asked the key ${identityKey.slice(0, 8)} to connect: ${reached ? "asked" : "waits to be asked"}; ` +
+        `/cancel ${id.slice(0, 8)} takes it back`
+    )
+  const all = [...open, ...asked, ...wished]
+  return all.length === 0 ? ["no open requests"] : all
 }
 
 const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArray<string> => {

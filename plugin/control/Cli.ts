@@ -141,7 +141,8 @@ export const reachSoon = async (dataFolder: string): Promise<Client.Client | und
 /** Carries out one line: at the node if one runs, else as far as files go. */
 export const carryOut = async (line: string, options: Options): Promise<Outcome> => {
   // Mistakes are found without a node; a channel is known where it runs.
-  const channel = NodeFile.read(options.dataFolder)?.channel ?? "room:lobby"
+  const node = NodeFile.read(options.dataFolder)
+  const channel = node === undefined ? "room:lobby" : node.channel
   const parsed = Commands.parse(line, { channel })
   if (parsed.kind === "mistake") return refused(exits.misunderstood, "usage", parsed.message)
   const isLong = line.length > Bounds.requestBytesMax / 6

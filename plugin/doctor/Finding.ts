@@ -55,7 +55,7 @@ export const table = {
   "image-missing": broken("The engine no longer holds the approved image."),
   "canary-failed": broken("The sandbox was found loose, or could not be proven tight: questions are not answered."),
   "containers-left": broken("Containers of this node are left, and no node runs that would use them."),
-  "model-missing": broken("No language model is configured, so nobody answers friends."),
+  "model-missing": notice("No language model is configured, so nobody answers friends."),
   "model-key-unusable": broken("The file with the model's key is missing, or other users could have read it."),
   "model-unreachable": broken("The server of the language model does not answer."),
   // time, and the former plugin

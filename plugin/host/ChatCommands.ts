@@ -20,7 +20,18 @@ export interface Desk {
 }
 
 /** Words that chat systems and the host have commands of their own for; in a chat they are told apart as `/p2p word`. */
-const common: ReadonlyArray<string> = ["help", "status", "cancel", "queue", "quit", "message", "hold"]
+const common: ReadonlyArray<string> = [
+  "help",
+  "status",
+  "cancel",
+  "queue",
+  "quit",
+  "message",
+  "hold",
+  "topic",
+  "invite",
+  "profile"
+]
 
 /** Every command is there as `/p2p name …`; those with a name of their own also directly. */
 export const umbrella = "p2p"

@@ -263,7 +263,7 @@ const welcome = (screen: Screen, options: Options, key: string): void => {
   screen.line({ tone: "quiet", text: `keys and records: ${dataFolder}` })
   screen.line({
     tone: "quiet",
-    text: rooms.length === 0 ? "no room: friends can talk, new ones cannot be made" : `room: ${rooms[0]!.file}`
+    text: rooms.length === 0 ? "no room: make friends with /invite, /claim or /topic" : `room: ${rooms[0]!.file}`
   })
   screen.line({ tone: "quiet", text: "/help lists the commands, Ctrl-C ends the node" })
 }

@@ -87,12 +87,12 @@ describe("a topic", () => {
     await alice.wait("bob", discovered("bob"), 15_000)
     await bob.stop("SIGKILL")
     const again = await begin(place, "bob")
-    await again.wait("alice", discovered("alice"), 15_000)
+    await again.wait("alice", discovered("alice"), 45_000)
     expect(await linesOf(again, "/topic list")).toMatch(/^chess \(secret\): \d members? known$/)
     expect(await linesOf(eve, "/discovered")).toBe("nobody is known there yet")
     for (const node of [bob, eve, again]) expect(JSON.stringify(node.told)).not.toContain(key)
     expect(JSON.stringify(alice.told).split(key).length - 1).toBe(1)
-  }, 90_000)
+  }, 150_000)
 
   it("makes one friendship of two requests that are made at the same moment", async () => {
     const place = await makePlace()
