@@ -26,7 +26,7 @@ export class Sights {
   readonly #wanted = new Map<string, Set<string>>()
   /** Every content that a house signed in a version, `key version`. */
   readonly #signed = new Map<string, string>()
-  /** The highest version shown, by life of a house, topic and key. */
+  /** The highest version shown, by house, stay, topic and key. */
   readonly #shown = new Map<string, number>()
   readonly #dials = new Map<string, Array<number>>()
   readonly #houses = new Set<string>()
@@ -100,14 +100,21 @@ export class Sights {
       for (const [size, most] of bounds) {
         if (size > most) this.#report({ checker: "bounded", what: `${house.name} keeps ${size} of at most ${most}` })
       }
-      for (const { profile } of Directory.members(directory)) this.#member(house, hash, profile)
+      // Who leaves a topic forgets who was in it, as a restart does: what it remembers is of one stay.
+      const stay = `${house.lives} ${Table.get(state.durable.topics, hash)?.sinceMs}`
+      for (const { profile } of Directory.members(directory)) this.#member(house, stay, hash, profile)
     }
     const seen = JSON.stringify(Describe.describe(house.engine, state, 0))
     if (seen.includes(secretKey)) this.#report({ checker: "discreet", what: `${house.name} shows the key of a topic` })
   }
 
-  #member(house: House, hash: string, { content, identityKey, version }: Directory.Member["profile"]): void {
-    const key = `${house.name} ${house.lives} ${hash} ${identityKey}`
+  #member(
+    house: House,
+    stay: string,
+    hash: string,
+    { content, identityKey, version }: Directory.Member["profile"]
+  ): void {
+    const key = `${house.name} ${stay} ${hash} ${identityKey}`
     const highest = this.#shown.get(key) ?? 0
     if (version < highest)
       this.#report({ checker: "rolled back", what: `${house.name} shows version ${version} again` })
