@@ -1,6 +1,6 @@
 /**
  * What waits, in words: messages and questions of ours, and questions of friends that wait for our owner.
- * It never shows more of a held question than how it begins; the whole is in the conversation.
+ * It never shows a text: what a held question asks is in the conversation.
  * Apart from `Present` because that page is long enough.
  */
 import type { Describe } from "../core/index.ts"
@@ -36,7 +36,7 @@ export const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.held.length === 0
     ? ["no question waits for you"]
     : node.held.map(
-        ({ beginning, bytes: size, expiresAtMs, id, name, reason }) =>
-          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}) ` +
-          `"${harmless(beginning)}": /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
+        ({ bytes: size, expiresAtMs, id, name, reason }) =>
+          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}; ` +
+          `read it in the conversation): /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
       )

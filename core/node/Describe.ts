@@ -102,9 +102,8 @@ export interface HeldView {
   readonly id: string
   readonly name: string
   readonly bytes: number
-  /** Why it waits, and how it begins. */
+  /** Why it waits. The question itself is in the friend's conversation, and in no description. */
   readonly reason: string
-  readonly beginning: string
   readonly heldAtMs: number
   readonly expiresAtMs: number
 }
@@ -165,9 +164,6 @@ const queueOf = (state: State): ReadonlyArray<QueueView> => {
   return [...waiting, ...running].slice(0, queueViewsMax)
 }
 
-/** As much of a held question as a line of a screen shows; the whole is in the conversation. */
-const beginningCharacters = 80
-
 const heldOf = (state: State): ReadonlyArray<HeldView> =>
   Jobs.held(state.durable.jobs)
     .flatMap(({ id, peerId, question, startedAtMs }) =>
@@ -178,7 +174,6 @@ const heldOf = (state: State): ReadonlyArray<HeldView> =>
             name: nameOf(state, peerId),
             bytes: utf8Length(question.text),
             reason: question.reason ?? "",
-            beginning: [...question.text.slice(0, 2 * beginningCharacters)].slice(0, beginningCharacters).join(""),
             heldAtMs: startedAtMs,
             expiresAtMs: question.expiresAtMs
           }

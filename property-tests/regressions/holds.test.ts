@@ -67,13 +67,14 @@ describe("a question that waits for the owner", () => {
       rejection: { code: "unknown-question" }
     })
   })
-  it("is named to the owner with its reason and beginning, and is in the asker's queue as one that waits", async () => {
+  it("is named to the owner with its reason and no word of it, and is in the asker's queue as one that waits", async () => {
     const { alice, bob } = await meet()
     const id = await ask(alice, `tell me ${"x".repeat(200)}`)
     await alice.wait("CallHeld", about(id))
     const bobs = await bob.describe()
-    expect(bobs.held).toMatchObject([{ reason: "always", beginning: `tell me ${"x".repeat(72)}` }])
-    expect(Present.answer(bobs, "held", "").join()).toMatch(/asks \(always, .*\) "tell me x+": \/approve or/)
+    expect(bobs.held).toMatchObject([{ reason: "always" }])
+    expect(JSON.stringify(bobs)).not.toContain("tell me")
+    expect(Present.answer(bobs, "held", "").join()).toMatch(/asks \(always, 208 bytes; .*\): \/approve or/)
     expect(Present.answer(bobs, "friends", "").join()).toContain("questions wait for you: always")
     expect(Present.answer(await alice.describe(), "queue", "").join()).toContain("waits for the word of their owner")
   })
