@@ -121,11 +121,14 @@ export interface Network {
   /** The address of a key: the same whenever its station is there. */
   addressOf(key: string): Address
   nextLink(): number
+  /** Where the next lookup of a crowded topic begins, so many further than the last. */
+  nextLookup(step: number): number
 }
 
 /** A network without nodes. */
 export const makeNetwork = (options: NetworkOptions = {}): Network => {
   let count = 0
+  let lookedUp = 0
   const ports = new Map<string, number>()
   return {
     options: {
@@ -141,7 +144,12 @@ export const makeNetwork = (options: NetworkOptions = {}): Network => {
       ports.set(key, port)
       return { host: "memory", port }
     },
-    nextLink: () => ++count
+    nextLink: () => ++count,
+    nextLookup: (step) => {
+      const from = lookedUp
+      lookedUp += step
+      return from
+    }
   }
 }
 
@@ -229,14 +237,12 @@ const enter = (network: Network, key: Uint8Array) =>
     return { station, links: Stream.fromQueue(unclaimed) }
   })
 
-/** Who announces a topic, in an order of chance: with more than a lookup gives, each lookup gives others. */
+/** Who announces a topic. With more than a lookup gives, the next lookup goes on where this one ended, and chance has no part. */
 const lookUp = (network: Network, own: string, topic: Uint8Array): ReadonlyArray<Uint8Array> => {
   const found = [...(network.topics.get(hex(topic)) ?? [])].filter((key) => key !== own)
-  for (let last = found.length - 1; last > 0; last--) {
-    const other = Math.floor(Math.random() * (last + 1))
-    ;[found[last], found[other]] = [found[other]!, found[last]!]
-  }
-  return found.slice(0, lookupKeysMax).map((key) => new Uint8Array(Buffer.from(key, "hex")))
+  const from = found.length > lookupKeysMax ? network.nextLookup(lookupKeysMax) % found.length : 0
+  const turned = [...found.slice(from), ...found.slice(0, from)]
+  return turned.slice(0, lookupKeysMax).map((key) => new Uint8Array(Buffer.from(key, "hex")))
 }
 
 /** Builds a node's transport in the caller's scope. */
