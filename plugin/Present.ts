@@ -11,7 +11,7 @@ import * as PresentInvites from "./PresentInvites.ts"
 import * as PresentQueue from "./PresentQueue.ts"
 import * as PresentTrust from "./PresentTrust.ts"
 import { discoveredLines, profileLines, topicLines, whereInWords } from "./TopicPresent.ts"
-import { bytes, counted, harmless } from "./Words.ts"
+import { at, bytes, counted, harmless } from "./Words.ts"
 
 export { counted, harmless }
 
@@ -258,8 +258,6 @@ const alarmInWords = {
   "key-change": `another key uses this name, messages wait; ${settle}`,
   "sas-mismatch": "what you compared differs, messages wait; /unfriend, or /confirm after a comparison that holds"
 } as const
-
-const at = (ms: number): string => new Date(ms).toISOString()
 
 /** What a friend's questions have cost today, if anything. */
 const costs = (spent: Describe.FriendView["spentToday"]): string =>

@@ -4,9 +4,7 @@
  * Apart from `Present` because that page is long enough.
  */
 import type { Describe } from "../core/index.ts"
-import { harmless } from "./Words.ts"
-
-const at = (ms: number): string => new Date(ms).toISOString()
+import { at, harmless } from "./Words.ts"
 
 /** What we want of somebody who is no friend yet, in words. */
 export const errandInWords = { claim: "your claim of an invite", connect: "your request to connect" } as const

@@ -4,7 +4,7 @@
  * Apart from `Present` because that page is long enough.
  */
 import type { Describe } from "../core/index.ts"
-import { bytes, harmless } from "./Words.ts"
+import { at, bytes, harmless } from "./Words.ts"
 
 const states = {
   waiting: "waits for them to appear",
@@ -27,7 +27,7 @@ export const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
         ...node.refusals.map(
           ({ atMs, code, id, kind, name }) =>
             `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}: ` +
-            `not delivered, ${code} (${new Date(atMs).toISOString()})`
+            `not delivered, ${code} (${at(atMs)})`
         )
       ]
 
@@ -38,5 +38,5 @@ export const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
     : node.held.map(
         ({ bytes: size, expiresAtMs, id, name, reason }) =>
           `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}; ` +
-          `read it in the conversation): /approve or /refuse it until ${new Date(expiresAtMs).toISOString()}`
+          `read it in the conversation): /approve or /refuse it until ${at(expiresAtMs)}`
       )

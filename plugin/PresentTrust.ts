@@ -5,14 +5,13 @@
  */
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import * as Qr from "./Qr.ts"
+import { at } from "./Words.ts"
 
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
 interface Line {
   readonly tone: "good" | "bad" | "quiet" | "plain" | "alarm"
   readonly text: string
 }
-
-const at = (ms: number): string => new Date(ms).toISOString()
 
 /** Why a mark changed, in words. */
 const reasons: Readonly<Record<Told<"TrustChanged">["why"], string>> = {

@@ -18,3 +18,6 @@ export const counted = (count: number, thing: string): string => `${count} ${thi
 
 /** A number of bytes, in words. */
 export const bytes = (count: number): string => `${count} byte${count === 1 ? "" : "s"}`
+
+/** A time, milliseconds since the epoch, as everybody everywhere reads it. */
+export const at = (ms: number): string => new Date(ms).toISOString()

@@ -139,8 +139,6 @@ const onControl = (
     case "Ping":
       return [state, [say(connection, { kind: "Pong", nonce: message.nonce })]]
     case "Pong":
-    case "Claim":
-    case "ClaimAnswer":
       return [state, []]
     case "Close":
       return [state, [{ _tag: "HangUp", connection, code: null }]]

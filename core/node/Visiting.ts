@@ -6,7 +6,7 @@
 import { HashMap, Option } from "effect"
 import * as Roster from "../friend/Roster.ts"
 import * as Rejection from "../Rejection.ts"
-import type { Message, Reject } from "../wire/Message.ts"
+import { isVisit, type Message, type Reject, type Visit } from "../wire/Message.ts"
 import * as Connecting from "./Connecting.ts"
 import * as Errands from "./Errands.ts"
 import * as Guests from "./Guests.ts"
@@ -20,8 +20,8 @@ import * as State from "./State.ts"
 type Received = Extract<Input, { _tag: "Received" }>
 type Take<M> = (state: State.State, opened: State.Opened, message: M, turn: Turn) => State.Stepped
 
-/** The words between identities that need not be friends, and the room that takes each. A new one is one more row. */
-const words: { readonly [K in Message["kind"]]?: Take<Extract<Message, { readonly kind: K }>> } = {
+/** The words between identities that need not be friends, and the room that takes each: `Visit` says which there are. */
+const words: { readonly [K in Visit["kind"]]: Take<Extract<Message, { readonly kind: K }>> } = {
   Claim: Inviting.onClaim,
   ClaimAnswer: Inviting.onAnswer,
   TopicHello: Members.onHello,
@@ -36,9 +36,7 @@ export const arrive = (state: State.State, input: Received, turn: Turn): State.S
   if (HashMap.has(state.passing.guests, input.connection)) return visit(state, input, turn)
   const { value } = input.message
   if (value.kind === "Reject" && value.number === undefined) return turnedAway(state, input, value, turn)
-  return Object.hasOwn(words, value.kind)
-    ? fromFriend(state, input, value as Message, turn)
-    : Receiving.receive(state, input, turn)
+  return isVisit(value) ? fromFriend(state, input, value, turn) : Receiving.receive(state, input, turn)
 }
 
 /** A friend refuses the whole session: what we want of it besides is over, too, or waits. */
@@ -51,12 +49,10 @@ const turnedAway = (state: State.State, input: Received, reject: Reject, turn: T
   )
 }
 
-const take = (state: State.State, opened: State.Opened, message: Message, turn: Turn): State.Stepped => {
-  const room = words[message.kind] as Take<Message> | undefined
-  return room === undefined
-    ? Guests.hangUp(state, opened.connection, "guest-out-of-place")
-    : room(state, opened, message, turn)
-}
+const take = (state: State.State, opened: State.Opened, message: Message, turn: Turn): State.Stepped =>
+  isVisit(message)
+    ? (words[message.kind] as Take<Message>)(state, opened, message, turn)
+    : Guests.hangUp(state, opened.connection, "guest-out-of-place")
 
 /** A word that needs no friendship, from a friend: on its one session it counts like a guest's. */
 const fromFriend = (state: State.State, input: Received, message: Message, turn: Turn): State.Stepped => {

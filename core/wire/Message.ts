@@ -289,7 +289,15 @@ export interface Ignored {
 }
 
 /** What identities say to each other that need not be friends; `node/Visiting` takes it. */
-const visits = ["TopicHello", "Profiles", "TopicLeft", "ConnectRequest", "ConnectResponse"] as const
+const visits = [
+  "Claim",
+  "ClaimAnswer",
+  "TopicHello",
+  "Profiles",
+  "TopicLeft",
+  "ConnectRequest",
+  "ConnectResponse"
+] as const
 export type Visit = Extract<Message, { readonly kind: (typeof visits)[number] }>
 /** Whether a message needs no friendship. */
 export const isVisit = (message: { readonly kind: string }): message is Visit =>

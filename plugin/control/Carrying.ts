@@ -1,7 +1,7 @@
 /**
  * What a parsed line comes to at a running node: facts for a program and lines for a person, of the same.
  * It never parses, and never changes the identity or ends the node: whoever runs the node does.
- * The prompt, the socket and the host all answer through here, so that they cannot disagree.
+ * The prompt and the socket answer through here, so that they cannot disagree; a chat of the host has words of its own.
  */
 import { randomBytes } from "node:crypto"
 import { Effect, PubSub, Redacted, Result } from "effect"
