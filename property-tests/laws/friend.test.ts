@@ -102,11 +102,20 @@ describe("Friendship", () => {
   })
 })
 
+/** The words of a session that can mean something for a friendship. */
+const eventsOfWord: Readonly<Record<string, ReadonlyArray<Friendship.Event>>> = {
+  Unfriend: ["theyEnd"],
+  ConnectRequest: ["theyAsk"],
+  ConnectResponse: ["theyAccept"],
+  Claim: ["agree"],
+  ClaimAnswer: ["agree"]
+}
+
 /** What an input can mean for a friendship; the table says what may come of it. */
 const eventsOf = (one: Input.Input): ReadonlyArray<Friendship.Event> => {
   if (one._tag === "Tick" || one._tag === "Started") return ["expire"]
   if (one._tag === "Line") return [one.line.value.kind === "request" ? "theyAsk" : "theyAccept"]
-  if (one._tag === "Received") return one.message.value.kind === "Unfriend" ? ["theyEnd"] : []
+  if (one._tag === "Received") return eventsOfWord[one.message.value.kind] ?? []
   if (one._tag !== "Operator") return []
   const byCommand = { Friend: "weAsk", Accept: "weAccept", Deny: "weDeny", Unfriend: "weEnd" } as const
   const { _tag } = one.command

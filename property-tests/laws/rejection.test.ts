@@ -88,7 +88,7 @@ describe("what a peer may not be told", () => {
           }
         })
       }),
-      { numRuns: 250 }
+      { numRuns: 2_000 }
     )
     // The law is not about silence: refusals of several kinds were said.
     expect(said.size).toBeGreaterThan(4)
