@@ -3,23 +3,12 @@
  * It never counts anything; the core does, with what is read here in place of its own limits.
  * One spelling for a turn, a friend's day and everybody's day, so that there is one thing to learn.
  */
-import { Limits, type Node } from "../core/index.ts"
+import { Limits, Node } from "../core/index.ts"
 
 /** What replaces the limits of the core, for a turn, a day (UTC) of one friend, and a day of all friends together. */
 export type Budgets = NonNullable<Node.AgentOptions["allowances"]>
 
 type Allowance = NonNullable<Budgets["day"]>
-
-/** What an owner may write a budget for, and what holds where nothing is written. */
-const defaults: Readonly<Record<keyof Budgets, Allowance>> = {
-  turn: { calls: Limits.agentTurnCallsMax, tokens: Limits.agentTurnTokensMax, ms: Limits.injectTimeMs },
-  day: { calls: Limits.agentDayCallsMax, tokens: Limits.agentDayTokensMax, ms: Limits.agentDayMs },
-  everybody: {
-    calls: Limits.agentEverybodyCallsMax,
-    tokens: Limits.agentEverybodyTokensMax,
-    ms: Limits.agentEverybodyMs
-  }
-}
 
 /** What is expected, for a message. */
 export const expected = "calls=N,tokens=N,minutes=N (one or more of them, whole numbers)"
@@ -28,7 +17,7 @@ const fields = { calls: ["calls", 1], tokens: ["tokens", 1], minutes: ["ms", 60_
 
 /** Reads one budget; undefined for what is none. A turn gets at most the minute that every run gets. */
 export const parse = (whose: keyof Budgets, text: string): Allowance | undefined => {
-  const budget: { calls: number; tokens: number; ms: number } = { ...defaults[whose] }
+  const budget: { calls: number; tokens: number; ms: number } = { ...Node.allowances[whose] }
   const seen = new Set<string>()
   for (const part of text.split(",")) {
     const [, name, digits] = /^\s*(calls|tokens|minutes)=(\d{1,12})\s*$/.exec(part) ?? []

@@ -4,59 +4,14 @@
  * A new command is a new row; help, completion and parsing follow from it.
  */
 
-import { type Redacted, Result } from "effect"
-import { Capability, type Input, Limits, type Link, Name, Rotation } from "../core/index.ts"
+import { Result } from "effect"
+import { Capability, type Input, Limits, Name, Rotation } from "../core/index.ts"
 import * as InviteCommands from "./InviteCommands.ts"
+import { command, type Here, mistake, type Parsed, type Question, type Row } from "./Parsed.ts"
 import * as TopicCommands from "./TopicCommands.ts"
 
-export type Question =
-  | "topics"
-  | "profile"
-  | "discovered"
-  | "friends"
-  | "requests"
-  | "invites"
-  | "queue"
-  | "held"
-  | "status"
-  | "fingerprint"
-  | "verify"
-  | "demands"
-  | "rules"
-  | "help"
+export type { Change, Here, Parsed, Question, Row } from "./Parsed.ts"
 
-/** A change of our own identity: it ends the node, is made on the keys at rest, and starts the node on the new ones. */
-export type Change =
-  | {
-      readonly what: "rotate"
-      readonly reason: Link.Reason
-      readonly recoveryKey?: Redacted.Redacted<Uint8Array>
-    }
-  | { readonly what: "recovery" }
-
-export type Parsed =
-  | { readonly kind: "identity"; readonly change: Change }
-  | { readonly kind: "command"; readonly command: Input.Command }
-  | { readonly kind: "question"; readonly question: Question; readonly name: string }
-  /** A new secret topic: its key is drawn by whoever holds entropy, and shown once. */
-  | { readonly kind: "secret-topic"; readonly name: string }
-  | { readonly kind: "quit" }
-  | { readonly kind: "mistake"; readonly message: string }
-
-/** What parsing needs to know of the node: the channel to use when none is named. */
-export interface Here {
-  readonly channel: string | undefined
-}
-
-export interface Row {
-  readonly name: string
-  readonly usage: string
-  readonly help: string
-  readonly parse: (rest: string, here: Here) => Parsed
-}
-
-const mistake = (message: string): Parsed => ({ kind: "mistake", message })
-const command = (one: Input.Command): Parsed => ({ kind: "command", command: one })
 const question =
   (asked: Question) =>
   (rest: string): Parsed => ({ kind: "question", question: asked, name: rest.replace(/^@/, "").trim() })

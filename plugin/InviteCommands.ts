@@ -5,10 +5,7 @@
  */
 import { Redacted } from "effect"
 import { type Input, InviteLink } from "../core/index.ts"
-import type { Parsed, Row } from "./Commands.ts"
-
-const mistake = (message: string): Parsed => ({ kind: "mistake", message })
-const command = (one: Input.Command): Parsed => ({ kind: "command", command: one })
+import { command, mistake, type Row } from "./Parsed.ts"
 
 type Wishes = Omit<Extract<Input.Command, { _tag: "CreateInvite" }>, "_tag">
 

@@ -4,11 +4,8 @@
  * It is apart from the other commands because a topic may carry a secret, which must not be repeated on a screen.
  */
 import { Result } from "effect"
-import { type Input, Limits, Rejection, Topic } from "../core/index.ts"
-import type { Parsed, Row } from "./Commands.ts"
-
-const mistake = (message: string): Parsed => ({ kind: "mistake", message })
-const command = (one: Input.Command): Parsed => ({ kind: "command", command: one })
+import { Limits, Rejection, Topic } from "../core/index.ts"
+import { command, mistake, type Parsed, type Row } from "./Parsed.ts"
 
 const topicUsage = "/topic join NAME | leave NAME | list | new-secret NAME"
 

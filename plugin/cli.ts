@@ -80,7 +80,13 @@ Environment
 Exit codes: 0 done, 1 could not, 2 not understood, 3 no node is running
 `
 
+const everywhere = {
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies ParseArgsOptionsConfig
+
 const runOptions = {
+  ...everywhere,
   name: { type: "string" },
   room: { type: "string", multiple: true },
   local: { type: "boolean" },
@@ -98,57 +104,49 @@ const runOptions = {
   "budget-all": { type: "string" },
   keep: { type: "string" },
   "sandbox-runtime": { type: "string" },
-  json: { type: "boolean" },
-  attached: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  attached: { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
 const demoOptions = {
-  json: { type: "boolean" },
-  "require-sandbox": { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  ...everywhere,
+  "require-sandbox": { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
 const sandboxOptions = {
+  ...everywhere,
   data: { type: "string" },
-  from: { type: "string" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  from: { type: "string" }
 } satisfies ParseArgsOptionsConfig
 
 const identityOptions = {
+  ...everywhere,
   data: { type: "string" },
   compromise: { type: "boolean" },
   "recovery-file": { type: "string" },
-  "passphrase-file": { type: "string" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  "passphrase-file": { type: "string" }
 } satisfies ParseArgsOptionsConfig
 
 const verbOptions = {
+  ...everywhere,
   data: { type: "string" },
   wait: { type: "boolean" },
   timeout: { type: "string" },
   now: { type: "boolean" },
-  id: { type: "string" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  id: { type: "string" }
 } satisfies ParseArgsOptionsConfig
 
 const doctorOptions = {
+  ...everywhere,
   data: { type: "string" },
-  offline: { type: "boolean" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  offline: { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
 const migrateOptions = {
+  ...everywhere,
   from: { type: "string" },
   data: { type: "string" },
   "identity-json": { type: "string" },
-  "dry-run": { type: "boolean" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" }
+  "dry-run": { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
 const misunderstood = (message: string): number => {

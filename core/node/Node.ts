@@ -96,7 +96,8 @@ export interface AgentOptions {
   readonly allowances?: Partial<Allowances>
 }
 
-const allowances: Allowances = {
+/** What a turn, a friend's day and everybody's day may cost where the owner says nothing. */
+export const allowances: Required<Allowances> = {
   turn: { calls: Limits.agentTurnCallsMax, tokens: Limits.agentTurnTokensMax, ms: Limits.injectTimeMs },
   day: { calls: Limits.agentDayCallsMax, tokens: Limits.agentDayTokensMax, ms: Limits.agentDayMs },
   everybody: {

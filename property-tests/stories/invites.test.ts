@@ -3,25 +3,13 @@
  * It drives the shipped program from outside and reads what it prints; no chat room connects these nodes.
  * What only whole programs show: the link is printed once, and a claimer finds an issuer it has never met by its key.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Exit, Scope } from "effect"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
+import { describe, expect, it } from "vitest"
 import * as Child from "../../plugin/standalone/Child.ts"
+import { loopback } from "./loopback.ts"
 
-const scope = Effect.runSync(Scope.make())
-const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-invites-"))
-let bootstrap: ReadonlyArray<string> = []
-beforeAll(async () => {
-  const nodes = await Effect.runPromise(Scope.provide(testnet, scope))
-  bootstrap = nodes.flatMap(({ host, port }) => ["--bootstrap", `${host}:${port}`])
-})
-afterAll(async () => {
-  await Effect.runPromise(Scope.close(scope, Exit.void))
-  rmSync(folder, { recursive: true, force: true })
-})
+const { bootstrap, folder } = loopback("invites")
 
 const start = (name: string) =>
   Child.start(["--name", name, "--data", join(folder, name), "--sandbox", "off", ...bootstrap])

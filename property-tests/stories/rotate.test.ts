@@ -4,27 +4,15 @@
  * The node ends and starts again within one process: that, and the new transport key, only a whole program shows.
  */
 import { execFile } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { Effect, Exit, Scope } from "effect"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
+import { describe, expect, it } from "vitest"
 import * as Commands from "../../plugin/Commands.ts"
 import * as Child from "../../plugin/standalone/Child.ts"
+import { loopback } from "./loopback.ts"
 
-const scope = Effect.runSync(Scope.make())
-const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-rotate-"))
-let bootstrap: ReadonlyArray<string> = []
-beforeAll(async () => {
-  const nodes = await Effect.runPromise(Scope.provide(testnet, scope))
-  bootstrap = nodes.flatMap(({ host, port }) => ["--bootstrap", `${host}:${port}`])
-})
-afterAll(async () => {
-  await Effect.runPromise(Scope.close(scope, Exit.void))
-  rmSync(folder, { recursive: true, force: true })
-})
+const { bootstrap, folder } = loopback("rotate")
 
 const start = (name: string) =>
   Child.start([

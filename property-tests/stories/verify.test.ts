@@ -3,27 +3,14 @@
  * It drives the shipped program from outside and reads what it prints; what is typed is what people type.
  * The strings are compared here as people would: by what either screen shows.
  */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Exit, Scope } from "effect"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
+import { describe, expect, it } from "vitest"
 import * as Commands from "../../plugin/Commands.ts"
 import * as Qr from "../../plugin/Qr.ts"
 import * as Child from "../../plugin/standalone/Child.ts"
+import { loopback } from "./loopback.ts"
 
-const scope = Effect.runSync(Scope.make())
-const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-verify-"))
-let bootstrap: ReadonlyArray<string> = []
-beforeAll(async () => {
-  const nodes = await Effect.runPromise(Scope.provide(testnet, scope))
-  bootstrap = nodes.flatMap(({ host, port }) => ["--bootstrap", `${host}:${port}`])
-})
-afterAll(async () => {
-  await Effect.runPromise(Scope.close(scope, Exit.void))
-  rmSync(folder, { recursive: true, force: true })
-})
+const { bootstrap, folder } = loopback("verify")
 
 const start = (name: string, place = name) => {
   const own = ["--name", name, "--data", join(folder, place), "--room", join(folder, "room.txt"), "--sandbox", "off"]
