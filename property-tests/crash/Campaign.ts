@@ -18,6 +18,7 @@ export interface Settings {
   readonly minutes: number
   /** At most so many points. */
   readonly pointsMax: number
+  /** Pairs of processes at a time, each with a recorded story of its own. */
   readonly parallel: number
   /** Only these points, in words; empty for the plan. */
   readonly only: ReadonlyArray<Point.Point>
@@ -52,13 +53,13 @@ const readState = (settings: Settings): { readonly seed: number; readonly verdic
   return { seed: (JSON.parse(head ?? "{}") as { seed?: number }).seed ?? settings.seed, verdicts }
 }
 
-/** Plays the story once without a crash: its calls, and a snapshot before each phase. */
-const recordStory = async (work: string, progress: Settings["progress"]): Promise<ReadonlyArray<Plan.Recorded>> => {
-  mkdirSync(join(work, "runs"))
-  mkdirSync(snapshotOf(work, phases[0]!), { recursive: true })
+/** Plays the story once without a crash, in a lane's own folder: its calls, and a snapshot before each phase. */
+const recordStory = async (lane: string, progress: Settings["progress"]): Promise<ReadonlyArray<Plan.Recorded>> => {
+  mkdirSync(join(lane, "runs"), { recursive: true })
+  mkdirSync(snapshotOf(lane, phases[0]!), { recursive: true })
   const story: Array<Plan.Recorded> = []
   for (const phase of phases) {
-    const calls = await record(work, phase)
+    const calls = await record(lane, phase)
     progress(`recorded ${phase.name}: ${calls.length} I/O calls`)
     story.push({ phase: phase.name, calls })
   }
@@ -66,9 +67,9 @@ const recordStory = async (work: string, progress: Settings["progress"]): Promis
 }
 
 /** A point that nobody reached is tried once more: calls shift a little from run to run. */
-const attempt = async (work: string, point: Point.Point): Promise<Verdict> => {
-  const first = await runPoint(work, point)
-  return first.died || first.violations.length > 0 ? first : runPoint(work, point)
+const attempt = async (lane: string, point: Point.Point): Promise<Verdict> => {
+  const first = await runPoint(lane, point)
+  return first.died || first.violations.length > 0 ? first : runPoint(lane, point)
 }
 
 const plan = (settings: Settings, seed: number, story: ReadonlyArray<Plan.Recorded>): ReadonlyArray<Plan.Planned> => {
@@ -86,14 +87,18 @@ const campaign = async (work: string, settings: Settings): Promise<Results> => {
   const startedAtMs = performance.now()
   const minutes = () => (performance.now() - startedAtMs) / 60_000
   const { seed, verdicts } = readState(settings)
-  const planned = plan(settings, seed, await recordStory(work, settings.progress))
+  // Pairs that run side by side need keys of their own, and so a story of their own: a node's port is made of its key,
+  // and friends look for each other there, so that pairs from one story would meet each other's doubles.
+  const lanes = Array.from({ length: settings.parallel }, (_, at) => join(work, `lane-${at + 1}`))
+  const stories = await Promise.all(lanes.map((lane, at) => recordStory(lane, at === 0 ? settings.progress : () => {})))
+  const planned = plan(settings, seed, stories[0]!)
   const waiting = planned.filter(({ point }) => !verdicts.has(Point.print(point)))
   let seenMs = 0
-  const work1 = async (): Promise<void> => {
+  const work1 = async (lane: string): Promise<void> => {
     while (minutes() < settings.minutes && verdicts.size < settings.pointsMax) {
       const next = waiting.shift()
       if (next === undefined) return
-      const verdict = await attempt(work, next.point)
+      const verdict = await attempt(lane, next.point)
       verdicts.set(verdict.point, verdict)
       appendFileSync(settings.stateFile, `${JSON.stringify(verdict)}\n`)
       for (const { kind, what } of verdict.violations) settings.progress(`${kind} at ${verdict.point}: ${what}`)
@@ -104,7 +109,7 @@ const campaign = async (work: string, settings: Settings): Promise<Results> => {
       )
     }
   }
-  await Promise.all(Array.from({ length: settings.parallel }, work1))
+  await Promise.all(lanes.map(work1))
   return { seed, planned, verdicts, minutes: minutes() }
 }
 

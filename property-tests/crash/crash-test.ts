@@ -19,7 +19,7 @@ const usage = `npm run crash-test -- [options]
   --seed N         decides the order of points (with --resume: that of the state file); printed with every failure
   --minutes M      begin no point after M minutes (default 17)
   --points N       try at most N points
-  --parallel N     pairs of processes at a time (default 1: all pairs have the same keys, and a port is made of a key)
+  --parallel N     pairs of processes at a time (default 2), each with keys of its own
   --only POINT     one point, as the report names it (may be given several times)
   --json           the last line is {"points", "lost", "doubled", "respondedTwice", "hung", …}
 `
@@ -31,7 +31,7 @@ const options = {
   seed: { type: "string" },
   minutes: { type: "string", default: "17" },
   points: { type: "string", default: "1000000" },
-  parallel: { type: "string", default: "1" },
+  parallel: { type: "string", default: "2" },
   only: { type: "string", multiple: true, default: [] as Array<string> },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false }
