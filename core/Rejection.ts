@@ -202,7 +202,7 @@ export const table = {
   "errands-full": local("Too many invites and requests of ours wait for their answer; /cancel some."),
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
-  "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),
+  "ambiguous-name": local("Several peers share that name; name one of them as @name#key."),
   "chain-busy": local(
     "A question of this friend is being answered here, or waits for its owner; a tool may not ask the friend meanwhile."
   ),

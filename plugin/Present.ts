@@ -7,6 +7,7 @@ import { styleText } from "node:util"
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import { inWords } from "../ports/Sandbox.ts"
 import * as Commands from "./Commands.ts"
+import * as Meant from "./Meant.ts"
 import * as PresentInvites from "./PresentInvites.ts"
 import * as PresentQueue from "./PresentQueue.ts"
 import * as PresentTrust from "./PresentTrust.ts"
@@ -271,7 +272,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
     ? ["no friends yet; ask somebody with /friend @name, /invite somebody, or /topic join NAME"]
     : node.friends.map(
         (friend) =>
-          `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
+          `${Meant.address(node.friends, friend)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
@@ -306,7 +307,7 @@ const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
 }
 
 const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArray<string> => {
-  const found = [...node.friends, ...node.requests].filter((peer) => peer.name.toLowerCase() === name.toLowerCase())
+  const found = Meant.among([...node.friends, ...node.requests], name)
   if (found.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
   return found.flatMap((peer) => [
     `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)}, the same on both sides:`,

@@ -250,13 +250,21 @@ export const leavingFor = (roster: Roster, peerId: PeerId): Friend | undefined |
 export const isOpen = (request: AskedBy): boolean =>
   request.acceptedAtMs === undefined && request.connect?.denied !== true
 
-const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
+type Named = { readonly name: string; readonly identityKey: string }
+
+/** The refusal where several are meant: it names a few of them as they can be typed. */
+export const ambiguous = (found: ReadonlyArray<Named>): Rejection.Rejection => {
+  const shown = found.slice(0, Limits.candidatesShownMax).map((peer) => `@${peer.name}#${peer.identityKey.slice(0, 8)}`)
+  return Rejection.make("ambiguous-name", [...shown, ...(found.length > shown.length ? ["…"] : [])].join(", "))
+}
+
+const one = <A extends Named>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
   found.length === 1
     ? Result.succeed(found[0]!)
-    : Result.fail(Rejection.make(found.length === 0 ? "unknown-peer" : "ambiguous-name", name))
+    : Result.fail(found.length === 0 ? Rejection.make("unknown-peer", name) : ambiguous(found))
 
 /** Whether name and key prefix mean a record. A name may itself look like both; then it is meant too, and may be ambiguous. */
-const isMeant = (record: { readonly name: string; readonly identityKey: string }, name: string, keyPrefix: string) =>
+export const isMeant = (record: Named, name: string, keyPrefix: string): boolean =>
   (Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)) ||
   (keyPrefix !== "" && Name.fold(record.name) === Name.fold(`${name}#${keyPrefix}`))
 

@@ -75,8 +75,11 @@ export const connect = (
   const [first] = meant
   if (first === undefined) return Result.fail(Rejection.make("unknown-member", name))
   const key = first.profile.identityKey
-  if (meant.some(({ profile }) => profile.identityKey !== key))
-    return Result.fail(Rejection.make("ambiguous-name", name))
+  const others = meant.filter(({ profile }) => profile.identityKey !== key)
+  if (others.length > 0) {
+    const keys = new Set([first, ...others].map(({ profile }) => profile.identityKey))
+    return Result.fail(Roster.ambiguous([...keys].map((identityKey) => ({ name, identityKey }))))
+  }
   const friend = Roster.byKey(state.durable.roster, key)
   if (friend?.standing === "Friend") return Result.fail(Rejection.make("already-friends", name))
   if (Array.from(note).length > Limits.connectNoteMax) return Result.fail(Rejection.make("note-too-long"))

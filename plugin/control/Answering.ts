@@ -70,11 +70,7 @@ const carrying = (served: Served, request: Extract<Request, { kind: "line" | "co
     }
     if (parsed.kind === "question") {
       const node = yield* served.node.describe
-      const told = Carrying.answered(node, parsed.question, parsed.name)
-      return answer(request, {
-        ...told,
-        facts: { ...told.facts, ...Carrying.factsOf(node, parsed.question, parsed.name) }
-      })
+      return answer(request, Carrying.answered(node, parsed.question, parsed.name))
     }
     if (request.waitMs === undefined) return answer(request, yield* Carrying.carryOut(served.node, parsed))
     if (parsed.kind === "command" && !Carrying.hasOutcome(parsed)) {

@@ -66,7 +66,7 @@ const answerAtRest = async (dataFolder: string, asked: Commands.Question, name: 
   const more = kept === 0 ? "" : `; ${Present.counted(kept, "command")} wait for its next start`
   return {
     exit: exits.done,
-    facts: { ...told.facts, ...Carrying.factsOf(found.success, asked, name), running: false, note: fromFiles, kept },
+    facts: { ...told.facts, running: false, note: fromFiles, kept },
     lines: [{ tone: "quiet", text: `${fromFiles}${more}` }, ...told.lines]
   }
 }
