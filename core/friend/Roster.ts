@@ -145,7 +145,16 @@ export const AskedBy = Schema.Struct({
   /** The identity key of ours that signs our acceptance: no other may, or the requester sees two of us. */
   acceptedKey: optional(text),
   /** It came in a session, not as a line: its id there, the transport key, and whether the operator has turned it down. */
-  connect: optional(Schema.Struct({ id: text, swarmKey: text, note: text, denied: optional(Schema.Literal(true)) })),
+  connect: optional(
+    Schema.Struct({
+      id: text,
+      swarmKey: text,
+      note: text,
+      /** The first key of whoever asks, where it is not the one it asked under. */
+      first: optional(text),
+      denied: optional(Schema.Literal(true))
+    })
+  ),
   /** Our acceptance was refused by the channel: the operator can accept once more. */
   notPosted: optional(Schema.Boolean)
 })

@@ -12,6 +12,7 @@ import * as Directory from "../discovery/Directory.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import type { Errand } from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import { keyBytes, type RemoteIdentityKey, type RemoteSwarmKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import * as Statement from "../identity/Statement.ts"
@@ -46,12 +47,19 @@ const channelOf = (state: State.State, hash: string, key: RemoteIdentityKey): st
   return isMember ? `topic:${joined.name}#` : "topic"
 }
 
-/** What names the friendship that a request leads to: the same on both sides, in the place of a line's signature. */
+/**
+ * What names the friendship that a request leads to: the same on both sides, in the place of a line's signature. By the
+ * first keys of both, which stay the same however often either rotates while the request waits.
+ */
 const friendshipOf = (turn: Turn, asker: RemoteIdentityKey, asked: RemoteIdentityKey, id: string): string => {
   const half = (part: string) =>
     turn.sha256(Transcript.encode("wop/3 connect", [keyBytes(asker), keyBytes(asked), id, part]))
   return Base64url.encode(concat(half("1"), half("2")))
 }
+
+/** The first key of whoever has proven this history. */
+const firstOf = ({ peer }: State.Opened): RemoteIdentityKey => KeyHistory.first(peer.value.history)
+const ourFirst = ({ self }: State.State): RemoteIdentityKey => self.earlier[0]?.key ?? self.identityKey
 
 /** Everybody known in topics, each key once, by hash of the topic. */
 const known = (state: State.State) =>
@@ -112,8 +120,30 @@ const answer = (
   return [state, [{ _tag: "Transmit", connection, messages: [{ message }] }]]
 }
 
+/** The same request as it was made before, perhaps under a key that its maker has left since. */
+const madeBefore = (state: State.State, { peer }: State.Opened, { id }: ConnectRequest): Roster.AskedBy | undefined =>
+  Table.values(state.durable.roster.askedBy).find(
+    ({ connect, identityKey }) => connect?.id === id && KeyHistory.leads(peer.value.history, { key: identityKey })
+  )
+
+/** A request follows whoever made it to the next key: it stays one question, with the answer it may have. */
+const followed = (state: State.State, before: Roster.AskedBy | undefined, { peer }: State.Opened): State.State => {
+  const { agreementKey, swarmKey } = peer.value
+  const { key, topic } = peer.signer
+  if (before?.connect === undefined || before.identityKey === key) return state
+  const first = before.connect.first ?? before.identityKey
+  const moved = { ...before, identityKey: key, agreementKey, topic, connect: { ...before.connect, swarmKey, first } }
+  const at = Roster.askedByKey(before.channel, before.peerId)
+  return State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, at, moved) })
+}
+
 /** The facts about who asks that the gate wants to know. */
-const factsOf = (state: State.State, opened: State.Opened, request: ConnectRequest) => {
+const factsOf = (
+  state: State.State,
+  opened: State.Opened,
+  request: ConnectRequest,
+  before: Roster.AskedBy | undefined
+) => {
   const { roster } = state.durable
   const { key } = opened.peer.signer
   const { peerId } = Acquainting.recordOf(state, opened)
@@ -122,7 +152,9 @@ const factsOf = (state: State.State, opened: State.Opened, request: ConnectReque
   return {
     kind: "connect" as const,
     retired: Roster.isRetired(roster, key),
-    again: Table.has(roster.askedBy, Roster.askedByKey(channelOf(state, request.topic ?? "", key), peerId)),
+    again:
+      before !== undefined ||
+      Table.has(roster.askedBy, Roster.askedByKey(channelOf(state, request.topic ?? "", key), peerId)),
     inTopic: request.topic !== undefined && Table.has(state.durable.topics, request.topic),
     nameValid: Result.isSuccess(Name.parse(request.name)) && !request.name.startsWith("@"),
     // Strangers of topics fill their own part, so that who asks in a room still finds a place.
@@ -140,7 +172,8 @@ export const onRequest = (
 ): State.Stepped => {
   const { peerId } = Acquainting.recordOf(state, opened)
   if (HashMap.has(state.passing.connections, opened.connection)) return answer(state, opened, request.id, "accepted")
-  const facts = factsOf(state, opened, request)
+  const before = madeBefore(state, opened, request)
+  const facts = factsOf(state, opened, request, before)
   const verdict = Verdict.decide(facts)
   if (!verdict.admitted) {
     const { code } = verdict.rejection
@@ -152,8 +185,9 @@ export const onRequest = (
         Guests.errandsOf(current, opened).length > 0 ? [current, []] : Guests.hangUp(current, opened.connection, null)
     )
   }
-  if (facts.again) return answer(state, opened, request.id, "asked")
+  if (facts.again) return answer(followed(state, before, opened), opened, request.id, "asked")
   const channel = channelOf(state, request.topic ?? "", opened.peer.signer.key)
+  const first = firstOf(opened)
   const asked: Roster.AskedBy = {
     peerId,
     channel,
@@ -163,10 +197,15 @@ export const onRequest = (
     identityKey: opened.peer.signer.key,
     agreementKey: opened.peer.value.agreementKey,
     topic: opened.peer.signer.topic,
-    signature: friendshipOf(turn, opened.peer.signer.key, state.self.identityKey, request.id),
+    signature: friendshipOf(turn, firstOf(opened), ourFirst(state), request.id),
     receivedAtMs: turn.nowMs,
     expiresAtMs: turn.nowMs + Limits.requestAgeMs,
-    connect: { id: request.id, swarmKey: opened.peer.value.swarmKey, note: request.note ?? "" }
+    connect: {
+      id: request.id,
+      swarmKey: opened.peer.value.swarmKey,
+      note: request.note ?? "",
+      ...(first === opened.peer.signer.key ? {} : { first })
+    }
   }
   return putBefore(state, opened, asked, facts.openRequestsOfName, turn)
 }
@@ -265,9 +304,12 @@ export const accept = (
 ): Outcome => {
   const { connect, identityKey, peerId } = asked
   const done = State.withRoster(state, { askedBy: Table.remove(state.durable.roster.askedBy, key) })
-  const ours = Table.values(state.durable.errands).filter((one) => one.kind === "connect" && one.peerId === peerId)
+  const first = (connect?.first ?? identityKey) as RemoteIdentityKey
+  const ours = Table.values(state.durable.errands).filter(
+    (one) => one.kind === "connect" && (one.peerId === peerId || one.key === identityKey || one.key === first)
+  )
   // Where both have asked, either may be told first: the friendship goes by the names of both requests.
-  const cameOf = ours.map((one) => friendshipOf(turn, state.self.identityKey, identityKey, one.id))
+  const cameOf = ours.map((one) => friendshipOf(turn, ourFirst(state), first, one.id))
   const friend = friendOf(turn, asked, [asked.signature, ...cameOf], connect?.swarmKey ?? "", state.self.identityKey)
   const [link] = guestsOf(state, identityKey)
   return Result.map(befriend(done, friend, by, turn), (made) =>
@@ -351,8 +393,7 @@ const accepted = (state: State.State, opened: State.Opened, errand: Connect & Er
     topic,
     channel: channelOf(state, errand.in, key)
   }
-  // The other side counts the friendship by the keys that were asked, and so do we.
-  const cameOf = friendshipOf(turn, state.self.identityKey, key, errand.id)
+  const cameOf = friendshipOf(turn, ourFirst(state), firstOf(opened), errand.id)
   const friend = friendOf(turn, of, [cameOf], swarmKey, state.self.identityKey)
   const made = befriend(state, friend, "peer", turn)
   if (Result.isFailure(made)) return Errands.end(state, errand, made.failure)
