@@ -141,6 +141,19 @@ const lacking = (known: Presence.Presence, { have }: TopicHello, turn: Turn): Re
   return [...own, ...farewells, ...others].filter(isLacking).slice(0, Limits.profilesPerMessageMax)
 }
 
+/** What is known once the far end of a link has named its own profile as we hold it, which it will not say again. */
+const metBy = (
+  known: Presence.Presence,
+  { peer }: State.Opened,
+  { have }: TopicHello,
+  turn: Turn
+): Presence.Presence => {
+  const held = Directory.member(known.directory, peer.signer.key)
+  const isNamed = have.some(({ mark, version }) => mark === held?.profile.mark && version === held.profile.version)
+  if (held === undefined || !isNamed || held.profile.swarmKey !== peer.value.swarmKey) return known
+  return { ...known, directory: Directory.meet(known.directory, held, turn.nowMs, turn.entropy) }
+}
+
 /** Somebody is in a topic. If we are too, it hears what it lacks. */
 export const onHello = (state: State.State, opened: State.Opened, message: TopicHello, turn: Turn): State.Stepped => {
   const { connection } = opened
@@ -149,7 +162,8 @@ export const onHello = (state: State.State, opened: State.Opened, message: Topic
   if (known === undefined) return notThere(state, connection, topic)
   const before = exchange(state, connection, topic)
   if (turn.nowMs - (before.heardMs ?? -Infinity) < Limits.topicHelloAgainMs) return [state, []]
-  const heard = withExchange(state, { ...before, heardMs: turn.nowMs })
+  const met = withPresence(state, topic, metBy(known, opened, message, turn))
+  const heard = withExchange(met, { ...before, heardMs: turn.nowMs })
   const profiles = lacking(known, message, turn).map(({ wire }) => wire)
   return State.chain(
     heard,
