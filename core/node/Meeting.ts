@@ -26,6 +26,7 @@ import * as Errands from "./Errands.ts"
 import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Members from "./Members.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
@@ -366,7 +367,11 @@ export const onResponse = (
       return State.chain(
         state,
         (current) => Sending.pause(current, errand.peerId, Limits.connectAgainMs, turn),
-        (current) => (opened.initiator ? Guests.hangUp(current, opened.connection, null) : [current, []])
+        // What was begun on it about a topic is said to its end.
+        (current) =>
+          opened.initiator && !Members.isTalking(current, opened.connection)
+            ? Guests.hangUp(current, opened.connection, null)
+            : [current, []]
       )
     case "refused": {
       const code = response.code !== undefined && Rejection.isCode(response.code) ? response.code : "not-a-friend"
