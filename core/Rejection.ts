@@ -185,7 +185,7 @@ export const table = {
   "invite-unproven": local("Whoever answered holds the right key but not the invite's secret; nothing came of it."),
   "invite-malformed": local("That is no invite link, or a character of it is wrong or missing; copy it again."),
   "invite-legacy": local(
-    "That is an invite of the former plugin, whose promises could not be kept; ask for a link that begins with wop3://."
+    "That is an invite of the former plugin (wop1://), which could be used again after it was revoked and is not redeemed any more; ask whoever made it to upgrade and for a new one, which begins with wop3://."
   ),
   "invite-newer": local("The invite is of a newer version of the protocol; upgrade to use it."),
   "invite-over": local("The invite has expired; ask for a new one."),

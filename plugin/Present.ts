@@ -151,12 +151,14 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   }),
   PeerRefused: (event) => ({
     tone: "bad",
-    // The table's sentence speaks to who sent it; whoever can grant it is here.
+    // The table's sentence speaks to who sent it; whoever can grant it, or made the invite, is here.
     text:
-      `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ` +
-      (event.rejection.code === "no-capability"
-        ? `You have not granted this; see /grant. (${harmless(event.rejection.detail)})`
-        : harmless(Rejection.sentence(event.rejection)))
+      event.rejection.code === "invite-refused"
+        ? PresentInvites.turnedDown(harmless(event.name), event.rejection.detail)
+        : `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ` +
+          (event.rejection.code === "no-capability"
+            ? `You have not granted this; see /grant. (${harmless(event.rejection.detail)})`
+            : harmless(Rejection.sentence(event.rejection)))
   }),
   Banned: (event) => ({
     tone: "alarm",
@@ -292,14 +294,16 @@ const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
   const open = node.requests.map(
     (request) =>
       `@${harmless(request.name)}#${request.identityKey.slice(0, 8)} asked in ${harmless(request.channel)}, ` +
-      `${byWhom(request)}, ${request.trust}: ${request.fingerprint.words}`
+      `${byWhom(request)}, ${request.trust}: ${request.fingerprint.words}` +
+      (request.note === null || request.note === "" ? "" : `; says: ${harmless(request.note)}`)
   )
   const asked = node.asked.map(({ channel, to }) => `you asked @${harmless(to)} in ${harmless(channel)}`)
   const wished = node.errands
     .filter(({ kind }) => kind === "connect")
     .map(
-      ({ id, identityKey, reached }) =>
-        `${id.slice(0, 8)}  you asked the key ${identityKey.slice(0, 8)} to connect: ${reached ? "asked" : "waits to be asked"}; ` +
+      ({ expiresAtMs, id, identityKey, name, reached }) =>
+        `${id.slice(0, 8)}  you asked @${harmless(name ?? "")}#${identityKey.slice(0, 8)} to connect: no answer yet` +
+        `${reached ? "" : "; it is asked again when it is reached"}, until ${at(expiresAtMs)}; ` +
         `/cancel ${id.slice(0, 8)} takes it back`
     )
   const all = [...open, ...asked, ...wished]

@@ -83,6 +83,8 @@ export interface RequestView {
   readonly channel: string
   readonly author: string | null
   readonly evidence: string
+  /** What came with a request to connect; null for a line in a room. */
+  readonly note: string | null
   readonly receivedAtMs: number
   /** Never verified: who asks is compared as a friend; what was made sure of an earlier friendship shows. */
   readonly trust: Trust.State
@@ -126,6 +128,8 @@ export interface InviteView {
 export interface ErrandView {
   readonly id: string
   readonly kind: Errand["kind"]
+  /** What the member calls itself that we asked; null for a claim, whose issuer has no name here yet. */
+  readonly name: string | null
   readonly identityKey: RemoteIdentityKey
   readonly madeAtMs: number
   readonly expiresAtMs: number
@@ -348,6 +352,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         channel: request.channel,
         author: request.author,
         evidence: request.evidence,
+        note: request.connect?.note ?? null,
         receivedAtMs: request.receivedAtMs,
         trust: trustOfRequest(state, request)
       })),
@@ -366,6 +371,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     errands: Table.values(durable.errands).map((errand) => ({
       id: errand.id,
       kind: errand.kind,
+      name: errand.kind === "connect" ? errand.name : null,
       identityKey: errand.key,
       madeAtMs: errand.madeAtMs,
       expiresAtMs: errand.expiresAtMs,

@@ -80,18 +80,27 @@ export const carryOut = (
   }
 }
 
-/** The commands whose outcome is told later, under the id of the reply. */
-const begins: Readonly<Record<string, true>> = { Message: true, Inject: true }
+/** The commands whose outcome is told later, under the id of the reply, and the question that says what waits meanwhile. */
+const begins: Readonly<Record<string, string>> = {
+  Message: "queue",
+  Inject: "queue",
+  ClaimInvite: "invites",
+  Connect: "requests"
+}
 
-/** Whether something later ends what this line begins. */
-export const hasOutcome = (parsed: Commands.Parsed): boolean =>
-  parsed.kind === "command" && begins[parsed.command._tag] === true
+/** Where it is seen what this line begins, until something ends it; undefined where nothing does. */
+export const seenIn = (parsed: Commands.Parsed): string | undefined =>
+  parsed.kind === "command" ? begins[parsed.command._tag] : undefined
 
-/** Whether this is what finally became of a message or inject; an inject that has arrived is still to be answered. */
+/** Whether this is what finally became of what was begun; an inject that has arrived is still to be answered. */
 export const isOutcome = (told: Event.Event, id: string): boolean =>
   "id" in told &&
   told.id === id &&
-  (told._tag === "Refused" || told._tag === "Answered" || (told._tag === "Delivered" && told.kind !== "Inject"))
+  (told._tag === "Refused" ||
+    told._tag === "Answered" ||
+    told._tag === "ErrandAnswered" ||
+    told._tag === "ErrandRefused" ||
+    (told._tag === "Delivered" && told.kind !== "Inject"))
 
 /** Waits for the event that ends a message or inject, up to a time. The subscription is older than the message. */
 export const outcomeOf = (

@@ -48,7 +48,10 @@ export const read = (verb: string, given: Given): Options | { readonly mistake: 
   }
 }
 
-const wait = { usage: "wait ID", help: "the outcome of a message or inject, by its id or the beginning of it" }
+const wait = {
+  usage: "wait ID",
+  help: "the outcome of a message, inject, claim or connect, by its id or how it begins"
+}
 
 /** Every verb with its arguments, out of the table, and what all of them take. */
 export const help =
@@ -61,7 +64,7 @@ begins with a dash comes after "--".
 
 Options
   --data DIR        the node's data folder, as for run
-  --wait            message, inject: wait for what becomes of it
+  --wait            message, inject, claim, connect: wait for what becomes of it
   --timeout SECONDS how long, 1 to ${Bounds.waitMsMax / 1_000} (default 60)
   --now             where no node runs, fail; keep nothing for its next start, and read no files
   --id HEX          32 digits of your own: what is kept under them is kept once, however often asked

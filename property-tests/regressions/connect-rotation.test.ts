@@ -4,11 +4,12 @@
  * Whole nodes as pure states, in a topic that they join, with the rotation between any two steps of the request.
  */
 import { describe, expect, it } from "vitest"
-import type { Input, State } from "../../core/index.ts"
+import { Describe, type Input, type State } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
+import * as Present from "../../plugin/Present.ts"
 import { holds, Member, Party } from "../arbitraries/party.ts"
 import { publicRoom } from "../arbitraries/profiles.ts"
-import { person } from "../arbitraries/state.ts"
+import { crypto, person } from "../arbitraries/state.ts"
 
 const [asker, asked] = [person("alice"), person("bob")]
 const about = (name: string, keyPrefix = "") => ({ name, keyPrefix })
@@ -93,6 +94,24 @@ describe("a scheduled rotation between a request and its acceptance", () => {
     const connection = party.meet(mallory, bob)
     party.say(mallory, connection, { kind: "ConnectRequest", id: errand!.id, name: "alice", topic: publicRoom.hash })
     expect(questions(bob)).toHaveLength(2)
+  })
+})
+
+describe("a request that waits", () => {
+  it("is listed by whom it is to, on one side, and with its note on the other; its id is that of its outcome", () => {
+    const { alice, bob, party, reach } = meeting()
+    const reply = party.command(alice, { ...connectToBob, note: "a game?" })
+    const again = party.command(alice, connectToBob)
+    const [errand] = Table.values(alice.state.durable.errands)
+    expect([reply, again]).toMatchObject([{ id: errand!.id }, { id: errand!.id }])
+    reach()
+    const lines = (of: Member) =>
+      Present.answer(Describe.describe(crypto, of.state, party.nowMs), "requests", "").join("\n")
+    expect(lines(alice)).toMatch(/^[0-9a-f]{8} {2}you asked @bob#\S{8} to connect: no answer yet.*\/cancel/)
+    expect(lines(bob)).toMatch(/^@alice#\S{8} asked in topic:chess, .*; says: a game\?$/)
+    party.command(bob, { _tag: "Accept", ...about("alice") })
+    reach()
+    expect(alice.told.find(({ _tag }) => _tag === "ErrandAnswered")).toMatchObject({ id: errand!.id })
   })
 })
 
