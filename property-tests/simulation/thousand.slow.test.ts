@@ -5,7 +5,7 @@
  */
 import { HashMap } from "effect"
 import { expect, it } from "vitest"
-import { Limits } from "../../core/index.ts"
+import { Directory, Limits } from "../../core/index.ts"
 import { Neighbour } from "./Crowd.ts"
 import { Gathering, minute } from "./Gathering.ts"
 import type { House } from "./House.ts"
@@ -132,3 +132,26 @@ it("a thousand honest members cost bounded memory and messages, and find each ot
   // Sixty meetings a minute on each side: all of a thousand within one round, and whoever told of them sooner.
   expect(longest * minute).toBeLessThan(roundMs + 3 * minute)
 }, 2_400_000)
+
+it("what one of many says anew reaches everybody who holds the older profile, also those who are not told at once", () => {
+  const place = new Gathering("news", topics[0]!)
+  const { clock } = place
+  const houses = Array.from({ length: 4 * Limits.topicToldMax }, (_, index) => place.house(`n${index}`))
+  for (const house of houses) place.join(house)
+  clock.runUntil(clock.nowMs + 3 * minute)
+  const [speaker] = houses as [House]
+  const says = (house: House) =>
+    Directory.member(place.presence(house).directory, speaker.identityKey)?.profile.content?.description
+  expect(houses.filter((house) => house !== speaker && says(house) === undefined)).toEqual([])
+  speaker.command("operator", { _tag: "SetProfile", content: { name: "n0", description: "new words", tags: [] } })
+  const saidMs = clock.nowMs
+  const behind = () => houses.filter((house) => house !== speaker && says(house) !== "new words").length
+  const waiting: Array<number> = []
+  while (behind() > 0 && clock.nowMs - saidMs < 60 * minute) {
+    clock.runUntil(clock.nowMs + minute)
+    waiting.push(behind())
+  }
+  process.stderr.write(`of ${houses.length - 1}, after each minute so many had not heard: ${waiting.join(", ")}\n`)
+  expect(waiting[0]).toBeLessThanOrEqual(houses.length - 1 - Limits.topicToldMax)
+  expect(clock.nowMs - saidMs).toBeLessThanOrEqual(10 * minute)
+}, 900_000)
