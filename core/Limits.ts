@@ -110,8 +110,6 @@ export const friendsMax = 10_000
 export const requestsPerFriendshipMax = 4
 /** Auto-accept rules of one node. */
 export const autoAcceptRulesMax = 100
-/** Peers of one name that a refusal lists for the operator to choose from: what is read at a glance. */
-export const candidatesShownMax = 8
 /** Characters (code points) of a display name (PROTOCOL.md §3). */
 export const nameCodePointsMax = 64
 

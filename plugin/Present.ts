@@ -314,7 +314,7 @@ const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArr
   const found = Meant.among([...node.friends, ...node.requests], name)
   if (found.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
   return found.flatMap((peer) => [
-    `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)}, the same on both sides:`,
+    `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)} (${PresentTrust.state(peer)}), the same on both sides:`,
     `  ${peer.fingerprint.words}`,
     `  ${peer.fingerprint.number}`,
     `  ${peer.fingerprint.qr}`

@@ -30,11 +30,11 @@ export const discoveredLines = ({ discovered }: Describe.Description, topic: str
   return shown.length === 0
     ? ["nobody is known there yet"]
     : shown.map(
-        ({ description, friend, identityKey, met, name, tags, topic: where }) =>
+        ({ description, friend, identityKey, met, name, tags, topic: where, trust }) =>
           `@${harmless(name)}#${short(identityKey)} in ${harmless(where)}` +
           `${tags.length === 0 ? "" : ` [${tags.map((one) => harmless(one)).join(", ")}]`}` +
           `${description === "" ? "" : `: ${harmless(description)}`}` +
-          ` (${friend ? "your friend" : met ? "has proven its key; its name is its own word" : "heard of through others"})`
+          ` (${friend ? `your friend, ${trust}` : met ? "has proven its key; its name is its own word" : "heard of through others"})`
       )
 }
 

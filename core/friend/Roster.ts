@@ -259,11 +259,14 @@ export const leavingFor = (roster: Roster, peerId: PeerId): Friend | undefined |
 export const isOpen = (request: AskedBy): boolean =>
   request.acceptedAtMs === undefined && request.connect?.denied !== true
 
+/** Peers of one name that a refusal lists for the operator to choose from: what is read at a glance. */
+const candidatesShownMax = 8
+
 type Named = { readonly name: string; readonly identityKey: string }
 
 /** The refusal where several are meant: it names a few of them as they can be typed. */
 export const ambiguous = (found: ReadonlyArray<Named>): Rejection.Rejection => {
-  const shown = found.slice(0, Limits.candidatesShownMax).map((peer) => `@${peer.name}#${peer.identityKey.slice(0, 8)}`)
+  const shown = found.slice(0, candidatesShownMax).map((peer) => `@${peer.name}#${peer.identityKey.slice(0, 8)}`)
   return Rejection.make("ambiguous-name", [...shown, ...(found.length > shown.length ? ["…"] : [])].join(", "))
 }
 

@@ -1,6 +1,6 @@
 /**
- * Requests to connect, both ways: made to a member of a topic, put before its operator, answered in a session.
- * It never befriends anybody but whom our operator accepted or asked: what a peer says only answers a question of ours.
+ * Requests to connect that others make: put before our operator, or a rule of theirs, and answered in a session.
+ * It never befriends anybody but whom our operator accepted: those of ours are `Wishing`.
  * A request is idempotent and a refusal by the operator looks like no answer yet, so that asking again tells nothing.
  */
 import { HashMap, Option, Result } from "effect"
@@ -10,12 +10,10 @@ import { concat } from "../bytes/Bytes.ts"
 import * as Transcript from "../bytes/Transcript.ts"
 import * as Directory from "../discovery/Directory.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
-import type { Errand } from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
 import { keyBytes, type RemoteIdentityKey, type RemoteSwarmKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
-import * as Statement from "../identity/Statement.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
@@ -25,21 +23,19 @@ import * as Connecting from "./Connecting.ts"
 import * as Errands from "./Errands.ts"
 import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
-import type { Command, Turn } from "./Input.ts"
-import * as Members from "./Members.ts"
+import type { Turn } from "./Input.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
 type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
-type Connect = Extract<Errand, { readonly kind: "connect" }>
 
 /**
  * Where a friendship came from that was made in a topic, in the place of a chat channel. The hash of a secret topic is known
  * to whoever carries it: only a profile under the topic's key says that somebody is in there, and no rule must think so else.
  */
-const channelOf = (state: State.State, hash: string, key: RemoteIdentityKey): string => {
+export const channelOf = (state: State.State, hash: string, key: RemoteIdentityKey): string => {
   const joined = Table.get(state.durable.topics, hash)
   if (joined === undefined) return "topic"
   if (joined.key === null) return `topic:${joined.name}`
@@ -52,63 +48,16 @@ const channelOf = (state: State.State, hash: string, key: RemoteIdentityKey): st
  * What names the friendship that a request leads to: the same on both sides, in the place of a line's signature. By the
  * first keys of both, which stay the same however often either rotates while the request waits.
  */
-const friendshipOf = (turn: Turn, asker: RemoteIdentityKey, asked: RemoteIdentityKey, id: string): string => {
+export const friendshipOf = (turn: Turn, asker: RemoteIdentityKey, asked: RemoteIdentityKey, id: string): string => {
   const half = (part: string) =>
     turn.sha256(Transcript.encode("wop/3 connect", [keyBytes(asker), keyBytes(asked), id, part]))
   return Base64url.encode(concat(half("1"), half("2")))
 }
 
 /** The first key of whoever has proven this history. */
-const firstOf = ({ peer }: State.Opened): RemoteIdentityKey => KeyHistory.first(peer.value.history)
-const ourFirst = ({ self }: State.State): RemoteIdentityKey => self.earlier[0]?.key ?? self.identityKey
-
-/** Everybody known in topics, each key once, by hash of the topic. */
-const known = (state: State.State) =>
-  [...state.passing.topics]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([hash, { directory }]) => Directory.members(directory).map(({ profile }) => ({ hash, profile })))
-
-/** The operator wants to be friends with a member of a topic. */
-export const connect = (
-  state: State.State,
-  command: Extract<Command, { readonly _tag: "Connect" }>,
-  turn: Turn
-): Outcome => {
-  const { keyPrefix, name, note, topic } = command
-  const meant = known(state).filter(
-    ({ hash, profile }) =>
-      Name.fold(profile.content?.name ?? "") === Name.fold(name) &&
-      profile.identityKey.startsWith(keyPrefix) &&
-      (topic === "" || Table.get(state.durable.topics, hash)?.name === topic)
-  )
-  const [first] = meant
-  if (first === undefined) return Result.fail(Rejection.make("unknown-member", name))
-  const key = first.profile.identityKey
-  const others = meant.filter(({ profile }) => profile.identityKey !== key)
-  if (others.length > 0) {
-    const keys = new Set([first, ...others].map(({ profile }) => profile.identityKey))
-    return Result.fail(Roster.ambiguous([...keys].map((identityKey) => ({ name, identityKey }))))
-  }
-  const friend = Roster.byKey(state.durable.roster, key)
-  if (friend?.standing === "Friend") return Result.fail(Rejection.make("already-friends", name))
-  if (Array.from(note).length > Limits.connectNoteMax) return Result.fail(Rejection.make("note-too-long"))
-  const already = Table.values(state.durable.errands).find((one) => one.kind === "connect" && one.key === key)
-  if (already !== undefined) return Result.succeed([state, []])
-  const { peerId, topic: rendezvous } = Statement.signerOf(turn.pure, key)
-  const errand: Connect = {
-    kind: "connect",
-    id: Sending.messageId(turn),
-    key,
-    peerId: friend?.peerId ?? peerId,
-    topic: rendezvous,
-    madeAtMs: turn.nowMs,
-    expiresAtMs: turn.nowMs + Limits.requestAgeMs,
-    name: first.profile.content?.name ?? name,
-    note,
-    in: first.hash
-  }
-  return Errands.add(state, errand, turn)
-}
+export const firstOf = ({ peer }: State.Opened): RemoteIdentityKey => KeyHistory.first(peer.value.history)
+/** The first key of ours. */
+export const ourFirst = ({ self }: State.State): RemoteIdentityKey => self.earlier[0]?.key ?? self.identityKey
 
 const answer = (
   state: State.State,
@@ -248,7 +197,7 @@ const putBefore = (
 }
 
 /** A friend of these keys from now on, with `message` and nothing else. */
-const friendOf = (
+export const friendOf = (
   turn: Turn,
   of: Pick<Roster.Friend, "peerId" | "name" | "identityKey" | "agreementKey" | "topic" | "channel">,
   cameOf: ReadonlyArray<string>,
@@ -271,7 +220,7 @@ const friendOf = (
 })
 
 /** Befriends, and lets a guest's link be the friend's session from now on. */
-const befriend = (
+export const befriend = (
   state: State.State,
   friend: Roster.Friend,
   by: "operator" | "rule" | "peer",
@@ -328,7 +277,7 @@ export const accept = (
 }
 
 /** A guest's link becomes the friend's. */
-const become = (
+export const become = (
   state: State.State,
   link: State.Opened | undefined,
   friend: Roster.Friend,
@@ -351,62 +300,4 @@ export const deny = (state: State.State, asked: Roster.AskedBy): State.Stepped =
   const kept = connect === undefined ? asked : { ...rest, connect: { ...connect, denied: true as const } }
   const key = Roster.askedByKey(asked.channel, asked.peerId)
   return [State.withRoster(state, { askedBy: Table.set(left, key, kept) }), []]
-}
-
-/** An answer. It counts for a request of ours to that very key, and for nothing else. */
-export const onResponse = (
-  state: State.State,
-  opened: State.Opened,
-  response: ConnectResponse,
-  turn: Turn
-): State.Stepped => {
-  const errand = Guests.errandsOf(state, opened).find((one) => one.kind === "connect" && one.id === response.id)
-  if (errand?.kind !== "connect") return [State.withPassing(state, { unasked: state.passing.unasked + 1 }), []]
-  switch (response.outcome) {
-    case "asked":
-      return State.chain(
-        state,
-        (current) => Sending.pause(current, errand.peerId, Limits.connectAgainMs, turn),
-        // What was begun on it about a topic is said to its end.
-        (current) =>
-          opened.initiator && !Members.isTalking(current, opened.connection)
-            ? Guests.hangUp(current, opened.connection, null)
-            : [current, []]
-      )
-    case "refused": {
-      const code = response.code !== undefined && Rejection.isCode(response.code) ? response.code : "not-a-friend"
-      return State.chain(
-        state,
-        (current) => Errands.end(current, errand, Rejection.make(code, "said by the peer")),
-        (current) => Guests.hangUp(current, opened.connection, null)
-      )
-    }
-    case "accepted":
-      return accepted(state, opened, errand, turn)
-  }
-}
-
-const accepted = (state: State.State, opened: State.Opened, errand: Connect & Errand, turn: Turn): State.Stepped => {
-  const { agreementKey, swarmKey } = opened.peer.value
-  const { key, topic } = opened.peer.signer
-  const { peerId } = Acquainting.recordOf(state, opened)
-  const of = {
-    peerId,
-    name: errand.name,
-    identityKey: key,
-    agreementKey,
-    topic,
-    channel: channelOf(state, errand.in, key)
-  }
-  const cameOf = friendshipOf(turn, ourFirst(state), firstOf(opened), errand.id)
-  const friend = friendOf(turn, of, [cameOf], swarmKey, state.self.identityKey)
-  const made = befriend(state, friend, "peer", turn)
-  if (Result.isFailure(made)) return Errands.end(state, errand, made.failure)
-  const isGuest = Guests.at(state, opened.connection) !== undefined
-  return State.chain(
-    made.success[0],
-    (current) => [current, made.success[1]],
-    (current) => Errands.end(current, errand, null),
-    (current) => (isGuest ? become(current, opened, friend, turn) : [current, []])
-  )
 }

@@ -32,6 +32,7 @@ import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 import * as Topics from "./Topics.ts"
+import * as Wishing from "./Wishing.ts"
 
 type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
 
@@ -120,7 +121,7 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
     case "SetProfile":
       return Result.map(Profile.parseContent(command.content), (content) => Topics.setProfile(state, content, turn))
     case "Connect":
-      return Meeting.connect(state, command, turn)
+      return Wishing.connect(state, command, turn)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":

@@ -68,6 +68,9 @@ describe("a scheduled rotation between a request and its acceptance", () => {
         ] as const)
           expect(holds(one, other), one.person.name).toEqual(["message"])
         expect(names(alice)[0]).toContain(names(bob)[0]?.[0])
+        // The key that was asked is left for ever: whoever still has it is not whom alice befriended.
+        const left = Table.values(alice.state.durable.roster.friends)[0]?.earlier?.map(({ key }) => key) ?? []
+        expect(left).toEqual(rotating.includes("bob") ? [asked.self.identityKey] : [])
         expect(
           party.command(both[ender], { _tag: "Unfriend", ...about(ender === "alice" ? "bob" : "alice") })?.ok
         ).toBe(true)
