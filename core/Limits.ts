@@ -35,6 +35,11 @@ export const openingsReserved = 32
 
 /** Openings of links from transport keys that are no friend's, per minute: each costs us a handshake. */
 export const strangerOpeningsPerMinute = 120
+/** Of these, how many of one transport key: twice what honest software dials that gets no answer. Keys cost nothing. */
+export const strangerOpeningsOfKeyPerMinute = 16
+/** And of one host, where the transport tells it: it may be a whole house behind one address, and gets half at most. */
+export const strangerOpeningsOfHostPerMinute = 60
+export const strangerOpeningsWindowMs = 60_000
 
 /**
  * Links that one friend dials and that we open: so many at once, and as many again in this time, one every two seconds.
@@ -42,7 +47,7 @@ export const strangerOpeningsPerMinute = 120
  */
 export const friendOpeningsMax = 16
 export const friendOpeningsWindowMs = 32_000
-/** Friends whose recent openings are remembered before those that have their whole budget again are forgotten. */
+/** Friends, and strangers' keys and hosts, that are remembered before those with their whole budget again are forgotten. */
 export const openingsRememberedMax = 1_024
 
 /** Guests at one time (authenticated, no friends) that come for reasons of their own; for one more the oldest leaves. */
@@ -337,6 +342,18 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   {
     holds: friendOpeningsMax * (1 + openingTimeMs / friendOpeningsWindowMs) < openingsReserved,
     why: "one friend cannot hold all openings that are kept for friends, however late it lets them time out"
+  },
+  {
+    holds: strangerOpeningsOfKeyPerMinute * 2 <= openingsMax - openingsReserved,
+    why: "one transport key cannot hold all openings that strangers have, however late it lets them time out"
+  },
+  {
+    holds: strangerOpeningsOfHostPerMinute * 2 <= strangerOpeningsPerMinute,
+    why: "one host leaves others half of what strangers may open"
+  },
+  {
+    holds: openingsRememberedMax > 2 * strangerOpeningsPerMinute,
+    why: "all that strangers can have drawn from in a minute, key and host each, is remembered"
   },
   {
     holds: (guestsMax * 60_000) / strangerOpeningsPerMinute >= openingTimeMs,

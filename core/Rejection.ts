@@ -185,7 +185,7 @@ export const table = {
   "invite-unproven": local("Whoever answered holds the right key but not the invite's secret; nothing came of it."),
   "invite-malformed": local("That is no invite link, or a character of it is wrong or missing; copy it again."),
   "invite-legacy": local(
-    "That is an invite of the former plugin, whose promises could not be kept; ask for a link that begins with wop3://."
+    "That is an invite of the former plugin (wop1://), which could be used again after it was revoked and is not redeemed any more; ask whoever made it to upgrade and for a new one, which begins with wop3://."
   ),
   "invite-newer": local("The invite is of a newer version of the protocol; upgrade to use it."),
   "invite-over": local("The invite has expired; ask for a new one."),
@@ -202,7 +202,7 @@ export const table = {
   "errands-full": local("Too many invites and requests of ours wait for their answer; /cancel some."),
   // the operator's own commands
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
-  "ambiguous-name": local("Several peers share that name; add the first characters of the key, see /requests."),
+  "ambiguous-name": local("Several peers share that name; name one of them as @name#key."),
   "chain-busy": local(
     "A question of this friend is being answered here, or waits for its owner; a tool may not ask the friend meanwhile."
   ),

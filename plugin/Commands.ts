@@ -29,6 +29,13 @@ const addressed = (text: string): Addressed | undefined => {
   return { name: match[1]!, keyPrefix: match[2] ?? "", rest: (match[3] ?? "").trim() }
 }
 
+/** A question about somebody: whom it means is found where the answer is. */
+const about = (asked: Question, { keyPrefix, name }: Addressed): Parsed => ({
+  kind: "question",
+  question: asked,
+  name: keyPrefix === "" ? name : `${name}#${keyPrefix}`
+})
+
 const withName = (usage: string, make: (who: Addressed, here: Here) => Parsed) => (rest: string, here: Here) => {
   const who = addressed(rest)
   return who === undefined ? mistake(`usage: ${usage}`) : make(who, here)
@@ -79,7 +86,7 @@ const message: Row = {
   name: "message",
   usage: "/message @name[#key] text",
   help: "send a text to a friend",
-  parse: withName("/message @name text", ({ keyPrefix, name, rest }) =>
+  parse: withName("/message @name[#key] text", ({ keyPrefix, name, rest }) =>
     command({ _tag: "Message", name, keyPrefix, text: rest })
   )
 }
@@ -88,7 +95,7 @@ const inject: Row = {
   name: "inject",
   usage: "/inject @name[#key] [--now] text",
   help: "have a friend's agent answer a text, from inside its sandbox; --now: not if its owner has to be asked",
-  parse: withName("/inject @name text", ({ keyPrefix, name, rest }) => {
+  parse: withName("/inject @name[#key] text", ({ keyPrefix, name, rest }) => {
     const now = /^--now(\s+|$)/.exec(rest)
     const text = rest.slice(now?.[0].length ?? 0)
     const mayHold = now === null ? {} : { mayHold: false as const }
@@ -156,22 +163,22 @@ const verify: Row = {
   name: "verify",
   usage: verifyUsage,
   help: "what to compare with a friend, what you say of it, or a short string to read to each other",
-  parse: withName(verifyUsage, ({ keyPrefix, name, rest }) => {
-    const about = { name, keyPrefix }
-    switch (rest.trim().toLowerCase().replace(/\s+/g, " ")) {
+  parse: withName(verifyUsage, (who) => {
+    const friend = { name: who.name, keyPrefix: who.keyPrefix }
+    switch (who.rest.trim().toLowerCase().replace(/\s+/g, " ")) {
       case "":
-        return { kind: "question", question: "verify", name }
+        return about("verify", who)
       case "yes":
       case "matches":
-        return command({ _tag: "Verify", ...about, same: true })
+        return command({ _tag: "Verify", ...friend, same: true })
       case "no":
-        return command({ _tag: "Verify", ...about, same: false })
+        return command({ _tag: "Verify", ...friend, same: false })
       case "sas":
-        return command({ _tag: "Compare", ...about })
+        return command({ _tag: "Compare", ...friend })
       case "sas yes":
-        return command({ _tag: "Compared", ...about, same: true })
+        return command({ _tag: "Compared", ...friend, same: true })
       case "sas no":
-        return command({ _tag: "Compared", ...about, same: false })
+        return command({ _tag: "Compared", ...friend, same: false })
       default:
         return mistake(`usage: ${verifyUsage}`)
     }
@@ -272,9 +279,9 @@ export const table: ReadonlyArray<Row> = [
   { name: "requests", usage: "/requests", help: "who has asked, and whom you asked", parse: question("requests") },
   {
     name: "fingerprint",
-    usage: "/fingerprint @name",
+    usage: "/fingerprint @name[#key]",
     help: "what to compare with a friend over another channel",
-    parse: withName("/fingerprint @name", (who) => ({ kind: "question", question: "fingerprint", name: who.name }))
+    parse: withName("/fingerprint @name[#key]", (who) => about("fingerprint", who))
   },
   autoAccept,
   ...TopicCommands.rows,
@@ -297,11 +304,37 @@ export const parse = (line: string, here: Here): Parsed => {
     : row.parse(match[2] ?? "", here)
 }
 
-/** One line per command, aligned. */
-export const help = (): string => {
-  const width = Math.max(...table.filter((row) => row.usage.length < 50).map((row) => row.usage.length))
-  return table.map((row) => `  ${row.usage.padEnd(width)}  ${row.help}`).join("\n")
+/** Columns of a help text, and of its left part; what is longer there has a line of its own. */
+const columnsMax = 100
+const usageColumns = 32
+
+/** Words in lines of at most so many columns; a longer word stands alone. */
+const folded = (text: string, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
+
+/** Rows with what they do, in two columns. */
+export const columns = (rows: ReadonlyArray<Pick<Row, "usage" | "help">>): string => {
+  const indent = " ".repeat(usageColumns + 4)
+  return rows
+    .flatMap(({ help: does, usage }) => {
+      const [first, ...more] = folded(does, columnsMax - indent.length).map((text) => `${indent}${text}`)
+      const left = folded(usage, columnsMax - 4).join("\n    ")
+      return usage.length <= usageColumns
+        ? [`  ${left.padEnd(usageColumns + 2)}${first?.trimStart()}`, ...more]
+        : [`  ${left}`, first, ...more]
+    })
+    .join("\n")
+}
+
+/** Every command with what it does. */
+export const help = (): string => columns(table)
 
 /** Commands that complete what was typed, for a prompt. */
 export const complete = (typed: string): ReadonlyArray<string> =>

@@ -7,6 +7,7 @@ import { styleText } from "node:util"
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import { inWords } from "../ports/Sandbox.ts"
 import * as Commands from "./Commands.ts"
+import * as Meant from "./Meant.ts"
 import * as PresentInvites from "./PresentInvites.ts"
 import * as PresentQueue from "./PresentQueue.ts"
 import * as PresentTrust from "./PresentTrust.ts"
@@ -150,12 +151,14 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   }),
   PeerRefused: (event) => ({
     tone: "bad",
-    // The table's sentence speaks to who sent it; whoever can grant it is here.
+    // The table's sentence speaks to who sent it; whoever can grant it, or made the invite, is here.
     text:
-      `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ` +
-      (event.rejection.code === "no-capability"
-        ? `You have not granted this; see /grant. (${harmless(event.rejection.detail)})`
-        : harmless(Rejection.sentence(event.rejection)))
+      event.rejection.code === "invite-refused"
+        ? PresentInvites.turnedDown(harmless(event.name), event.rejection.detail)
+        : `refused from ${harmless(event.name)} (${event.kind}): ${event.rejection.code}. ` +
+          (event.rejection.code === "no-capability"
+            ? `You have not granted this; see /grant. (${harmless(event.rejection.detail)})`
+            : harmless(Rejection.sentence(event.rejection)))
   }),
   Banned: (event) => ({
     tone: "alarm",
@@ -271,7 +274,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
     ? ["no friends yet; ask somebody with /friend @name, /invite somebody, or /topic join NAME"]
     : node.friends.map(
         (friend) =>
-          `@${harmless(friend.name)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
+          `${Meant.address(node.friends, friend)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
@@ -291,14 +294,16 @@ const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
   const open = node.requests.map(
     (request) =>
       `@${harmless(request.name)}#${request.identityKey.slice(0, 8)} asked in ${harmless(request.channel)}, ` +
-      `${byWhom(request)}, ${request.trust}: ${request.fingerprint.words}`
+      `${byWhom(request)}, ${request.trust}: ${request.fingerprint.words}` +
+      (request.note === null || request.note === "" ? "" : `; says: ${harmless(request.note)}`)
   )
   const asked = node.asked.map(({ channel, to }) => `you asked @${harmless(to)} in ${harmless(channel)}`)
   const wished = node.errands
     .filter(({ kind }) => kind === "connect")
     .map(
-      ({ id, identityKey, reached }) =>
-        `${id.slice(0, 8)}  you asked the key ${identityKey.slice(0, 8)} to connect: ${reached ? "asked" : "waits to be asked"}; ` +
+      ({ expiresAtMs, id, identityKey, name, reached }) =>
+        `${id.slice(0, 8)}  you asked @${harmless(name ?? "")}#${identityKey.slice(0, 8)} to connect: no answer yet` +
+        `${reached ? "" : "; it is asked again when it is reached"}, until ${at(expiresAtMs)}; ` +
         `/cancel ${id.slice(0, 8)} takes it back`
     )
   const all = [...open, ...asked, ...wished]
@@ -306,10 +311,10 @@ const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
 }
 
 const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArray<string> => {
-  const found = [...node.friends, ...node.requests].filter((peer) => peer.name.toLowerCase() === name.toLowerCase())
+  const found = Meant.among([...node.friends, ...node.requests], name)
   if (found.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
   return found.flatMap((peer) => [
-    `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)}, the same on both sides:`,
+    `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)} (${PresentTrust.state(peer)}), the same on both sides:`,
     `  ${peer.fingerprint.words}`,
     `  ${peer.fingerprint.number}`,
     `  ${peer.fingerprint.qr}`

@@ -9,6 +9,10 @@ import { at, harmless } from "./Words.ts"
 /** What we want of somebody who is no friend yet, in words. */
 export const errandInWords = { claim: "your claim of an invite", connect: "your request to connect" } as const
 
+/** What the maker of an invite hears of a claim that got nothing: which of the reasons it was, that the claimer is not told. */
+export const turnedDown = (name: string, why: string): string =>
+  `${name} tried an invite of yours and got nothing: ${why}. It is not told why; /invites lists yours`
+
 /** The answer to `/invites`, a line each. */
 export const inviteLines = (node: Describe.Description): ReadonlyArray<string> => {
   const made = node.invites.map(({ capabilities, expiresAtMs, id, named, redeemedBy, state, uses, usesMax }) => {

@@ -36,7 +36,7 @@ export const heldLines = (node: Describe.Description): ReadonlyArray<string> =>
   node.held.length === 0
     ? ["no question waits for you"]
     : node.held.map(
-        ({ bytes: size, expiresAtMs, id, name, reason }) =>
-          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}; ` +
+        ({ bytes: size, expiresAtMs, id, name, reason, trust }) =>
+          `${id.slice(0, 8)}  @${harmless(name)} asks (${reason === "" ? "" : `${harmless(reason)}, `}${bytes(size)}; ${trust}; ` +
           `read it in the conversation): /approve or /refuse it until ${at(expiresAtMs)}`
       )

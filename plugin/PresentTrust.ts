@@ -4,6 +4,7 @@
  * Apart from `Present` because it is one subject; harmlessness comes from there as an argument of every word here.
  */
 import { type Describe, type Event, Rejection } from "../core/index.ts"
+import * as Meant from "./Meant.ts"
 import * as Qr from "./Qr.ts"
 import { at } from "./Words.ts"
 
@@ -72,10 +73,10 @@ const steps = {
   awaited: "the friend's operator says that the strings are the same: /verify @NAME sas yes, or no"
 } as const
 
-const comparison = ({ comparison: one }: Describe.FriendView, name: string): ReadonlyArray<string> => {
+const comparison = ({ comparison: one }: Describe.FriendView, typed: string): ReadonlyArray<string> => {
   if (one === null) return []
   const read = one.words === null ? [] : [`  the string of this session: ${one.words} (or ${one.number})`]
-  return [`  ${steps[one.stage].replace("NAME", name)} (until ${at(one.expiresAtMs)})`, ...read]
+  return [`  ${steps[one.stage].replace("@NAME", typed)} (until ${at(one.expiresAtMs)})`, ...read]
 }
 
 /** All there is to compare with those of a name, and what to type then; names come harmless. */
@@ -84,8 +85,7 @@ export const verifyLines = (
   name: string,
   harmless: (text: string) => string
 ): ReadonlyArray<string> => {
-  const isMeant = (peer: { readonly name: string }) => peer.name.toLowerCase() === name.toLowerCase()
-  const [friends, requests] = [node.friends.filter(isMeant), node.requests.filter(isMeant)]
+  const [friends, requests] = [Meant.among(node.friends, name), Meant.among(node.requests, name)]
   if (friends.length + requests.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
   const compared = [...friends, ...requests].flatMap((peer) => [
     `@${harmless(peer.name)}#${peer.identityKey.slice(0, 8)} is ${state(peer)}. Compare over another channel; it is the same on both sides:`,
@@ -94,11 +94,11 @@ export const verifyLines = (
     ...Qr.draw(peer.fingerprint.qr).map((row) => `  ${row}`),
     `  ${peer.fingerprint.qr}`
   ])
-  const next = friends.flatMap((friend) => [
-    `  same? /verify @${harmless(friend.name)} yes, else /verify @${harmless(friend.name)} no` +
-      (friend.connected ? `; or read a short string to each other: /verify @${harmless(friend.name)} sas` : ""),
-    ...comparison(friend, harmless(friend.name))
-  ])
+  const next = friends.flatMap((friend) => {
+    const typed = Meant.address(node.friends, friend)
+    const aloud = friend.connected ? `; or read a short string to each other: /verify ${typed} sas` : ""
+    return [`  same? /verify ${typed} yes, else /verify ${typed} no${aloud}`, ...comparison(friend, typed)]
+  })
   return [...compared, ...next]
 }
 
@@ -107,18 +107,3 @@ export const demandLines = ({ verifiedFor }: Describe.Description): ReadonlyArra
   verifiedFor.length === 0
     ? ["nothing is demanded beyond grants"]
     : verifiedFor.map((capability) => `${capability}: from verified friends only`)
-
-/** The same facts for a program. */
-export const facts = ({ friends, requests, verifiedFor }: Describe.Description) => ({
-  verifiedFor,
-  friends: friends.map(({ alarm, comparison: one, fingerprint, identityKey, name, trust, trustSinceMs }) => ({
-    name,
-    identityKey,
-    trust,
-    trustSinceMs,
-    alarm,
-    comparison: one,
-    fingerprint
-  })),
-  requests: requests.map(({ fingerprint, identityKey, name, trust }) => ({ name, identityKey, trust, fingerprint }))
-})

@@ -4,6 +4,7 @@
  * What members write comes from strangers, so all of it is made harmless here.
  */
 import type { Describe } from "../core/index.ts"
+import * as Meant from "./Meant.ts"
 import { counted, harmless } from "./Words.ts"
 
 const short = (key: string): string => key.slice(0, 8)
@@ -25,16 +26,15 @@ export const profileLines = ({ profile }: Describe.Description): ReadonlyArray<s
 
 /** Who is known in topics, or in one of them. */
 export const discoveredLines = ({ discovered }: Describe.Description, topic: string): ReadonlyArray<string> => {
-  const wanted = topic.toLowerCase().split("#")[0]
-  const shown = discovered.filter((one) => wanted === "" || one.topic === wanted)
+  const shown = Meant.inTopic(discovered, topic)
   return shown.length === 0
     ? ["nobody is known there yet"]
     : shown.map(
-        ({ description, friend, identityKey, met, name, tags, topic: where }) =>
+        ({ description, friend, identityKey, met, name, tags, topic: where, trust }) =>
           `@${harmless(name)}#${short(identityKey)} in ${harmless(where)}` +
           `${tags.length === 0 ? "" : ` [${tags.map((one) => harmless(one)).join(", ")}]`}` +
           `${description === "" ? "" : `: ${harmless(description)}`}` +
-          ` (${friend ? "your friend" : met ? "has proven its key; its name is its own word" : "heard of through others"})`
+          ` (${friend ? `your friend, ${trust}` : met ? "has proven its key; its name is its own word" : "heard of through others"})`
       )
 }
 

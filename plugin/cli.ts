@@ -10,13 +10,15 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
 
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
-  wopr-p2p identity export|import FILE [options]     identity, friends and all that waits, to another machine
+  wopr-p2p identity export|import FILE [options]     identity, friends and what waits, to be moved
   wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
-  wopr-p2p VERB … [options]             friends, message @bob "text", accept @bob: any command of the prompt, from
-                                       another terminal; "wopr-p2p help commands" lists them
-  wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or model, and what mends it
+  wopr-p2p VERB … [options]            friends, message @bob "text", accept @bob: any command of the
+                                       prompt, from another terminal; "wopr-p2p help commands"
+                                       lists them
+  wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or
+                                       model, and what mends it
   wopr-p2p migrate [options]           takes over what the former plugin left
-  wopr-p2p demo [options]              two nodes meet, become friends and talk; a story of a few seconds
+  wopr-p2p demo [options]              two nodes meet, become friends and talk; it takes seconds
   wopr-p2p help                        this text
   wopr-p2p version
 
@@ -24,33 +26,36 @@ Options of run
   --name NAME            how others address you in the room
   --room FILE            a shared file that serves as chat room (may be given several times)
   --local                use the network that nodes of this machine share, no internet needed
-  --local-port PORT      its UDP port on 127.0.0.1, the same for all that should meet (default 49736)
+  --local-port PORT      its UDP port on 127.0.0.1, the same for all who should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
-  --data DIR             where identity and records live (else WOPR_P2P_HOME, and further as README.md says)
+  --data DIR             where identity and records live (else WOPR_P2P_HOME, and as README.md says)
   --sandbox WHO          who answers injects, in a Docker container: agent (default, needs a model),
                          scripted (a small fixed program, for trying out), or off: nobody
-  --sandbox-runtime NAME the engine's runtime for containers, such as runsc (gVisor); refused where it has none so named
+  --sandbox-runtime NAME the engine's runtime for containers, such as runsc (gVisor); refused where
+                         it has none so named
   --model NAME           the language model that the agent asks, as its server calls it
   --model-url URL        its server, with the chat completions API: https, or http on this machine
   --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
-  --warm N               containers kept started ahead, 0 to 4 (default 0): answers begin sooner, 45 MB each
+  --warm N               containers kept started ahead, 0 to 4 (default 0): answers begin sooner,
+                         45 MB each
   --budget-turn, --budget, --budget-all calls=N,tokens=N,minutes=N
-                         what a turn may cost at most, a friend's turns in a day (UTC), and everybody's
-  --keep MINUTES         a friend's container stays so long for its next question, 0 to 60 (default 0: never)
+                         what a turn may cost at most, a friend's turns in a day (UTC), and all's
+  --keep MINUTES         a friend's container stays so long for its next question, 0 to 60
+                         (default 0: never)
   --instructions FILE    what the model is told before anything else, instead of our few words
   --json                 one JSON object per line instead of prose
-  --attached             end when standard input ends: for a program that drives the node and may be killed
+  --attached             end when standard input ends: for a program that drives the node
 
 Options of identity
-  --data DIR             where the identity lives, as for run; after run --local: the folder that it printed
+  --data DIR             where the identity lives, as for run; after run --local: what it printed
   --compromise           rotate: the old keys may be in other hands
   --recovery-file FILE   rotate: the recovery key, to win against whoever has stolen the old keys
-  --passphrase-file FILE export, import: the passphrase is in there, for scripts; else it is asked for
+  --passphrase-file FILE export, import: the passphrase is in there, for scripts; else you are asked
   --json                 facts as one JSON object
 
 Options of sandbox
   --data DIR             the data folder that the image is approved for, as for run
-  --from IMAGE           image: build on this one, such as node:24-slim, instead of this machine's own files
+  --from IMAGE           image: build on this one, such as node:24-slim, not this machine's files
   --json                 facts as one JSON object
 
 Options of doctor
@@ -59,9 +64,9 @@ Options of doctor
   --json                 findings as one JSON object
 
 Options of migrate
-  --from DIR             the former plugin's folder (else the data folder, and those where it kept its files)
+  --from DIR             the former plugin's folder (else the data folder, or where it kept files)
   --data DIR             where to put what is taken over, as for run
-  --identity-json FILE   the row of the host's table p2p_identity as JSON: that table is out of reach here
+  --identity-json FILE   the row of the host's table p2p_identity as JSON: it is out of reach here
   --dry-run              say what would be done, and do nothing
   --json                 facts as one JSON object
 
@@ -71,9 +76,10 @@ Options of demo
 
 Environment
   WOPR_P2P_PASSPHRASE    identity export, import: the passphrase, where no file is named
-  WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY   run: the model, where no option names it, and its key
-  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only), else
-                         /var/run/docker.sock
+  WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY
+                         run: the model, where no option names it, and its key
+  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only),
+                         else /var/run/docker.sock
   WOPR_P2P_SANDBOX_RUNTIME  run: the runtime, where no option names it
   NO_COLOR               no colours
 

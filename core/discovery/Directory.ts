@@ -146,6 +146,10 @@ export const admit = (
   return { directory: after, outcome: after === directory ? "full" : outcome }
 }
 
+/** A member has proven its key in a session and named what we hold of it: nothing new is said, and it is met all the same. */
+export const meet = (directory: Directory, known: Member, nowMs: number, entropy: Uint8Array): Directory =>
+  placed(directory, { ...known, met: true, seenMs: nowMs }, entropy)
+
 /** A member said in its own session that it has left: what it said before counts no more. */
 export const leave = (directory: Directory, key: RemoteIdentityKey): Directory => {
   const known = member(directory, key)

@@ -145,7 +145,16 @@ export const AskedBy = Schema.Struct({
   /** The identity key of ours that signs our acceptance: no other may, or the requester sees two of us. */
   acceptedKey: optional(text),
   /** It came in a session, not as a line: its id there, the transport key, and whether the operator has turned it down. */
-  connect: optional(Schema.Struct({ id: text, swarmKey: text, note: text, denied: optional(Schema.Literal(true)) })),
+  connect: optional(
+    Schema.Struct({
+      id: text,
+      swarmKey: text,
+      note: text,
+      /** The first key of whoever asks, where it is not the one it asked under. */
+      first: optional(text),
+      denied: optional(Schema.Literal(true))
+    })
+  ),
   /** Our acceptance was refused by the channel: the operator can accept once more. */
   notPosted: optional(Schema.Boolean)
 })
@@ -250,13 +259,24 @@ export const leavingFor = (roster: Roster, peerId: PeerId): Friend | undefined |
 export const isOpen = (request: AskedBy): boolean =>
   request.acceptedAtMs === undefined && request.connect?.denied !== true
 
-const one = <A>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
+/** Peers of one name that a refusal lists for the operator to choose from: what is read at a glance. */
+const candidatesShownMax = 8
+
+type Named = { readonly name: string; readonly identityKey: string }
+
+/** The refusal where several are meant: it names a few of them as they can be typed. */
+export const ambiguous = (found: ReadonlyArray<Named>): Rejection.Rejection => {
+  const shown = found.slice(0, candidatesShownMax).map((peer) => `@${peer.name}#${peer.identityKey.slice(0, 8)}`)
+  return Rejection.make("ambiguous-name", [...shown, ...(found.length > shown.length ? ["…"] : [])].join(", "))
+}
+
+const one = <A extends Named>(found: ReadonlyArray<A>, name: string): Result.Result<A, Rejection.Rejection> =>
   found.length === 1
     ? Result.succeed(found[0]!)
-    : Result.fail(Rejection.make(found.length === 0 ? "unknown-peer" : "ambiguous-name", name))
+    : Result.fail(found.length === 0 ? Rejection.make("unknown-peer", name) : ambiguous(found))
 
 /** Whether name and key prefix mean a record. A name may itself look like both; then it is meant too, and may be ambiguous. */
-const isMeant = (record: { readonly name: string; readonly identityKey: string }, name: string, keyPrefix: string) =>
+export const isMeant = (record: Named, name: string, keyPrefix: string): boolean =>
   (Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)) ||
   (keyPrefix !== "" && Name.fold(record.name) === Name.fold(`${name}#${keyPrefix}`))
 

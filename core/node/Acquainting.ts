@@ -74,7 +74,7 @@ export const agree = (
 }
 
 /** The keys that led from the one we knew to the one it has: it has left them for ever. */
-const leftKeys = ({ anchor, opened }: Terms): Partial<Roster.Friend> => {
+export const leftKeys = ({ anchor, opened }: Pick<Terms, "anchor" | "opened">): Partial<Roster.Friend> => {
   const keys = KeyHistory.keysOf(opened.peer.value.history)
   const at = anchor === undefined ? -1 : keys.indexOf(anchor)
   const left = at < 0 ? [] : keys.slice(at, -1).map((key) => ({ key, settled: false }))

@@ -3,7 +3,7 @@
  * It never holds a secret, a text of a message or a signature; a snapshot test looks at it.
  * Everything shown is derived here, once, so that chat, CLI and panel cannot disagree.
  */
-import { HashMap, Option } from "effect"
+import { HashMap } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
@@ -14,7 +14,6 @@ import { utf8Length } from "../bytes/Bytes.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as Standing from "../delivery/Standing.ts"
-import * as Directory from "../discovery/Directory.ts"
 import type { Content } from "../discovery/Profile.ts"
 import type { Rule } from "../friend/AutoAccept.ts"
 import type { Errand } from "../friend/Errand.ts"
@@ -28,10 +27,13 @@ import * as PeerId from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Comparing from "./Comparing.ts"
+import { discoveredOf, type MemberView, type TopicView, topicsOf } from "./DescribeTopics.ts"
 import * as Doubling from "./Doubling.ts"
 import * as Guests from "./Guests.ts"
 import type { State } from "./State.ts"
 import * as Topics from "./Topics.ts"
+
+export type { MemberView, TopicView } from "./DescribeTopics.ts"
 
 export interface FriendView {
   readonly name: string
@@ -83,6 +85,8 @@ export interface RequestView {
   readonly channel: string
   readonly author: string | null
   readonly evidence: string
+  /** What came with a request to connect; null for a line in a room. */
+  readonly note: string | null
   readonly receivedAtMs: number
   /** Never verified: who asks is compared as a friend; what was made sure of an earlier friendship shows. */
   readonly trust: Trust.State
@@ -101,6 +105,8 @@ export interface QueueView {
 export interface HeldView {
   readonly id: string
   readonly name: string
+  /** What our owner has made sure of whoever asks. */
+  readonly trust: Trust.State
   readonly bytes: number
   /** Why it waits. The question itself is in the friend's conversation, and in no description. */
   readonly reason: string
@@ -126,6 +132,8 @@ export interface InviteView {
 export interface ErrandView {
   readonly id: string
   readonly kind: Errand["kind"]
+  /** What the member calls itself that we asked; null for a claim, whose issuer has no name here yet. */
+  readonly name: string | null
   readonly identityKey: RemoteIdentityKey
   readonly madeAtMs: number
   readonly expiresAtMs: number
@@ -145,6 +153,11 @@ const queueViewsMax = 1_000
 
 const nameOf = ({ durable }: State, peerId: string): string =>
   Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
+
+const trustOf = ({ durable }: State, peerId: string): Trust.State => {
+  const record = Table.get(durable.roster.friends, peerId)
+  return record === undefined ? "unverified" : Trust.of(record)
+}
 
 /** What has no outcome yet: what waits in the outbox, then injects that arrived and are not answered. */
 const queueOf = (state: State): ReadonlyArray<QueueView> => {
@@ -172,6 +185,7 @@ const heldOf = (state: State): ReadonlyArray<HeldView> =>
         : {
             id,
             name: nameOf(state, peerId),
+            trust: trustOf(state, peerId),
             bytes: utf8Length(question.text),
             reason: question.reason ?? "",
             heldAtMs: startedAtMs,
@@ -179,64 +193,6 @@ const heldOf = (state: State): ReadonlyArray<HeldView> =>
           }
     )
     .sort((a, b) => a.heldAtMs - b.heldAtMs)
-
-/** A topic that we are in; the key of a secret one is not shown. */
-export interface TopicView {
-  readonly name: string
-  readonly secret: boolean
-  readonly hash: string
-  readonly members: number
-  readonly sinceMs: number
-}
-
-/** Somebody who is known in a topic, by its own words. */
-export interface MemberView {
-  readonly topic: string
-  readonly name: string
-  readonly description: string
-  readonly tags: ReadonlyArray<string>
-  readonly identityKey: RemoteIdentityKey
-  /** Whether it has proven its key to us in a session; otherwise others passed its profile on. */
-  readonly met: boolean
-  readonly friend: boolean
-  readonly version: number
-  readonly expiresMs: number
-}
-
-const membersOf = ({ passing }: State, hash: string): ReadonlyArray<Directory.Member> => {
-  const presence = Option.getOrUndefined(HashMap.get(passing.topics, hash))
-  return presence === undefined ? [] : Directory.members(presence.directory)
-}
-
-const topicsOf = (state: State): ReadonlyArray<TopicView> =>
-  Table.values(state.durable.topics).map(({ hash, key, name, sinceMs }) => ({
-    name,
-    secret: key !== null,
-    hash,
-    members: membersOf(state, hash).length,
-    sinceMs
-  }))
-
-const discoveredOf = (state: State): ReadonlyArray<MemberView> =>
-  Table.values(state.durable.topics).flatMap(({ hash, name }) =>
-    membersOf(state, hash).flatMap(({ met, profile: { content, expiresMs, identityKey, version } }) =>
-      content === null
-        ? []
-        : [
-            {
-              topic: name,
-              name: content.name,
-              description: content.description,
-              tags: content.tags,
-              identityKey,
-              met,
-              friend: Roster.byKey(state.durable.roster, identityKey)?.standing === "Friend",
-              version,
-              expiresMs
-            }
-          ]
-    )
-  )
 
 export interface Description {
   readonly name: string
@@ -292,11 +248,6 @@ const comparisonOf = (check: Sas.Check | undefined): ComparisonView | null =>
         expiresAtMs: check.expiresAtMs
       }
 
-const trustOfRequest = ({ durable }: State, { peerId }: Roster.AskedBy): Trust.State => {
-  const former = Table.get(durable.roster.friends, peerId)
-  return former === undefined ? "unverified" : Trust.of(former)
-}
-
 /** The fingerprint of a pair of keys as both sides read it. */
 export const fingerprint = (crypto: CryptoShape, state: State, key: RemoteIdentityKey): Fingerprint.Fingerprint =>
   Fingerprint.of(crypto, keyBytes(state.self.identityKey), keyBytes(key))
@@ -348,8 +299,9 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         channel: request.channel,
         author: request.author,
         evidence: request.evidence,
+        note: request.connect?.note ?? null,
         receivedAtMs: request.receivedAtMs,
-        trust: trustOfRequest(state, request)
+        trust: trustOf(state, request.peerId)
       })),
     asked: Table.values(roster.asked).map(({ channel, posted, to }) => ({ to, channel, posted })),
     rules: Table.values(roster.rules),
@@ -366,6 +318,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     errands: Table.values(durable.errands).map((errand) => ({
       id: errand.id,
       kind: errand.kind,
+      name: errand.kind === "connect" ? errand.name : null,
       identityKey: errand.key,
       madeAtMs: errand.madeAtMs,
       expiresAtMs: errand.expiresAtMs,

@@ -35,7 +35,7 @@ const reasons: ReadonlyArray<(state: State.State, opened: State.Opened) => boole
   // Whoever waits for our operator's word may come back for it.
   (state, { peer }) =>
     Table.values(state.durable.roster.askedBy).some(
-      ({ connect, identityKey }) => connect !== undefined && identityKey === peer.signer.key
+      ({ connect, identityKey }) => connect !== undefined && KeyHistory.leads(peer.value.history, { key: identityKey })
     )
 ]
 

@@ -8,6 +8,7 @@ import { Clock, Effect, HashMap, Result, Stream } from "effect"
 import type { ChannelLine } from "../../ports/ChatChannel.ts"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import type { Link, TransportShape } from "../../ports/Transport.ts"
+import type * as Openings from "../admission/Openings.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { utf8 } from "../bytes/Bytes.ts"
 import * as Errand from "../friend/Errand.ts"
@@ -39,8 +40,8 @@ export interface World {
   readonly writers: Map<string, Writer.Writer>
   /** Links whose opening is in progress. */
   readonly openings: Set<string>
-  /** Whether one more link from a friend, or from a stranger (undefined), may open now; counts it if so. */
-  readonly admitLink: (friend: string | undefined, nowMs: number) => boolean
+  /** Whether one more link from this source may open now; counts it if so. */
+  readonly admitLink: (source: Openings.Source, nowMs: number) => boolean
 }
 
 /** A line of a channel. Silent on everything that is no friend line, not for us, or our own. */
@@ -97,7 +98,9 @@ export const serveLink = Effect.fnUntraced(function* (world: World, link: Link) 
   if (world.openings.size >= limit) return yield* link.abort
   // What we dial has a pace of its own.
   const nowMs = yield* Clock.currentTimeMillis
-  if (!link.initiator && !world.admitLink(friends[0]?.key, nowMs)) return yield* link.abort
+  const [friend] = friends
+  const source = friend === undefined ? { key: swarmKey, host: link.remoteAddress?.host } : { friend: friend.key }
+  if (!link.initiator && !world.admitLink(source, nowMs)) return yield* link.abort
   world.openings.add(link.id)
   const ended = yield* Effect.result(
     converse(world, link, link.initiator ? expected : []).pipe(

@@ -100,6 +100,10 @@ export const tick = (state: State.State, turn: Turn): State.Stepped => {
   return [invites === state.durable.invites ? state : State.withDurable(state, { invites }), []]
 }
 
+/** The id of the invite that a link is for; undefined for what is no link. */
+export const idOf = (text: Redacted.Redacted<string>, turn: Turn): string | undefined =>
+  Result.getOrUndefined(InviteLink.parse(turn.pure, Redacted.value(text)))?.id
+
 /** We want to redeem an invite of somebody else's: its issuer is looked for until it has answered. */
 export const claim = (state: State.State, text: Redacted.Redacted<string>, turn: Turn): Outcome => {
   const parsed = InviteLink.parse(turn.pure, Redacted.value(text))

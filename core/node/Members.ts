@@ -141,6 +141,19 @@ const lacking = (known: Presence.Presence, { have }: TopicHello, turn: Turn): Re
   return [...own, ...farewells, ...others].filter(isLacking).slice(0, Limits.profilesPerMessageMax)
 }
 
+/** What is known once the far end of a link has named its own profile as we hold it, which it will not say again. */
+const metBy = (
+  known: Presence.Presence,
+  { peer }: State.Opened,
+  { have }: TopicHello,
+  turn: Turn
+): Presence.Presence => {
+  const held = Directory.member(known.directory, peer.signer.key)
+  const isNamed = have.some(({ mark, version }) => mark === held?.profile.mark && version === held.profile.version)
+  if (held === undefined || !isNamed || held.profile.swarmKey !== peer.value.swarmKey) return known
+  return { ...known, directory: Directory.meet(known.directory, held, turn.nowMs, turn.entropy) }
+}
+
 /** Somebody is in a topic. If we are too, it hears what it lacks. */
 export const onHello = (state: State.State, opened: State.Opened, message: TopicHello, turn: Turn): State.Stepped => {
   const { connection } = opened
@@ -149,13 +162,14 @@ export const onHello = (state: State.State, opened: State.Opened, message: Topic
   if (known === undefined) return notThere(state, connection, topic)
   const before = exchange(state, connection, topic)
   if (turn.nowMs - (before.heardMs ?? -Infinity) < Limits.topicHelloAgainMs) return [state, []]
-  const heard = withExchange(state, { ...before, heardMs: turn.nowMs })
+  const met = withPresence(state, topic, metBy(known, opened, message, turn))
+  const heard = withExchange(met, { ...before, heardMs: turn.nowMs })
   const profiles = lacking(known, message, turn).map(({ wire }) => wire)
   return State.chain(
     heard,
     (current) => sayHello(current, connection, topic, turn),
     (current) => [current, [say(connection, { kind: "Profiles", topic, profiles })]],
-    (current) => endIfMet(current, opened, topic)
+    (current) => endIfMet(current, opened, topic, turn)
   )
 }
 
@@ -168,7 +182,7 @@ const notThere = (state: State.State, connection: string, topic: string): State.
   )
 
 /** A meeting is over when both have said hello and what the other lacked: the place is free, and who dialled hangs up. */
-const endIfMet = (state: State.State, opened: State.Opened, topic: string): State.Stepped => {
+const endIfMet = (state: State.State, opened: State.Opened, topic: string, turn: Turn): State.Stepped => {
   const { connection, initiator } = opened
   const { heardMs, profiles, saidMs } = exchange(state, connection, topic)
   const known = presence(state, topic)
@@ -178,7 +192,11 @@ const endIfMet = (state: State.State, opened: State.Opened, topic: string): Stat
     HashMap.has(dials, opened.peer.value.swarmKey as string)
   )
   const guest = Guests.at(free, connection)
-  if (!initiator || others || guest === undefined || Guests.errandsOf(free, guest.opened).length > 0) return [free, []]
+  // An errand that waits for its answer keeps the link; one that was answered with "later" is dialled again.
+  const awaited = Guests.errandsOf(free, opened).some(
+    ({ peerId }) => State.contact(free, peerId).pausedUntilMs <= turn.nowMs
+  )
+  if (!initiator || others || guest === undefined || awaited) return [free, []]
   return Guests.hangUp(free, connection, null)
 }
 
@@ -191,7 +209,7 @@ export const onProfiles = (state: State.State, opened: State.Opened, message: Pr
   return State.chain(
     withExchange(state, { ...before, profiles: before.profiles + 1 }),
     ...message.profiles.map((wire) => (current: State.State) => takeOne(current, opened, message.topic, wire, turn)),
-    (current) => endIfMet(current, opened, message.topic)
+    (current) => endIfMet(current, opened, message.topic, turn)
   )
 }
 
@@ -219,6 +237,13 @@ const absent = (state: State.State, { peer }: State.Opened, topic: string): Stat
   const ended = Presence.endMeeting({ ...known, directory }, peer.value.swarmKey, undefined)
   return [withPresence(state, topic, ended), [{ _tag: "Tell", event: { _tag: "MemberLeft", ...about } }]]
 }
+
+/** Whether a topic is being spoken of on a link, and not all of it is said. */
+export const isTalking = (state: State.State, connection: string): boolean =>
+  [...HashMap.values(state.passing.exchanges)].some(
+    (one) =>
+      one.connection === connection && one.saidMs !== undefined && (one.heardMs === undefined || one.profiles === 0)
+  )
 
 /** Whom we took for a member turns us away: it is in none of the topics that we came for. */
 export const onReject = (state: State.State, opened: State.Opened): State.Stepped =>
@@ -266,8 +291,8 @@ const takeOne = (state: State.State, opened: State.Opened, hash: string, wire: s
   const farewells =
     outcome === "left" ? [read.success.value, ...known.farewells].slice(0, Limits.topicFarewellsMax) : known.farewells
   const learnt = { ...known, directory, farewells }
-  // Whoever is only heard of is to be met: it may not be there at all.
-  const unmet = outcome === "new" && !met
+  // Whoever is only heard of is to be met: it may not be there at all, and who is met finds a place where hearsay finds none.
+  const unmet = (outcome === "new" || outcome === "full") && !met
   return [withPresence(state, hash, unmet ? Presence.heardOf(learnt, read.success.value.swarmKey) : learnt), told]
 }
 

@@ -294,8 +294,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const offer = (input: Input) => Effect.asVoid(Queue.offer(inputs, input))
   const offerAll = (several: ReadonlyArray<Input>) => Effect.asVoid(Queue.offerAll(inputs, several))
   let openings = Openings.none
-  const admitLink = (friend: string | undefined, nowMs: number) => {
-    const asked = Openings.admit(openings, friend, nowMs)
+  const admitLink = (source: Openings.Source, nowMs: number) => {
+    const asked = Openings.admit(openings, source, nowMs)
     openings = asked.openings
     return asked.admitted
   }

@@ -32,6 +32,7 @@ import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 import * as Topics from "./Topics.ts"
+import * as Wishing from "./Wishing.ts"
 
 type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
 
@@ -48,7 +49,19 @@ export const operate = (state: State.State, ref: string, command: Command, turn:
     return [state, [{ _tag: "Reply", ref, reply: { ok: false, rejection: outcome.failure } }]]
   }
   const [next, outputs] = outcome.success
-  return [next, [{ _tag: "Reply", ref, reply: { ok: true, id: Sending.messageId(turn) } }, ...outputs]]
+  return [next, [{ _tag: "Reply", ref, reply: { ok: true, id: begun(next, command, turn) } }, ...outputs]]
+}
+
+/** The id under which it will be told what came of a command: that of the errand that it began or found, else a new one. */
+const begun = ({ durable }: State.State, command: Command, turn: Turn): string => {
+  const fresh = Sending.messageId(turn)
+  if (command._tag === "ClaimInvite") return Inviting.idOf(command.link, turn) ?? fresh
+  if (command._tag !== "Connect" || Table.has(durable.errands, fresh)) return fresh
+  const { keyPrefix, name } = command
+  const before = Table.values(durable.errands).find(
+    (one) => one.kind === "connect" && Roster.isMeant({ name: one.name, identityKey: one.key }, name, keyPrefix)
+  )
+  return before?.id ?? fresh
 }
 
 const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateInvite" }>, turn: Turn): Outcome => {
@@ -108,7 +121,7 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
     case "SetProfile":
       return Result.map(Profile.parseContent(command.content), (content) => Topics.setProfile(state, content, turn))
     case "Connect":
-      return Meeting.connect(state, command, turn)
+      return Wishing.connect(state, command, turn)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":

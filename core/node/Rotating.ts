@@ -236,6 +236,12 @@ const oldKeyOf = (self: State.Self, knows: string | undefined, nowMs: number): S
   return left !== undefined && isFoundUnder(left, nowMs) ? left : undefined
 }
 
+/** Keys that members of topics may have read in a profile of ours and asked to be friends with: such a request waits a week. */
+const keysOfProfiles = ({ durable, self }: State.State, nowMs: number): ReadonlyArray<RemoteIdentityKey> =>
+  Table.size(durable.topics) === 0
+    ? []
+    : self.earlier.filter(({ leftAtMs }) => leftAtMs + Limits.requestAgeMs > nowMs).map(({ key }) => key)
+
 /**
  * The keys we are found under: the current one, and the newest of those that a friend may still know. What we know of it may
  * be as old as our disk, so the oldest one counts together with all that came after it.
@@ -247,7 +253,8 @@ const keysToAnnounce = (state: State.State, nowMs: number): ReadonlyArray<Remote
   const known = [
     ...Table.values(friends).flatMap((friend) => (friend.standing === "Friend" ? [friend.knowsKey] : [])),
     ...Table.values(asked).flatMap(({ key }) => (key === undefined ? [] : [key])),
-    ...Table.values(state.durable.invites).flatMap(({ issuer, state }) => (state === "Open" ? [issuer] : []))
+    ...Table.values(state.durable.invites).flatMap(({ issuer, state }) => (state === "Open" ? [issuer] : [])),
+    ...keysOfProfiles(state, nowMs)
   ]
   const wanted = new Set(known.map((key) => key ?? self.earlier[0]!.key))
   const oldest = self.earlier.findIndex(({ key }) => wanted.has(key))

@@ -16,6 +16,7 @@ import * as Meeting from "./Meeting.ts"
 import * as Members from "./Members.ts"
 import * as Receiving from "./Receiving.ts"
 import * as State from "./State.ts"
+import * as Wishing from "./Wishing.ts"
 
 type Received = Extract<Input, { _tag: "Received" }>
 type Take<M> = (state: State.State, opened: State.Opened, message: M, turn: Turn) => State.Stepped
@@ -28,7 +29,7 @@ const words: { readonly [K in Visit["kind"]]: Take<Extract<Message, { readonly k
   Profiles: Members.onProfiles,
   TopicLeft: Members.onLeft,
   ConnectRequest: Meeting.onRequest,
-  ConnectResponse: Meeting.onResponse
+  ConnectResponse: Wishing.onResponse
 }
 
 /** One message of an open session, whoever is on it. */

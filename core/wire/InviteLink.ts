@@ -59,9 +59,10 @@ const malformed = Result.fail(Rejection.make("invite-malformed"))
 
 /** Text → link. White space around it is the hand's that pasted it; everything else is refused, never repaired. */
 export const parse = (hashes: Hashes, text: string): Result.Result<InviteLink, Rejection.Rejection> => {
+  // Those of the former plugin carry keys and names as JSON, and are several times as long as any of ours.
+  if (/^\s{0,64}wop1:\/\//i.test(text)) return Result.fail(Rejection.make("invite-legacy"))
   if (text.length > Limits.inviteLinkCharactersMax) return malformed
   const trimmed = text.trim()
-  if (/^wop1:\/\//i.test(trimmed)) return Result.fail(Rejection.make("invite-legacy"))
   const bytes = trimmed.startsWith(scheme) ? Base64url.decode(trimmed.slice(scheme.length)) : undefined
   if (bytes === undefined || bytes.length < 2) return malformed
   if (bytes[0] !== version) return Result.fail(Rejection.make("invite-newer"))

@@ -44,11 +44,8 @@ const withOutcome = (request: Request, id: string, told: Event.Event | undefined
     return answer(request, { ...notYet, facts: { ...notYet.facts, id } }, { outcome: null })
   }
   const outcome = Present.eventJson(told)
-  const facts = {
-    ok: told._tag !== "Refused",
-    id,
-    ...(told._tag === "Refused" ? { code: outcome["code"], why: outcome["why"] } : {})
-  }
+  const isRefused = told._tag === "Refused" || told._tag === "ErrandRefused"
+  const facts = { ok: !isRefused, id, ...(isRefused ? { code: outcome["code"], why: outcome["why"] } : {}) }
   return answer(request, { ok: facts.ok, facts, lines: [Present.event(told)] }, { outcome })
 }
 
@@ -70,15 +67,12 @@ const carrying = (served: Served, request: Extract<Request, { kind: "line" | "co
     }
     if (parsed.kind === "question") {
       const node = yield* served.node.describe
-      const told = Carrying.answered(node, parsed.question, parsed.name)
-      return answer(request, {
-        ...told,
-        facts: { ...told.facts, ...Carrying.factsOf(node, parsed.question, parsed.name) }
-      })
+      return answer(request, Carrying.answered(node, parsed.question, parsed.name))
     }
     if (request.waitMs === undefined) return answer(request, yield* Carrying.carryOut(served.node, parsed))
-    if (parsed.kind === "command" && !Carrying.hasOutcome(parsed)) {
-      return answer(request, Carrying.refusal("usage", "only a message or an inject has an outcome to wait for"))
+    if (parsed.kind === "command" && Carrying.seenIn(parsed) === undefined) {
+      const why = "only a message, an inject, a claim or a request to connect has an outcome to wait for"
+      return answer(request, Carrying.refusal("usage", why))
     }
     const events = yield* served.node.events
     const told = yield* Carrying.carryOut(served.node, parsed)
@@ -89,7 +83,7 @@ const carrying = (served: Served, request: Extract<Request, { kind: "line" | "co
 
 /** Where a message stands that may have ended before anybody waited for it. */
 const standing = (node: Describe.Description, begin: string) => {
-  const waiting = node.queue.filter(({ id }) => id.startsWith(begin))
+  const waiting = [...node.queue, ...node.errands].filter(({ id }) => id.startsWith(begin))
   const refused = node.refusals.filter(({ id }) => id.startsWith(begin))
   return { waiting: waiting.map(({ id }) => id), refused }
 }

@@ -8,8 +8,8 @@ import { Effect, PubSub, Redacted, Result } from "effect"
 import { type Describe, type Event, type Node, type Output, Rejection, Topic } from "../../core/index.ts"
 import type * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
-import * as PresentTrust from "../PresentTrust.ts"
 import * as Qr from "../Qr.ts"
+import * as Asked from "./Asked.ts"
 
 /** What a line came to. `ok` false comes with a code among the facts. */
 export interface Told {
@@ -40,48 +40,14 @@ export const replied = (reply: Output.Reply): Told => {
   return { ok: true, facts: { ok: true, id: reply.id, link }, lines: inviteLines(link) }
 }
 
-/** Questions whose answer for a program says of each peer what was made sure of. */
-const ofTrust: ReadonlySet<Commands.Question> = new Set(["status", "friends", "requests", "verify", "demands"])
-
 /** The answer to a question about a node, as the prompt shows it. */
 export const answered = (node: Describe.Description, asked: Commands.Question, name: string): Told => {
   const lines = Present.answer(node, asked, name)
-  const facts = {
-    ...(asked === "status" ? { sandbox: node.sandbox } : {}),
-    ...(ofTrust.has(asked) ? PresentTrust.facts(node) : {})
-  }
   return {
     ok: true,
-    facts: { ok: true, lines, ...facts },
+    facts: { ok: true, lines, ...Asked.factsOf(node, asked, name) },
     lines: lines.map((text) => ({ tone: "plain", text }) as const)
   }
-}
-
-/** Which parts of a description a question is about, for programs. A question that is not here gets all of it. */
-const about: Readonly<Partial<Record<Commands.Question, ReadonlyArray<keyof Describe.Description>>>> = {
-  friends: ["friends"],
-  requests: ["requests", "asked"],
-  queue: ["queue", "refusals"],
-  held: ["held"],
-  rules: ["rules"],
-  help: []
-}
-
-/** The facts behind the answer to a question. */
-export const factsOf = (
-  node: Describe.Description,
-  asked: Commands.Question,
-  name: string
-): Readonly<Record<string, unknown>> => {
-  if (asked === "fingerprint") {
-    const isMeant = (peer: { readonly name: string }) => peer.name.toLowerCase() === name.toLowerCase()
-    const peers = [...node.friends, ...node.requests].filter(isMeant)
-    return {
-      peers: peers.map(({ fingerprint, identityKey, name: called }) => ({ name: called, identityKey, fingerprint }))
-    }
-  }
-  const parts = about[asked]
-  return parts === undefined ? { ...node } : Object.fromEntries(parts.map((part) => [part, node[part]]))
 }
 
 /** A secret topic with a key that nobody had before: as the line by which a member joins it. The name was parsed. */
@@ -114,18 +80,27 @@ export const carryOut = (
   }
 }
 
-/** The commands whose outcome is told later, under the id of the reply. */
-const begins: Readonly<Record<string, true>> = { Message: true, Inject: true }
+/** The commands whose outcome is told later, under the id of the reply, and the question that says what waits meanwhile. */
+const begins: Readonly<Record<string, string>> = {
+  Message: "queue",
+  Inject: "queue",
+  ClaimInvite: "invites",
+  Connect: "requests"
+}
 
-/** Whether something later ends what this line begins. */
-export const hasOutcome = (parsed: Commands.Parsed): boolean =>
-  parsed.kind === "command" && begins[parsed.command._tag] === true
+/** Where it is seen what this line begins, until something ends it; undefined where nothing does. */
+export const seenIn = (parsed: Commands.Parsed): string | undefined =>
+  parsed.kind === "command" ? begins[parsed.command._tag] : undefined
 
-/** Whether this is what finally became of a message or inject; an inject that has arrived is still to be answered. */
+/** Whether this is what finally became of what was begun; an inject that has arrived is still to be answered. */
 export const isOutcome = (told: Event.Event, id: string): boolean =>
   "id" in told &&
   told.id === id &&
-  (told._tag === "Refused" || told._tag === "Answered" || (told._tag === "Delivered" && told.kind !== "Inject"))
+  (told._tag === "Refused" ||
+    told._tag === "Answered" ||
+    told._tag === "ErrandAnswered" ||
+    told._tag === "ErrandRefused" ||
+    (told._tag === "Delivered" && told.kind !== "Inject"))
 
 /** Waits for the event that ends a message or inject, up to a time. The subscription is older than the message. */
 export const outcomeOf = (

@@ -42,16 +42,18 @@ const refused = (exit: number, code: string, why: string): Outcome => ({ exit, .
 const fromFiles = "from the files of a node that is not running"
 
 /** What a person reads where the answer has no line of its own; an id only where something comes of it later. */
-const done = (id: unknown, hasOutcome: boolean): Present.Line => ({
+const done = (id: unknown, seenIn: string | undefined): Present.Line => ({
   tone: "good",
   text:
-    hasOutcome && typeof id === "string" ? `under way: ${id.slice(0, 8)}, see /queue or wait ${id.slice(0, 8)}` : "done"
+    seenIn !== undefined && typeof id === "string"
+      ? `under way: ${id.slice(0, 8)}, see /${seenIn} or wait ${id.slice(0, 8)}`
+      : "done"
 })
 
-const ofAnswer = ({ facts, lines, ok, outcome }: Answer, hasOutcome = false): Outcome => ({
+const ofAnswer = ({ facts, lines, ok, outcome }: Answer, seenIn?: string): Outcome => ({
   exit: ok ? exits.done : facts["code"] === "usage" ? exits.misunderstood : exits.refused,
   facts: { ...facts, running: true, ...(outcome === undefined ? {} : { outcome }) },
-  lines: ok && lines.length === 0 ? [done(facts["id"], hasOutcome)] : lines
+  lines: ok && lines.length === 0 ? [done(facts["id"], seenIn)] : lines
 })
 
 /** A question answered from the files, with a first line that says so. */
@@ -66,7 +68,7 @@ const answerAtRest = async (dataFolder: string, asked: Commands.Question, name: 
   const more = kept === 0 ? "" : `; ${Present.counted(kept, "command")} wait for its next start`
   return {
     exit: exits.done,
-    facts: { ...told.facts, ...Carrying.factsOf(found.success, asked, name), running: false, note: fromFiles, kept },
+    facts: { ...told.facts, running: false, note: fromFiles, kept },
     lines: [{ tone: "quiet", text: `${fromFiles}${more}` }, ...told.lines]
   }
 }
@@ -159,7 +161,7 @@ export const carryOut = async (line: string, options: Options): Promise<Outcome>
     try {
       const { waitMs } = options
       const answer = await client.ask({ kind: "line", line, ...(waitMs === undefined ? {} : { waitMs }) })
-      return ofAnswer(answer, Carrying.hasOutcome(parsed))
+      return ofAnswer(answer, Carrying.seenIn(parsed))
     } finally {
       client.close()
     }

@@ -48,25 +48,30 @@ export const read = (verb: string, given: Given): Options | { readonly mistake: 
   }
 }
 
+const wait = {
+  usage: "wait ID",
+  help: "the outcome of a message, inject, claim or connect, by its id or how it begins"
+}
+
 /** Every verb with its arguments, out of the table, and what all of them take. */
 export const help =
   (): string => `wopr-p2p VERB: asks or changes the node that runs on a data folder, from another terminal
 
-${Commands.help().replaceAll(/^ {2}\//gm, "  ")}
-  wait ID  the outcome of a message or inject, by its id or the beginning of it
+${Commands.columns([...Commands.table.map(({ help: does, usage }) => ({ help: does, usage: usage.slice(1) })), wait])}
 
-A text "-" is read from standard input: other users of the machine can see arguments. A text that begins with a dash
-comes after "--".
+A text "-" is read from standard input: other users of the machine can see arguments. A text that
+begins with a dash comes after "--".
 
 Options
   --data DIR        the node's data folder, as for run
-  --wait            message, inject: wait for what becomes of it
+  --wait            message, inject, claim, connect: wait for what becomes of it
   --timeout SECONDS how long, 1 to ${Bounds.waitMsMax / 1_000} (default 60)
-  --now             fail instead of keeping it for the next start, or of reading files, where no node runs
-  --id HEX          32 digits of your own: what is kept under them is kept once, however often you ask
+  --now             where no node runs, fail; keep nothing for its next start, and read no files
+  --id HEX          32 digits of your own: what is kept under them is kept once, however often asked
   --json            all of standard output is one JSON object
 
-Where no node runs, questions are answered from its files, and a change is kept and carried out once, at its next start.
+Where no node runs, questions are answered from its files, and a change is kept and carried out
+once, at its next start.
 
 Exit codes: 0 done, 1 refused (its code is in the JSON), 2 not understood, 3 no node is running
 `
@@ -76,5 +81,5 @@ export const helpOf = (verb: string): string => {
   const row = Commands.table.find(({ name }) => name === verb)
   return row === undefined
     ? help()
-    : `wopr-p2p ${row.usage.slice(1)}\n  ${row.help}\n"wopr-p2p help commands" lists verbs and options\n`
+    : `${Commands.columns([{ ...row, usage: `wopr-p2p ${row.usage.slice(1)}` }])}\n"wopr-p2p help commands" lists verbs and options\n`
 }

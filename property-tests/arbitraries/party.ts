@@ -4,10 +4,36 @@
  * A node that dies loses everything but its records, and what it had not sent yet; that is all that a crash is.
  */
 import { Redacted, Result } from "effect"
-import { Base64url, Codec, type Event, type Input, type Message, type Output, State, Step } from "../../core/index.ts"
+import {
+  Base64url,
+  Codec,
+  type Event,
+  type Input,
+  type Keys,
+  type Link,
+  type Message,
+  type Output,
+  Rotation,
+  State,
+  Step
+} from "../../core/index.ts"
+import * as Finding from "../../core/node/Finding.ts"
 import * as Records from "../../core/node/Records.ts"
 import type { Change, StoredRecord } from "../../ports/RecordStore.ts"
-import { crypto, noonMs, type Person, received } from "./state.ts"
+import { crypto, noonMs, type Person, person, received } from "./state.ts"
+
+/** The same person under the next keys. */
+export const rotated = (before: Person, reason: Link.Reason, nowMs = noonMs + 1_000): Person => {
+  const { keys } = Result.getOrThrow(Rotation.rotate(crypto, before.keys, reason, nowMs))
+  const fresh = person(before.name, keys)
+  const earlier = keys.history.map((link) => ({
+    key: link.from as Keys.RemoteIdentityKey,
+    leftAtMs: link.tsMs,
+    reason: link.reason,
+    byRecoveryKey: false
+  }))
+  return { ...fresh, self: { ...fresh.self, earlier } }
+}
 
 interface Posted {
   readonly from: Member
@@ -22,7 +48,7 @@ interface Overheard {
 
 /** One node: its state, what it has told, and the disk that outlives it. */
 export class Member {
-  readonly person: Person
+  person: Person
   state: State.State
   readonly told: Array<Event.Event> = []
   readonly replies: Array<Output.Reply> = []
@@ -101,15 +127,61 @@ export class Party {
 
   /** A process that has died, or ended, starts again on these records; its links are gone. */
   revive(member: Member, records: ReadonlyArray<StoredRecord> = member.stored): void {
-    member.state = State.start(member.state.self, Result.getOrThrow(Records.load(records)))
+    member.state = State.start(member.person.self, Result.getOrThrow(Records.load(records)))
+    for (const announced of this.#announced.values()) announced.delete(member)
     const lost = [...this.#ends].filter(([, { dialler, other }]) => dialler === member || other === member)
     this.#post = this.#post.filter((one) => !lost.some(([connection]) => connection === one.connection))
+    this.#sought = this.#sought.filter(([of]) => of !== member)
     for (const [connection, { dialler, other }] of lost) {
       this.#ends.delete(connection)
       this.take(dialler === member ? other : dialler, { _tag: "Closed", connection, rejection: null })
     }
     this.take(member, { _tag: "Started" })
     this.settle()
+  }
+
+  /** Starts a node again under its next keys, on the records that it has. */
+  rotate(member: Member, reason: Link.Reason): void {
+    member.person = rotated(member.person, reason, this.nowMs)
+    this.revive(member)
+  }
+
+  /** Who announces a topic, and what is to come of outputs about topics once what was said has arrived. */
+  readonly #announced = new Map<string, Set<Member>>()
+  #sought: Array<readonly [Member, () => void]> = []
+
+  /** A process of a node in a topic: its profile is signed at once, whom it finds it meets. */
+  #seek(member: Member, output: Output.Output): void {
+    if (output._tag === "AnnounceTopic") {
+      this.#announced.set(output.topic, (this.#announced.get(output.topic) ?? new Set()).add(member))
+    }
+    if (output._tag === "WithdrawTopic") this.#announced.get(output.topic)?.delete(member)
+    if (output._tag === "SignProfile") {
+      const profile = Finding.signed({ crypto, keys: member.person.keys }, output)
+      this.#sought.push([member, () => this.take(member, { _tag: "ProfileSigned", profile })])
+    }
+    if (output._tag === "LookUp") {
+      const found = () => {
+        const others = [...(this.#announced.get(output.topic) ?? [])].filter((one) => one !== member)
+        this.take(member, { _tag: "TopicFound", topic: output.topic, keys: others.map((one) => one.person.swarmKey) })
+      }
+      this.#sought.push([member, found])
+    }
+    if (output._tag !== "DialMember") return
+    const { swarmKey } = output
+    const met = () => {
+      const other = [...this.#announced.values()]
+        .flatMap((announced) => [...announced])
+        .find((one) => one.person.swarmKey === swarmKey)
+      if (other !== undefined) this.#link(member, other)
+      this.take(member, { _tag: "MemberDialed", swarmKey })
+    }
+    this.#sought.push([member, met])
+  }
+
+  /** Whether a member is found in a topic, by its hash. */
+  isAnnounced(member: Member, topic: string): boolean {
+    return this.#announced.get(topic)?.has(member) === true
   }
 
   #perform(member: Member, output: Output.Output): void {
@@ -122,15 +194,17 @@ export class Party {
       }
     }
     if (output._tag === "HangUp") this.#hangUps.push(output.connection)
+    this.#seek(member, output)
   }
   readonly #hangUps: Array<string> = []
 
   /** Delivers everything that is under way, and closes what was hung up on once its last words have arrived. */
   settle(): void {
-    while (this.#post.length + this.#hangUps.length > 0) {
+    while (this.#post.length + this.#hangUps.length + this.#sought.length > 0) {
       const posted = this.#post.shift()
       if (posted === undefined) {
-        this.close(this.#hangUps.shift()!)
+        if (this.#hangUps.length > 0) this.close(this.#hangUps.shift()!)
+        else this.#sought.shift()![1]()
         continue
       }
       const ends = this.#ends.get(posted.connection)
@@ -150,6 +224,12 @@ export class Party {
 
   /** A link between two, open on both sides; both may be told of it before anything arrives. */
   meet(dialler: Member, other: Member): string {
+    const connection = this.#link(dialler, other)
+    this.settle()
+    return connection
+  }
+
+  #link(dialler: Member, other: Member): string {
     const connection = `link ${++this.#links}`
     const handshakeHash = Base64url.encode(crypto.sha256(new TextEncoder().encode(`handshake of ${connection}`)))
     this.#ends.set(connection, { dialler, other })
@@ -163,7 +243,6 @@ export class Party {
     })
     this.take(dialler, opened(other, true))
     this.take(other, opened(dialler, false))
-    this.settle()
     return connection
   }
 

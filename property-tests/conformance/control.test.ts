@@ -17,6 +17,7 @@ import * as Place from "../../plugin/control/Place.ts"
 import * as Proof from "../../plugin/control/Proof.ts"
 import * as Server from "../../plugin/control/Server.ts"
 import { makeWire, type Wire } from "../../plugin/control/Wire.ts"
+import * as Present from "../../plugin/Present.ts"
 import { type Actor, befriend, makeWorld } from "../world/World.ts"
 
 const world = makeWorld()
@@ -124,6 +125,41 @@ describe("a node's own programs", () => {
         code: "unknown-message"
       })
       expect(await client.ask({ kind: "describe" })).toMatchObject({ ok: true, facts: { name: "alice" } })
+    } finally {
+      client.close()
+    }
+  })
+  it("claim an invite and ask to connect, and wait for what comes of either, under one id", async () => {
+    const folder = newFolder()
+    await serve(folder)
+    const invite = async () => {
+      const reply = await bob.command({ _tag: "CreateInvite" })
+      if (!reply.ok || reply.link === undefined) throw new Error("no invite")
+      return { id: reply.id, link: Redacted.value(reply.link) }
+    }
+    const [good, bad] = [await invite(), await invite()]
+    await bob.command({ _tag: "RevokeInvite", id: bad.id })
+    const client = await Client.reach(folder, {})
+    try {
+      expect(await client.ask({ kind: "command", name: "claim", rest: good.link, waitMs: 20_000 })).toMatchObject({
+        ok: true,
+        facts: { id: good.id },
+        outcome: { event: "errand-answered", kind: "claim", id: good.id }
+      })
+      const sent = await client.ask({ kind: "command", name: "claim", rest: bad.link })
+      expect(sent).toMatchObject({ ok: true, facts: { id: bad.id } })
+      expect(await client.ask({ kind: "wait", message: bad.id, waitMs: 20_000 })).toMatchObject({
+        ok: false,
+        code: "invite-refused",
+        facts: { id: bad.id, why: expect.stringContaining("ask for a new one") }
+      })
+      // Whoever made it hears which of the reasons it was.
+      const told = await bob.wait("PeerRefused", (event) => event.kind === "Claim")
+      expect(Present.event(told).text).toMatch(/^alice tried an invite of yours and got nothing: revoked\. .*\/invites/)
+      expect(await client.ask({ kind: "line", line: "/connect @nobody", waitMs: 1_000 })).toMatchObject({
+        ok: false,
+        code: "unknown-member"
+      })
     } finally {
       client.close()
     }

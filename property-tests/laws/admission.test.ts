@@ -70,13 +70,16 @@ describe("RateLimit", () => {
     }
   })
   it("is bounded for everything else that a peer can cause, too", () => {
-    const { control, line, older, opening, reopening, sas, sasOffer, stream, violation } = RateLimit.rates
+    const { control, line, ofHost, ofKey, older, opening, reopening, sas, sasOffer, stream, violation } =
+      RateLimit.rates
     const minute = 60_000
     const hour = 60 * minute
     const day = 24 * hour
-    expect({ control, line, older, opening, reopening, sas, sasOffer, stream, violation }).toEqual({
+    expect({ control, line, ofHost, ofKey, older, opening, reopening, sas, sasOffer, stream, violation }).toEqual({
       control: [{ capacity: 2_000, windowMs: 1_000 }],
       line: [{ capacity: 60, windowMs: minute }],
+      ofHost: [{ capacity: 60, windowMs: minute }],
+      ofKey: [{ capacity: 16, windowMs: minute }],
       older: [{ capacity: 2, windowMs: day }],
       opening: [{ capacity: 120, windowMs: minute }],
       reopening: [{ capacity: 16, windowMs: 32_000 }],
@@ -425,11 +428,16 @@ describe("Verdict", () => {
 
 describe("Openings", () => {
   const second = 1_000
-  /** How many links begin at one moment out of 200 tries. */
-  const begun = (openings: Openings.Openings, friend: string | undefined, nowMs: number) => {
+  /** How many links begin at one moment out of 200 tries; strangers (undefined) each with a key and a host of their own. */
+  const begun = (
+    openings: Openings.Openings,
+    friend: string | undefined,
+    nowMs: number,
+    stranger = (tries: number): Openings.Source => ({ key: `${nowMs} ${tries}`, host: `${nowMs} ${tries}` })
+  ) => {
     let [count, left] = [0, openings]
     for (let tries = 0; tries < 200; tries++) {
-      const admitted = Openings.admit(left, friend, nowMs)
+      const admitted = Openings.admit(left, friend === undefined ? stranger(tries) : { friend }, nowMs)
       left = admitted.openings
       if (admitted.admitted) count++
     }
@@ -453,21 +461,55 @@ describe("Openings", () => {
     const friend = begun(Openings.none, "bob", noonMs).left
     expect(begun(friend, "bob", noonMs + Limits.friendOpeningsWindowMs).count).toBe(Limits.friendOpeningsMax)
   })
+  it("one stranger leaves most of the budget to others, also with ever new keys from one place; what it is refused costs nobody", () => {
+    const loud = begun(Openings.none, undefined, noonMs, () => ({ key: "loud" }))
+    expect(loud.count).toBe(Limits.strangerOpeningsOfKeyPerMinute)
+    expect(begun(loud.left, undefined, noonMs).count).toBe(
+      Limits.strangerOpeningsPerMinute - Limits.strangerOpeningsOfKeyPerMinute
+    )
+    const keys = begun(Openings.none, undefined, noonMs, (tries) => ({ key: `${tries}`, host: "one" }))
+    expect(keys.count).toBe(Limits.strangerOpeningsOfHostPerMinute)
+    const others = begun(keys.left, undefined, noonMs)
+    expect(others.count).toBe(Limits.strangerOpeningsPerMinute - Limits.strangerOpeningsOfHostPerMinute)
+    // And one that goes on for an hour keeps nobody out at any time.
+    let openings = Openings.none
+    for (let nowMs = noonMs; nowMs < noonMs + 3_600_000; nowMs += 5_000) {
+      for (let tries = 0; tries < 50; tries++) {
+        openings = Openings.admit(openings, { key: `${nowMs} ${tries}`, host: "one" }, nowMs).openings
+      }
+      const honest = Openings.admit(openings, { key: "honest", host: "two" }, nowMs)
+      expect(honest.admitted, `after ${nowMs - noonMs} ms`).toBe(true)
+      openings = honest.openings
+    }
+    expect(HashMap.size(openings.shares)).toBeLessThan(2 * Limits.openingsRememberedMax)
+  })
+  it("strangers that came once are forgotten, however many there were", () => {
+    let openings = Openings.none
+    for (let index = 0; index < 5 * Limits.openingsRememberedMax; index++) {
+      openings = Openings.admit(openings, { key: `${index}`, host: `${index}` }, noonMs + index * second).openings
+    }
+    expect(HashMap.size(openings.shares)).toBeLessThanOrEqual(Limits.openingsRememberedMax + 2)
+  })
   /** A friend each, all of whom came once at noon. */
   const crowd = (size: number): Openings.Openings => {
     let openings = Openings.none
-    for (let index = 0; index < size; index++) openings = Openings.admit(openings, `friend ${index}`, noonMs).openings
+    for (let index = 0; index < size; index++)
+      openings = Openings.admit(openings, { friend: `friend ${index}` }, noonMs).openings
     return openings
   }
   it("many friends are forgotten once their budgets are full again, never before, and few are not looked at", () => {
     const many = crowd(Limits.openingsRememberedMax)
     const windowMs = Limits.friendOpeningsWindowMs
-    const within = Openings.admit(many, "another", noonMs + windowMs - 1).openings
+    const within = Openings.admit(many, { friend: "another" }, noonMs + windowMs - 1).openings
     expect(HashMap.size(within.friends)).toBe(Limits.openingsRememberedMax + 1)
-    expect(HashMap.size(Openings.admit(many, "another", noonMs + windowMs).openings.friends)).toBe(1)
+    expect(HashMap.size(Openings.admit(many, { friend: "another" }, noonMs + windowMs).openings.friends)).toBe(1)
     // A clock that was put back by as much has everything full too.
-    expect(HashMap.size(Openings.admit(many, "another", noonMs - windowMs).openings.friends)).toBe(1)
-    const few = Openings.admit(crowd(Limits.openingsRememberedMax - 1), "another", noonMs + windowMs).openings
+    expect(HashMap.size(Openings.admit(many, { friend: "another" }, noonMs - windowMs).openings.friends)).toBe(1)
+    const few = Openings.admit(
+      crowd(Limits.openingsRememberedMax - 1),
+      { friend: "another" },
+      noonMs + windowMs
+    ).openings
     expect(HashMap.size(few.friends)).toBe(Limits.openingsRememberedMax)
   })
 })

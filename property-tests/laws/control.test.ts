@@ -204,7 +204,7 @@ describe("verbs", () => {
   it("wait for what a message or inject comes to, and for nothing else", () => {
     const parse = (line: string) => Commands.parse(line, { channel: "room:lobby" })
     const waitable = Commands.table
-      .filter(({ name }) => Carrying.hasOutcome(parse(`/${name} @bob text`)))
+      .filter(({ name }) => Carrying.seenIn(parse(`/${name} @bob text`)) !== undefined)
       .map(({ name }) => name)
     expect(waitable).toEqual(["message", "inject"])
   })

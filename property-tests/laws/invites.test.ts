@@ -7,7 +7,7 @@ import { HashMap, Redacted, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as Invite from "../../core/friend/Invite.ts"
-import { Base64url, Describe, InviteLink, Limits, type Message } from "../../core/index.ts"
+import { Base64url, Describe, InviteLink, Limits, type Message, Rejection } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import * as Present from "../../plugin/Present.ts"
 import { holds, Member, Party } from "../arbitraries/party.ts"
@@ -79,6 +79,22 @@ describe("an invite link", () => {
   })
   it("of the former plugin is recognised and explained; one of a later version too", () => {
     expect(codeOf("wop1://eyJ2IjoxfQ")).toBe("invite-legacy")
+    // As they were made: keys in base64 of DER, conversations, rights, a signature; far longer than ours may be.
+    const key = (byte: number) => Buffer.alloc(44, byte).toString("base64")
+    const promised = {
+      v: 1,
+      iss: key(1),
+      sub: key(2),
+      ses: ["p2p-room"],
+      cap: ["inject"],
+      exp: noonMs,
+      nonce: "0".repeat(32)
+    }
+    const body = JSON.stringify({ ...promised, sig: Buffer.alloc(64, 3).toString("base64") })
+    for (const text of ["wop1://", "\n  wop1://", "WOP1://"]) {
+      expect(codeOf(`${text}${Buffer.from(body).toString("base64url")}`)).toBe("invite-legacy")
+    }
+    expect(Rejection.sentence(Rejection.make("invite-legacy"))).toMatch(/former plugin.*wop3:\/\//)
     expect(codeOf(`wop3://${Base64url.encode(new Uint8Array([2, 0, 1]))}`)).toBe("invite-newer")
   })
 })

@@ -486,14 +486,14 @@ describe("links that a friend begins again and again", () => {
       offerAll: () => Effect.void,
       writers: new Map(),
       openings: new Set(),
-      admitLink: (friend, nowMs) => {
-        const asked = Openings.admit(openings, friend, nowMs)
+      admitLink: (source, nowMs) => {
+        const asked = Openings.admit(openings, source, nowMs)
         openings = asked.openings
         return asked.admitted
       }
     }
     let count = 0
-    return (by: Person, nowMs: number): boolean => {
+    return (by: Person, nowMs: number, host?: string): boolean => {
       let read = false
       const receive = Stream.suspend(() => {
         read = true
@@ -501,7 +501,8 @@ describe("links that a friend begins again and again", () => {
       })
       const remoteKey = Keys.keyBytes(by.swarmKey)
       const nothing = { send: () => Effect.void, close: Effect.void, abort: Effect.void, binding: new Uint8Array(0) }
-      const link: Link = { id: `${++count}`, initiator: false, remoteKey, topics: [], receive, ...nothing }
+      const place = host === undefined ? {} : { remoteAddress: { host, port: 1 } }
+      const link: Link = { id: `${++count}`, initiator: false, remoteKey, topics: [], receive, ...nothing, ...place }
       const clock = { ...Effect.runSync(Effect.clockWith(Effect.succeed)), currentTimeMillis: Effect.succeed(nowMs) }
       Effect.runSync(Ingress.serveLink(world, link).pipe(Effect.provideService(Clock.Clock, clock)))
       return read
@@ -518,10 +519,19 @@ describe("links that a friend begins again and again", () => {
     expect(opened(knock, bob, noonMs + 20_000, 1_000)).toBe(10)
     expect(opened(knock, bob, noonMs + 3_600_000, 1_000)).toBe(Limits.friendOpeningsMax)
   })
+  it("of one stranger that floods leave room for another, also if it makes a new key for each from one place", () => {
+    const knock = door()
+    const loud = person("loud")
+    expect(opened(knock, loud, noonMs, 1_000)).toBe(Limits.strangerOpeningsOfKeyPerMinute)
+    const many = Array.from({ length: 100 }, (_, index) => person(`loud ${index}`))
+    expect(many.filter((one) => knock(one, noonMs, "one place")).length).toBe(Limits.strangerOpeningsOfHostPerMinute)
+    expect(opened(knock, person("stranger"), noonMs, 1)).toBe(1)
+  })
   it("are forgotten with their budget full, however many friends there are", () => {
     let openings = Openings.none
     for (let index = 0; index < 2 * Limits.openingsRememberedMax; index++) {
-      openings = Openings.admit(openings, `friend ${index}`, noonMs + index * Limits.friendOpeningsWindowMs).openings
+      const source = { friend: `friend ${index}` }
+      openings = Openings.admit(openings, source, noonMs + index * Limits.friendOpeningsWindowMs).openings
     }
     expect(HashMap.size(openings.friends)).toBeLessThanOrEqual(Limits.openingsRememberedMax)
   })

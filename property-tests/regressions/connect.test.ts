@@ -7,6 +7,7 @@ import { Result } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
 import { Codec, type Input, State, Step, Topic } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
+import * as Present from "../../plugin/Present.ts"
 import { publicRoom } from "../arbitraries/profiles.ts"
 import { noonMs, openedBy, person, received, turnAt } from "../arbitraries/state.ts"
 import { type Actor, makeWorld, pause, until } from "../world/World.ts"
@@ -45,7 +46,8 @@ describe("7 · discovered peers get nothing", () => {
       name: "alice",
       description: "plays",
       tags: ["chess"],
-      friend: false
+      friend: false,
+      trust: null
     })
     expect(await friends(bob)).toEqual([])
     expect((await alice.command({ _tag: "Message", ...name("bob"), text: "no" })).ok).toBe(false)
@@ -71,6 +73,12 @@ describe("7 · discovered peers get nothing", () => {
       async () => (await alice.shown("bob")).length + (await bob.shown("alice")).length >= 2
     )
     expect((await bob.describe()).requests).toEqual([])
+    // What is made sure of a friend is shown in the topic as well.
+    await alice.command({ _tag: "Verify", ...name("bob"), same: true })
+    const described = await alice.describe()
+    expect(described.discovered).toMatchObject([{ name: "bob", friend: true, trust: "verified" }])
+    expect(Present.answer(described, "discovered", "").join()).toContain("(your friend, verified)")
+    expect(Present.answer(described, "fingerprint", "bob").join()).toMatch(/^with @bob#\S{8} \(verified/)
   })
 
   const meet = async (world: ReturnType<typeof makeWorld>, ...who: ReadonlyArray<string>) => {

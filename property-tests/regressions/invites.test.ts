@@ -3,15 +3,13 @@
  * The former plugin let an invite be claimed again after it was revoked, and every invite carried `inject`.
  * The class is tested, not the line: whatever ends an invite ends it, and nothing but a flag gives more than `message`.
  */
-import { Redacted, Result } from "effect"
+import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import type * as Keys from "../../core/identity/Keys.ts"
-import * as Rotation from "../../core/identity/Rotation.ts"
 import { Capability, Limits, State } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import * as InviteCommands from "../../plugin/InviteCommands.ts"
-import { holds, Member, Party } from "../arbitraries/party.ts"
-import { crypto, noonMs, type Person, person } from "../arbitraries/state.ts"
+import { holds, Member, Party, rotated } from "../arbitraries/party.ts"
+import { noonMs, person } from "../arbitraries/state.ts"
 
 const people = { alice: person("alice"), bob: person("bob"), carol: person("carol") }
 const cast = () => ({
@@ -101,22 +99,6 @@ describe("12 · invites", () => {
     expect(JSON.stringify(InviteCommands.claim.parse("wop3://secret", here))).not.toContain("secret")
   })
 })
-
-/** A person under the next keys. */
-const rotated = (before: Person, reason: "scheduled" | "compromise"): Person => {
-  const made = Result.getOrThrow(Rotation.rotate(crypto, before.keys, reason, noonMs + 1_000))
-  return { ...before, ...personOf(made.keys, before.name) }
-}
-const personOf = (keys: Keys.LocalKeys, name: string): Person => {
-  const fresh = person(name, keys)
-  const earlier = keys.history.map(({ from, reason, tsMs }) => ({
-    key: from as Keys.RemoteIdentityKey,
-    leftAtMs: tsMs,
-    reason,
-    byRecoveryKey: false
-  }))
-  return { ...fresh, self: { ...fresh.self, earlier } }
-}
 
 describe("12 · invites and the keys they name", () => {
   for (const [reason, expected] of [

@@ -3,28 +3,16 @@
  * It never marks anything itself; operators do, by the commands that people type.
  * A mark that outlives the key it was made for would be worse than none: each way to lose one has its test.
  */
-import { Result } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
 import * as Trust from "../../core/friend/Trust.ts"
-import { Describe, type Input, Keys, Limits, type Link, Rotation } from "../../core/index.ts"
-import * as Proof from "../../core/session/Proof.ts"
+import { Describe, type Input, Limits } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
+import { rotated } from "../arbitraries/party.ts"
 import { crypto, ids, noonMs, type Person, person, signedLine } from "../arbitraries/state.ts"
 import { failedWith, Pair } from "../models/pair.ts"
 
 const about = { name: "bob", keyPrefix: "" }
 const verify = (same = true): Input.Command => ({ _tag: "Verify", ...about, same })
-
-/** The same person with new keys, as the next link proves them. */
-const rotated = (who: Person, reason: Link.Reason): Person => {
-  const { keys } = Result.getOrThrow(Rotation.rotate(crypto, who.keys, reason, noonMs))
-  const hash = crypto.sha256(keys.identityKey)
-  const payload = Proof.write(crypto, keys, Keys.swarmKey(crypto, keys), "initiator", hash, undefined)
-  const { proof } = Result.getOrThrow(Proof.read(crypto, "initiator", hash, keys.agreementKey, payload))
-  const { agreementKey, identityKey, swarmKey } = proof.value
-  const self = { name: who.name, identityKey, agreementKey, earlier: [] }
-  return { name: who.name, keys, self, swarmKey, proof }
-}
 
 let pair: Pair
 let bob: Person

@@ -98,6 +98,39 @@ export class Sybil implements Guest {
   }
 }
 
+/**
+ * An honest member without a node behind it: it names itself, tells what it has heard, hangs up when all is said, and
+ * dials others when it is told to. A thousand of them cost a fraction of a thousand nodes.
+ */
+export class Neighbour extends Sybil {
+  readonly #heard: Array<string> = []
+  readonly #dialled = new Set<string>()
+
+  override onLink(end: End): Ear {
+    if (end.initiator) this.#dialled.add(end.id)
+    return super.onLink(end)
+  }
+
+  protected override greet(talk: Talk): void {
+    const { mark, version } = this.profile()
+    this.say(talk, { kind: "TopicHello", topic: this.around.hash, have: [{ mark, version }] })
+  }
+
+  protected override hear(talk: Talk, input: Input.Input): void {
+    super.hear(talk, input)
+    if (input._tag !== "Received" || input.message.value.kind !== "Profiles") return
+    this.#heard.push(...input.message.value.profiles)
+    if (this.#heard.length > 64) this.#heard.splice(0, this.#heard.length - 64)
+    if (this.#dialled.has(input.connection)) this.around.clock.after(1_000, () => talk.hangUp())
+  }
+
+  protected override answers(own: Profile.Profile): ReadonlyArray<string> {
+    const { chance } = this.around
+    const told = Array.from({ length: this.#heard.length === 0 ? 0 : 7 }, () => chance.pick(this.#heard))
+    return [own.wire, ...new Set(told)]
+  }
+}
+
 /** A member who lies inside its sessions, with what it was told and what it can make up. */
 export class Liar extends Sybil {
   /** Profiles that it was told, which it tells on when they are old. */

@@ -124,6 +124,8 @@ export class Network {
   /** Whether links say where their far end is, and whether anybody answers a lookup. */
   addressing = false
   lookups = true
+  /** How many announcers one lookup tells of at most, drawn anew each time: a DHT node answers with a few. */
+  answersMax = Number.POSITIVE_INFINITY
   /** Sees every packet as it is sent: what somebody on the path could write down. */
   tap: ((link: string, fromInitiator: boolean, bytes: Uint8Array) => void) | undefined
   readonly #clock: Clock
@@ -237,7 +239,9 @@ export class Network {
     const answers = this.lookups && !this.#chance.happens(this.weather.dialFails)
     this.#clock.after(this.#chance.whole(100, 1_500), () => {
       const found = answers && this.#guests.has(guest) ? this.#find(guest, { kind: "topic", name: topic }) : []
-      done([...new Set(found.map((other) => other.swarmKey))].sort())
+      const keys = [...new Set(found.map((other) => other.swarmKey))].sort()
+      while (keys.length > this.answersMax) keys.splice(this.#chance.whole(0, keys.length - 1), 1)
+      done(keys)
     })
   }
 

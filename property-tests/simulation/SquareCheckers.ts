@@ -137,10 +137,12 @@ export class Sights {
       }
       for (const house of houses.filter(isIn)) {
         const [, presence] = [...house.process!.state.passing.topics].find(([one]) => one === hash) ?? []
-        const known = new Set<string>(
-          presence === undefined ? [] : Directory.members(presence.directory).map(({ profile }) => profile.identityKey)
-        )
+        const members = presence === undefined ? [] : Directory.members(presence.directory)
+        const known = new Set<string>(members.map(({ profile }) => profile.identityKey))
+        const hearsay = new Set<string>(members.filter(({ met }) => !met).map(({ profile }) => profile.identityKey))
         for (const other of houses) {
+          if (hearsay.has(other.identityKey) && isIn(other))
+            this.#report({ checker: "found", what: `${house.name} has only heard of ${other.name} in ${topic.name}` })
           if (other === house || isIn(other) === known.has(other.identityKey)) continue
           const what = `${house.name} ${isIn(other) ? "does not find" : "still finds"} ${other.name} in ${topic.name}`
           this.#report({ checker: isIn(other) ? "found" : "gone", what })

@@ -63,7 +63,7 @@ describe("a topic", () => {
     const back = await does(bob, "/message @alice hello alice")
     await bob.wait("delivery", (told) => told.event === "delivered" && told["id"] === back["id"])
     expect(await linesOf(bob, "/friends")).toContain("may message;")
-    expect(texts(place, "alice")).not.toBe("")
+    await until("what bob wrote is kept", async () => texts(place, "alice") !== "", 20_000)
 
     await does(bob, "/topic leave chess")
     await alice.wait("bob's leave", (told) => told.event === "member-left" && told["name"] === "bob", 15_000)

@@ -37,6 +37,7 @@ interface Friend {
   readonly fingerprint: { readonly words: string; readonly qr: string }
 }
 const friendsOf = (told: Child.Told): ReadonlyArray<Friend> => told["friends"] as ReadonlyArray<Friend>
+const peersOf = (told: Child.Told): ReadonlyArray<Friend> => told["peers"] as ReadonlyArray<Friend>
 
 describe("two people at two prompts", () => {
   it("see the same words and the same string, say so, are verified, and hear of a key that nobody vouches for", {
@@ -55,9 +56,9 @@ describe("two people at two prompts", () => {
 
     // What there is to compare is the same on both sides, in words, as a number and as a code.
     const [here, there] = [await ask(alice, "/verify @bob"), await ask(bob, "/verify @alice")]
-    const { fingerprint, trust } = friendsOf(here)[0]!
+    const { fingerprint, trust } = peersOf(here)[0]!
     expect(trust).toBe("unverified")
-    expect(friendsOf(there)[0]!.fingerprint).toEqual(fingerprint)
+    expect(peersOf(there)[0]!.fingerprint).toEqual(fingerprint)
     for (const shown of [linesOf(here), linesOf(there)]) {
       expect(shown).toContain(fingerprint.words)
       for (const row of Qr.draw(fingerprint.qr)) expect(shown).toContain(row)

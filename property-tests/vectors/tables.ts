@@ -27,7 +27,7 @@ const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>
   "wop/3 secret topic": ["hashed", "name, key of the topic (16 bytes)"],
   "wop/3 topic mark": ["hashed", "name, key of the topic or empty, identity key"],
   "wop/3 topic seal": ["HKDF info", "name"],
-  "wop/3 connect": ["hashed", "asker's identity key, asked identity key, id, part"],
+  "wop/3 connect": ["hashed", "first identity key of who asks, of who is asked, id, part"],
   "wop/3 key history": ["hashed", "one `wop/3 link` transcript for each step, oldest first"],
   "wop/3 link": [
     "hashed",
