@@ -201,6 +201,7 @@ export const table = {
   ),
   "errands-full": local("Too many invites and requests of ours wait for their answer; /cancel some."),
   // the operator's own commands
+  "name-taken": local("Another friend goes by that name; choose one that nobody has, see /friends."),
   "unknown-peer": local("Nobody of that name is a friend or has asked; see /friends and /requests."),
   "ambiguous-name": local("Several peers share that name; name one of them as @name#key."),
   "chain-busy": local(

@@ -136,6 +136,19 @@ const autoAccept: Row = {
   }
 }
 
+const nameUsage = "/name @name[#key] NEW-NAME"
+const name: Row = {
+  name: "name",
+  usage: nameUsage,
+  help: "what you call a friend; its own name again takes that back",
+  parse: withName(nameUsage, ({ keyPrefix, name: meant, rest }) => {
+    const called = rest.replace(/^@/, "")
+    return Result.isFailure(Name.parse(called))
+      ? mistake(`usage: ${nameUsage}`)
+      : command({ _tag: "Name", name: meant, keyPrefix, called })
+  })
+}
+
 const cancel: Row = {
   name: "cancel",
   usage: "/cancel ID",
@@ -270,6 +283,7 @@ export const table: ReadonlyArray<Row> = [
   },
   aboutHeld("approve", "Approve", "let your agent answer a question that waits"),
   aboutHeld("refuse", "Refuse", "turn a question that waits down; the friend is told"),
+  name,
   aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),
   aboutPeer("confirm", "Confirm", "settle an alarm about a friend's key: the one we hold is right"),
   verify,

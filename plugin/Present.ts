@@ -274,7 +274,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
     ? ["no friends yet; ask somebody with /friend @name, /invite somebody, or /topic join NAME"]
     : node.friends.map(
         (friend) =>
-          `${Meant.address(node.friends, friend)} (${friend.shortId}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
+          `${Meant.address(node.friends, friend)} (${friend.shortId}${friend.called === undefined ? "" : `, to you @${harmless(friend.called)}`}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +

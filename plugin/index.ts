@@ -97,7 +97,8 @@ export const makePlugin = (): Plugin => {
     }
     const unregister = ToolServer.register(context, version, {
       world: () => standing.on?.world ?? { off: standing.off },
-      run: (effect) => standing.on?.run(effect) ?? Effect.runPromiseExit(Effect.interrupt)
+      run: (effect, outlives) =>
+        outlives ? Effect.runPromiseExit(effect) : (standing.on?.run(effect) ?? Effect.runPromiseExit(Effect.interrupt))
     })
     attempt(context, "extension", () => context.registerExtension?.(extensionName, extension))
     let attached = true

@@ -23,6 +23,8 @@ const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(
 export const Friend = Schema.Struct({
   peerId: text,
   name: text,
+  /** What our operator calls it, if not by that name. */
+  called: optional(text),
   standing: Schema.Literals(["Friend", "Former"]),
   identityKey: text,
   agreementKey: text,
@@ -102,8 +104,9 @@ export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
  */
 export const keysKept = (before: Friend | undefined): Partial<Friend> => {
   if (before === undefined) return {}
-  const { addresses, doubt, earlier, lost, recovery, trust } = before
+  const { addresses, called, doubt, earlier, lost, recovery, trust } = before
   const left = {
+    ...(called === undefined ? {} : { called }),
     ...(earlier === undefined ? {} : { earlier }),
     ...(lost === undefined ? {} : { lost }),
     ...(trust === undefined ? {} : { trust })
@@ -262,7 +265,7 @@ export const isOpen = (request: AskedBy): boolean =>
 /** Peers of one name that a refusal lists for the operator to choose from: what is read at a glance. */
 const candidatesShownMax = 8
 
-type Named = { readonly name: string; readonly identityKey: string }
+type Named = { readonly name: string; readonly called?: string; readonly identityKey: string }
 
 /** The refusal where several are meant: it names a few of them as they can be typed. */
 export const ambiguous = (found: ReadonlyArray<Named>): Rejection.Rejection => {
@@ -275,10 +278,25 @@ const one = <A extends Named>(found: ReadonlyArray<A>, name: string): Result.Res
     ? Result.succeed(found[0]!)
     : Result.fail(found.length === 0 ? Rejection.make("unknown-peer", name) : ambiguous(found))
 
+/** Whether a record goes by a name: the one it claims, or the one that our operator gave it. */
+export const goesBy = (record: Omit<Named, "identityKey">, name: string): boolean =>
+  Name.fold(record.name) === Name.fold(name) ||
+  (record.called !== undefined && Name.fold(record.called) === Name.fold(name))
+
 /** Whether name and key prefix mean a record. A name may itself look like both; then it is meant too, and may be ambiguous. */
 export const isMeant = (record: Named, name: string, keyPrefix: string): boolean =>
-  (Name.fold(record.name) === Name.fold(name) && record.identityKey.startsWith(keyPrefix)) ||
-  (keyPrefix !== "" && Name.fold(record.name) === Name.fold(`${name}#${keyPrefix}`))
+  (goesBy(record, name) && record.identityKey.startsWith(keyPrefix)) ||
+  (keyPrefix !== "" && goesBy(record, `${name}#${keyPrefix}`))
+
+/** A friend under a name of our operator's choice, which nobody else may go by; its own name again takes that away. */
+export const call = (roster: Roster, friend: Friend, called: string): Result.Result<Friend, Rejection.Rejection> => {
+  const others = Table.values(roster.friends).filter(
+    ({ peerId, standing }) => standing === "Friend" && peerId !== friend.peerId
+  )
+  if (others.some((other) => goesBy(other, called))) return Result.fail(Rejection.make("name-taken", called))
+  const { called: _, ...plain } = friend
+  return Result.succeed(Name.fold(called) === Name.fold(friend.name) ? plain : { ...plain, called })
+}
 
 /** The friend an operator means, by name and perhaps the first characters of the key; `not-a-friend` for a former one. */
 export const findFriend = (

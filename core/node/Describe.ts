@@ -37,6 +37,8 @@ export type { MemberView, TopicView } from "./DescribeTopics.ts"
 
 export interface FriendView {
   readonly name: string
+  /** What our operator calls it, where that is another name. */
+  readonly called?: string
   readonly peerId: PeerId.PeerId
   readonly shortId: string
   readonly identityKey: RemoteIdentityKey
@@ -266,6 +268,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
       .filter((friend) => friend.standing === "Friend")
       .map((friend) => ({
         name: friend.name,
+        ...(friend.called === undefined ? {} : { called: friend.called }),
         peerId: friend.peerId,
         shortId: PeerId.short(friend.peerId),
         identityKey: friend.identityKey,

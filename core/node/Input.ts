@@ -48,6 +48,8 @@ export type Command =
       /** Made by a tool of an agent, not by the operator: circles of agents end here (`delivery/InjectChain`). */
       readonly byTool?: true
     }
+  /** What we call a friend from now on. */
+  | { readonly _tag: "Name"; readonly name: string; readonly keyPrefix: string; readonly called: string }
   /** Which questions of a friend wait for our word. */
   | { readonly _tag: "Hold"; readonly name: string; readonly keyPrefix: string; readonly when: When | "never" }
   /** What the operator says of the fingerprints it has compared. */

@@ -106,6 +106,8 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
         State.withDurable(state, { holdRules: HoldRule.set(state.durable.holdRules, peerId, command.when) }),
         []
       ])
+    case "Name":
+      return call(state, command)
     case "Approve":
       return Holding.approve(state, command.id, turn)
     case "Refuse":
@@ -150,6 +152,17 @@ const makeSure = (
 const ask = (state: State.State, channel: string, to: string, turn: Turn): Outcome => {
   const name = Name.parse(to)
   return Result.isFailure(name) ? Result.fail(name.failure) : Friending.ask(state, channel, name.success, turn)
+}
+
+const call = (state: State.State, command: Extract<Command, { _tag: "Name" }>): Outcome => {
+  const { roster } = state.durable
+  const called = Name.parse(command.called)
+  if (Result.isFailure(called)) return Result.fail(called.failure)
+  const friend = Roster.findFriend(roster, command.name, command.keyPrefix)
+  return Result.map(
+    Result.flatMap(friend, (found) => Roster.call(roster, found, called.success)),
+    (named) => [State.withRoster(state, { friends: Table.set(roster.friends, named.peerId, named) }), []]
+  )
 }
 
 const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>

@@ -44,6 +44,15 @@ export const whole = (says: string, minimum: number, maximum: number): Argument<
 export const flag = (says: string): Argument<boolean> =>
   argument({ type: "boolean" }, Schema.Boolean, "true or false", says)
 
+/** One of a few words. */
+export const oneOf = <W extends string>(says: string, words: ReadonlyArray<W>): Argument<W> =>
+  argument(
+    { type: "string" },
+    Schema.Literals(words) as unknown as Schema.ConstraintDecoder<W>,
+    `one of: ${words.join(", ")}`,
+    says
+  )
+
 /** Several texts, of those that are allowed if any are named. */
 export const several = <W extends string>(says: string, words?: ReadonlyArray<W>): Argument<ReadonlyArray<W>> => {
   const one = words === undefined ? Schema.String.check(Schema.isMaxLength(300)) : Schema.Literals(words)

@@ -9,6 +9,8 @@ import { type Event, Rejection } from "../../core/index.ts"
 export type Outcome =
   | { readonly state: "delivered" }
   | { readonly state: "answered"; readonly answer: string }
+  /** Somebody whom we asked for it, by an invite or in a topic, is our friend now. */
+  | { readonly state: "friends" }
   | { readonly state: "refused"; readonly rejection: Rejection.Rejection }
 
 /** A text of a friend, as its event told it. */
@@ -17,7 +19,9 @@ export type Spoken = Extract<Event.Event, { _tag: "Received" }>
 export interface Follow {
   readonly note: (event: Event.Event) => void
   readonly outcome: (id: string) => Outcome | undefined
-  /** The end of a message or inject of ours, waited for at most so long. */
+  /** Something new begins under an id that has ended before. */
+  readonly forget: (id: string) => void
+  /** The end of a message, inject, claim or request to connect of ours, waited for at most so long. */
   readonly end: (id: string, waitMs: number) => Effect.Effect<Outcome | undefined>
   /** The next text of a peer, or of anybody, from now on; waited for at most so long. */
   readonly next: (peerId: string | undefined, waitMs: number) => Effect.Effect<Spoken | undefined>
@@ -33,7 +37,10 @@ const endOf = (event: Event.Event): readonly [string, Outcome] | undefined => {
       return event.kind === "Log" ? [event.id, { state: "delivered" }] : undefined
     case "Answered":
       return [event.id, { state: "answered", answer: event.text }]
+    case "ErrandAnswered":
+      return [event.id, { state: "friends" }]
     case "Refused":
+    case "ErrandRefused":
       return [event.id, { state: "refused", rejection: event.rejection }]
     default:
       return undefined
@@ -73,6 +80,10 @@ export const make = (): Follow => {
       for (const listener of [...listeners]) listener(event)
     },
     outcome: (id) => ends.get(id),
+    forget: (id) => {
+      characters -= sizeOf(ends.get(id) ?? { state: "delivered" })
+      ends.delete(id)
+    },
     end: (id, waitMs) =>
       Effect.suspend(() => {
         const known = ends.get(id)

@@ -6,7 +6,7 @@
 import { Effect } from "effect"
 import type { Describe } from "../../core/index.ts"
 import type { ConversationLogShape, Entry } from "../../ports/ConversationLog.ts"
-import type { Fault } from "./Tools.ts"
+import type { Fault } from "./Tool.ts"
 
 /** Characters of one text, and of all texts of one answer, that a model is given. */
 const textMax = 8_000

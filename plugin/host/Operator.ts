@@ -8,7 +8,7 @@ import { Rejection } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
 import * as Follow from "./Follow.ts"
-import type { World } from "./Tools.ts"
+import type { World } from "./Tool.ts"
 
 /** How long a typed message or question is followed before it is left to itself. */
 const followMs = 20_000

@@ -16,6 +16,9 @@ export type Missed = { readonly code: "unknown-peer" | "ambiguous-name"; readonl
 
 const candidate = ({ identityKey, name, shortId }: Describe.FriendView): Candidate => ({ name, shortId, identityKey })
 
+const goesBy = ({ called, name }: Describe.FriendView, asked: string): boolean =>
+  Name.fold(name) === Name.fold(asked) || (called !== undefined && Name.fold(called) === Name.fold(asked))
+
 /** The one friend meant. */
 export const find = (
   friends: ReadonlyArray<Describe.FriendView>,
@@ -24,9 +27,7 @@ export const find = (
   const typed = asked.trim()
   const exact = friends.filter(({ identityKey, peerId }) => identityKey === typed || peerId === typed)
   const [, name = "", prefix = ""] = /^@?([^#]*)#?([A-Za-z0-9_-]*)$/.exec(typed) ?? []
-  const named = friends.filter(
-    (friend) => name !== "" && Name.fold(friend.name) === Name.fold(name) && friend.identityKey.startsWith(prefix)
-  )
+  const named = friends.filter((friend) => name !== "" && goesBy(friend, name) && friend.identityKey.startsWith(prefix))
   const byId = friends.filter(({ shortId }) => shortId === typed.toLowerCase())
   // Somebody may take another's short id as a name: then both are meant.
   const found = exact.length > 0 ? exact : [...new Set([...named, ...byId])]

@@ -4,11 +4,11 @@
  * What cannot start now may start later (another process that holds the folder ends, a disk gets room): so it goes on
  * trying, ever more slowly, and says a reason once.
  */
-import { Cause, Clock, Effect, Exit, FiberSet, Layer, Logger, PubSub, Result } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Layer, Logger, PubSub, Result } from "effect"
 import * as WoprChat from "../../adapters/wopr/ChatChannel.ts"
 import * as Grafts from "../../adapters/wopr/Grafts.ts"
 import { ask, type Provider } from "../../adapters/wopr/Host.ts"
-import { type Event, Limits, Name, Rejection } from "../../core/index.ts"
+import { type Event, Limits, type Link, Name, Rejection } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
 import * as Budgets from "../Budgets.ts"
@@ -19,13 +19,14 @@ import * as HostSandbox from "../HostSandbox.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
+import * as Identity from "../standalone/Identity.ts"
 import * as ChatCommands from "./ChatCommands.ts"
 import { attempt, type HostContext, say } from "./Context.ts"
 import * as Follow from "./Follow.ts"
 import * as Mirror from "./Mirror.ts"
 import * as Notify from "./Notify.ts"
 import * as Operator from "./Operator.ts"
-import type { World } from "./Tools.ts"
+import type { Fault, Rotated, World } from "./Tool.ts"
 
 /** Runs an effect for as long as the node runs. */
 export type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<Exit.Exit<A, E>>
@@ -35,6 +36,47 @@ export interface Standing {
   on: { readonly world: World; readonly run: Run } | undefined
   off: string
 }
+
+/** New keys that a tool asked for; whoever asked waits for what became of it. */
+interface Change {
+  readonly reason: Link.Reason
+  readonly done: Deferred.Deferred<Rotated, Fault>
+}
+
+const ending: Fault = {
+  code: "not-running",
+  message: "the plugin is ending; whether the keys were changed is not known yet",
+  hint: "see p2p_get_identity after its next start"
+}
+
+/** How a world gets new keys: the node's life ends with a wish, and `keep` carries it out before the next. */
+const rotating = (wish: Deferred.Deferred<Change>) => (reason: Link.Reason) =>
+  Effect.gen(function* () {
+    const done = yield* Deferred.make<Rotated, Fault>()
+    if (!(yield* Deferred.succeed(wish, { reason, done }))) {
+      return yield* Effect.fail({ ...ending, message: "the keys are being changed already" })
+    }
+    return yield* Deferred.await(done)
+  })
+
+/** Changes the keys of a node that has just ended. Whatever comes of it, the node starts again. */
+const changeKeys = (context: HostContext, folder: string, { done, reason }: Change): Effect.Effect<void> =>
+  Identity.change({ what: "rotate", reason }).pipe(
+    Effect.provide(Layers.atRest(folder)),
+    Effect.matchCauseEffect({
+      onSuccess: ({ facts }) => {
+        say(context, "info", `p2p: new key ${String(facts["to"])}`)
+        return Deferred.succeed(done, { from: String(facts["from"]), to: String(facts["to"]) })
+      },
+      onFailure: (cause) => {
+        const message = Identity.whyNot(Cause.squash(cause))
+        say(context, "error", `p2p: the keys stay as they are: ${message}`)
+        return Deferred.fail(done, { code: "identity", message, hint: "the owner should look at the data folder" })
+      }
+    }),
+    Effect.ensuring(Deferred.fail(done, ending)),
+    Effect.asVoid
+  )
 
 const firstPauseMs = 5_000
 const longestPauseMs = 300_000
@@ -177,7 +219,9 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
     const name = yield* nameOf(context, config)
     const node = yield* Layers.start(name, settings, ratesOf(config))
     const follow = Follow.make()
-    const world: World = { node, follow, log: yield* ConversationLog, mayGrant: config.toolsMayGrant === true }
+    const wish = yield* Deferred.make<Change>()
+    const log = yield* ConversationLog
+    const world: World = { node, follow, log, mayGrant: config.toolsMayGrant === true, rotate: rotating(wish) }
     const run = yield* runtime
     const words = (exit: Exit.Exit<ReadonlyArray<string>>) =>
       Exit.isSuccess(exit) ? exit.value : ["the node is ending"]
@@ -221,7 +265,8 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
     )
     const channel = settings.rooms[0] === undefined ? undefined : `room:${settings.rooms[0].name}`
     const attending = Effect.andThen(Control.attend(name, settings, { node, channel }), Effect.never)
-    return yield* Effect.raceFirst(telling, Effect.raceFirst(attending, node.ended))
+    const over = Effect.raceFirst(node.ended, Deferred.await(wish))
+    return yield* Effect.raceFirst(telling, Effect.raceFirst(attending, over))
   }).pipe(Effect.scoped, Effect.provide(Layers.layers(settings)))
 
 const reasonOf = (cause: Cause.Cause<unknown>): string => {
@@ -238,8 +283,13 @@ export const keep = (context: HostContext, config: Config.Config, standing: Stan
       const exit = yield* Effect.exit(
         Effect.suspend(() => live(context, config, settingsOf(context, config), standing))
       )
-      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
-      const reason = Exit.isFailure(exit) ? reasonOf(exit.cause) : "the node has ended"
+      if (Exit.isSuccess(exit)) {
+        standing.off = "it starts anew on other keys"
+        yield* changeKeys(context, settingsOf(context, config).dataFolder, exit.value)
+        continue
+      }
+      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+      const reason = reasonOf(exit.cause)
       standing.off = reason
       if (reason !== said) say(context, "error", `p2p is off: ${reason}`)
       said = reason

@@ -1,125 +1,47 @@
 /**
- * The tools of a language model in the host, one table: what each is for, what it takes, what it needs to be allowed.
+ * The tools of a language model, one table: what each is for, what it takes, what it needs to be allowed.
  * It never widens what a friend may do unless the owner's configuration says that tools may: a model can be talked into it.
- * A tool cannot know who called it, so every inject is made as a tool's, and circles of agents end in the core.
+ * Knows no host: `ToolCalls.ts` checks and carries out a call for whatever protocol a model speaks.
  */
-import { Effect, Result } from "effect"
-import { Capability, type Describe, type Input, Limits, type Node, Rejection } from "../../core/index.ts"
-import type { ConversationLogShape } from "../../ports/ConversationLog.ts"
+import { Effect } from "effect"
+import { Capability, type Describe, Limits, Rejection } from "../../core/index.ts"
 import * as Arguments from "./Arguments.ts"
-import type * as Follow from "./Follow.ts"
 import * as Inbox from "./Inbox.ts"
-import * as Peers from "./Peers.ts"
-
-/** What tools work with while the node runs. */
-export interface World {
-  readonly node: Node.Node
-  readonly log: ConversationLogShape
-  readonly follow: Follow.Follow
-  /** Whether `p2p_grant_access` may widen what a friend may do. */
-  readonly mayGrant: boolean
-}
-
-/** Why a tool did not do it, for a model: what to do next is in `hint`. */
-export interface Fault {
-  readonly code: string
-  readonly message: string
-  readonly hint: string
-  readonly retryAfterMs?: number
-  /** The message or question that was refused. */
-  readonly id?: string
-  readonly candidates?: ReadonlyArray<Peers.Candidate>
-}
-
-export type Permission = "p2p.read" | "p2p.send" | "p2p.admin"
-
-export interface Tool {
-  readonly name: string
-  /** For a model: what it does and when to use it rather than another. */
-  readonly description: string
-  readonly permission: Permission
-  /** Whether it changes something; such a tool takes an idempotency key. */
-  readonly changes: boolean
-  readonly takes: Arguments.Arguments
-  readonly run: (given: never, world: World) => Effect.Effect<unknown, Fault>
-}
-
-/** No tool blocks longer; what takes longer goes on, and is followed by its id. */
-export const waitMaxMs = 25_000
-
-const tool = <A extends Arguments.Arguments>(
-  row: Omit<Tool, "takes" | "run"> & {
-    readonly takes: A
-    readonly run: (given: Arguments.Given<A>, world: World) => Effect.Effect<unknown, Fault>
-  }
-): Tool => row as unknown as Tool
-
-/** A refusal of the node as a tool tells it. */
-export const faultOf = (rejection: Rejection.Rejection): Fault => ({
-  code: rejection.code,
-  message: Rejection.sentence(rejection),
-  hint:
-    Rejection.isTransient(rejection.code) || rejection.retryAfterMs > 0
-      ? "try again later"
-      : "see p2p_friends and p2p_status",
-  ...(rejection.retryAfterMs > 0 ? { retryAfterMs: rejection.retryAfterMs } : {})
-})
-
-const missed = ({ candidates, code }: Peers.Missed, asked: string): Fault => ({
-  code,
-  message:
-    code === "unknown-peer"
-      ? `no friend is called ${JSON.stringify(asked.slice(0, 80))}`
-      : `several friends are meant by ${JSON.stringify(asked.slice(0, 80))}`,
-  hint:
-    code === "unknown-peer"
-      ? "name one of the candidates; see p2p_friends"
-      : "give one candidate's identityKey instead",
-  candidates
-})
-
-const friend = (world: World, asked: string): Effect.Effect<Describe.FriendView, Fault> =>
-  Effect.flatMap(world.node.describe, ({ friends }) => {
-    const found = Peers.find(friends, asked)
-    return Result.isSuccess(found) ? Effect.succeed(found.success) : Effect.fail(missed(found.failure, asked))
-  })
-
-const perform = (world: World, command: Input.Command): Effect.Effect<string, Fault> =>
-  Effect.flatMap(world.node.command(command), (reply) =>
-    reply.ok ? Effect.succeed(reply.id) : Effect.fail(faultOf(reply.rejection))
-  )
-
-const meant = ({ identityKey, name }: Describe.FriendView) => ({ name, keyPrefix: identityKey })
-
-/** Only the friend's own conversation exists; whatever else is named is refused and not replaced. */
-const ownOnly = (friendMeant: Describe.FriendView, named: ReadonlyArray<string>): Effect.Effect<void, Fault> =>
-  named.every((one) => one === friendMeant.conversation)
-    ? Effect.void
-    : Effect.fail({
-        code: "not-a-peer-conversation",
-        message: "a friend has one conversation of its own here, and no other can be named",
-        hint: `leave it out, or name ${friendMeant.conversation}`
-      })
-
-const peer = Arguments.text("the friend: name, short id or key, see p2p_friends", 200)
-const blockMs = (says: string) => Arguments.optional(Arguments.whole(says, 0, Limits.injectWaitMs))
-
-/** What is told of a message of ours: its id and how it stands. What was refused is a fault, however it was asked for. */
-const told = (id: string, outcome: Follow.Outcome | undefined): Effect.Effect<unknown, Fault> => {
-  if (outcome === undefined) return Effect.succeed({ id, state: "waiting", next: "follow it with p2p_wait" })
-  if (outcome.state === "refused") return Effect.fail({ ...faultOf(outcome.rejection), id })
-  const answer = outcome.state === "answered" ? Inbox.quoted(outcome.answer) : {}
-  return Effect.succeed({ id, state: outcome.state, ...answer })
-}
+import { meeting } from "./MeetingTools.ts"
+import {
+  allowed,
+  blockMs,
+  type Fault,
+  friend,
+  meant,
+  ownOnly,
+  peer,
+  perform,
+  type Tool,
+  told,
+  tool,
+  type World,
+  waitMaxMs
+} from "./Tool.ts"
 
 const summary = (one: Describe.FriendView) => ({
   name: one.name,
+  ...(one.called === undefined ? {} : { youCallIt: one.called }),
   shortId: one.shortId,
   online: one.connected,
   theyMay: one.capabilities,
   youMay: one.allowsUs,
   waiting: one.waiting,
   alarm: one.alarm
+})
+
+const inviteShown = ({ capabilities, expiresAtMs, id, named, redeemedBy, state }: Describe.InviteView) => ({
+  id,
+  state: state.toLowerCase(),
+  forPubkey: named,
+  gives: capabilities,
+  usedBy: redeemedBy,
+  expiresAt: new Date(expiresAtMs).toISOString()
 })
 
 const looking: ReadonlyArray<Tool> = [
@@ -187,12 +109,15 @@ const looking: ReadonlyArray<Tool> = [
   }),
   tool({
     name: "p2p_list_grants",
-    description: "What each friend may do here: message, or also inject (have our agent answer).",
+    description: "What each friend may do here: message, or also inject (have our agent answer); and our open invites.",
     permission: "p2p.read",
     changes: false,
-    takes: { includeRevoked: Arguments.optional(Arguments.flag("also friends that may do nothing")) },
+    takes: {
+      includeRevoked: Arguments.optional(Arguments.flag("also friends that may do nothing, and invites that ended"))
+    },
     run: ({ includeRevoked }, { node }) =>
-      Effect.map(node.describe, ({ friends }) => ({
+      Effect.map(node.describe, ({ friends, invites }) => ({
+        invites: invites.filter(({ state }) => state === "Open" || includeRevoked === true).map(inviteShown),
         grants: friends
           .filter(({ capabilities }) => capabilities.length > 0 || includeRevoked === true)
           .map(({ capabilities, conversation, hold, identityKey, name }) => ({
@@ -227,7 +152,7 @@ const looking: ReadonlyArray<Tool> = [
     permission: "p2p.read",
     changes: false,
     takes: {
-      id: Arguments.optional(Arguments.text("id of a message or question of ours", 64)),
+      id: Arguments.optional(Arguments.text("id of a message, question, claim or connect of ours", 64)),
       peer: Arguments.optional(peer),
       timeoutMs: blockMs(`how long at most, default 10000, never more than ${waitMaxMs}`)
     },
@@ -256,12 +181,12 @@ const endOf = Effect.fnUntraced(function* (id: string, waitMs: number, { follow,
   if (refusal !== undefined)
     return yield* told(id, { state: "refused", rejection: Rejection.make(codeOf(refusal.code)) })
   // What the node has ended a moment ago its event has yet to tell.
-  const waits = view.queue.some((one) => one.id === id)
+  const waits = view.queue.some((one) => one.id === id) || view.errands.some((one) => one.id === id)
   const ended = yield* follow.end(id, waits ? waitMs : Math.min(waitMs, 300))
   if (ended === undefined && !waits) {
     return yield* Effect.fail({
       code: "unknown-message",
-      message: "no message or question of that id waits, and none ended since the node started",
+      message: "nothing of that id waits, and nothing under it has ended since the node started",
       hint: "what was delivered before the start is not remembered; p2p_inbox has what friends wrote"
     } satisfies Fault)
   }
@@ -315,13 +240,19 @@ const sending: ReadonlyArray<Tool> = [
   })
 ]
 
-const ownerDecides = (name: string, capability: string): Fault => ({
-  code: "owner-decides",
-  message: "what a friend may do is widened by the owner, not by a tool",
-  hint: `the owner types /grant @${name} ${capability}, or sets toolsMayGrant in the configuration`
-})
-
 const messageOnly: ReadonlyArray<Capability.Capability> = ["message"]
+
+const alwaysTold: Fault = {
+  code: "always-notified",
+  message: "friends could not find us under a key that they have not heard of",
+  hint: "leave notifyPeers out"
+}
+
+const cannotRotate: Fault = {
+  code: "at-the-node",
+  message: "whoever runs this node has to change its keys",
+  hint: "the owner stops it and runs: wopr-p2p identity rotate"
+}
 
 const governing: ReadonlyArray<Tool> = [
   tool({
@@ -341,11 +272,43 @@ const governing: ReadonlyArray<Tool> = [
         yield* ownOnly(to, sessions)
         for (const capability of caps) {
           if (to.capabilities.includes(capability)) continue
-          if (!world.mayGrant) return yield* Effect.fail(ownerDecides(to.name, capability))
+          yield* allowed(world, "what a friend may do is widened", `/grant @${to.name} ${capability}`)
           yield* perform(world, { _tag: "Grant", ...meant(to), capability })
         }
         return { name: to.name, peerKey: to.identityKey, caps: (yield* friend(world, to.identityKey)).capabilities }
       })
+  }),
+  tool({
+    name: "p2p_name_peer",
+    description: "What we call a friend from now on; only here, nobody is told. Its own name again takes that back.",
+    permission: "p2p.admin",
+    changes: true,
+    takes: { peerId: peer, name: Arguments.text("1 to 64 visible characters without spaces, no other friend's", 64) },
+    run: ({ name, peerId }, world) =>
+      Effect.gen(function* () {
+        const friendMeant = yield* friend(world, peerId)
+        yield* perform(world, { _tag: "Name", ...meant(friendMeant), called: name.replace(/^@/, "") })
+        const { called, identityKey, name: own } = yield* friend(world, friendMeant.identityKey)
+        return { peerKey: identityKey, name: own, youCallIt: called ?? own }
+      })
+  }),
+  tool({
+    name: "p2p_rotate_keys",
+    description:
+      "Gives this node new keys; friends follow by themselves. compromise: only if the old ones were stolen.",
+    permission: "p2p.admin",
+    changes: true,
+    outlives: true,
+    takes: {
+      reason: Arguments.oneOf("why", ["scheduled", "compromise", "upgrade"]),
+      notifyPeers: Arguments.optional(Arguments.flag("leave it out, or true: friends always learn of it"))
+    },
+    run: ({ notifyPeers, reason }, { rotate }) => {
+      if (notifyPeers === false) return Effect.fail(alwaysTold)
+      if (rotate === undefined) return Effect.fail(cannotRotate)
+      const why = reason === "compromise" ? "compromise" : "scheduled"
+      return Effect.map(rotate(why), ({ from, to }) => ({ reason, oldKey: from, newKey: to, state: "rotated" }))
+    }
   }),
   tool({
     name: "p2p_revoke_peer",
@@ -363,4 +326,4 @@ const governing: ReadonlyArray<Tool> = [
 ]
 
 /** Every tool. A new one is a row in one of the parts above. */
-export const table: ReadonlyArray<Tool> = [...looking, ...sending, ...governing]
+export const table: ReadonlyArray<Tool> = [...looking, ...sending, ...governing, ...meeting]

@@ -343,6 +343,7 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constant("Friend" as const), channel, to: names }),
   fc.record({ _tag: fc.constantFrom("Accept" as const, "Deny" as const, "Unfriend" as const), ...who }),
   fc.record({ _tag: fc.constantFrom("Grant" as const, "Revoke" as const), ...who, capability }),
+  fc.record({ _tag: fc.constant("Name" as const), ...who, called: names }),
   fc.record({ _tag: fc.constant("Message" as const), ...who, text: words }),
   fc.record({ _tag: fc.constant("Inject" as const), ...who, text: words, waitMs: patience }),
   fc.record({

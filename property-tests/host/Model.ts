@@ -6,8 +6,8 @@
 import { Effect, Fiber, PubSub } from "effect"
 import * as MemoryLog from "../../adapters/memory/ConversationLog.ts"
 import * as Follow from "../../plugin/host/Follow.ts"
+import type * as Tool from "../../plugin/host/Tool.ts"
 import * as ToolServer from "../../plugin/host/ToolServer.ts"
-import type * as Tools from "../../plugin/host/Tools.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import type { Actor } from "../world/World.ts"
 import { Daemon } from "./Host.ts"
@@ -19,7 +19,7 @@ export interface Seat {
 }
 
 /** Puts a world behind the tools of a fresh daemon. */
-export const serve = (world: Tools.World | { readonly off: string }): Daemon => {
+export const serve = (world: Tool.World | { readonly off: string }): Daemon => {
   const daemon = new Daemon()
   ToolServer.register(daemon.context("p2p"), "0", {
     world: () => world,

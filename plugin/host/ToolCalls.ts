@@ -1,0 +1,99 @@
+/**
+ * A call of a tool from its arguments to one JSON object, within half a minute: what every server of the table does alike.
+ * It never throws and never rejects, whatever a model sends; and it knows no host and no protocol.
+ * A repeated call with the same idempotency key gets the first one's answer; the newest 256 are kept, in memory only, and of
+ * what was asked a hash, because a link in it would be a secret.
+ */
+import { createHash } from "node:crypto"
+import { Cause, Effect, Exit, Option, Result } from "effect"
+import * as Arguments from "./Arguments.ts"
+import type { Fault, Tool, World } from "./Tool.ts"
+
+/** What a server needs of whoever runs the node: the world while it runs, or why it does not; and how to run things. */
+export interface Backing {
+  readonly world: () => World | { readonly off: string }
+  /** Runs for as long as the node does; what `outlives` it, for as long as whoever runs the node. */
+  readonly run: <A, E>(effect: Effect.Effect<A, E>, outlives: boolean) => Promise<Exit.Exit<A, E>>
+}
+
+const keysMax = 256
+const limitMs = 29_000
+
+const idempotencyKey = Arguments.optional(
+  Arguments.text("any text of your choice; a repeated call with the same one is carried out once", 128)
+)
+
+/** The one JSON object that comes of a call. */
+export type Answer = { readonly ok: true; readonly data: unknown } | { readonly ok: false; readonly error: Fault }
+
+const fault = (code: string, message: string, hint: string): Answer => ({ ok: false, error: { code, message, hint } })
+
+/** What a tool takes, its idempotency key included. */
+export const takes = (tool: Tool): Arguments.Arguments =>
+  tool.changes ? { ...tool.takes, idempotencyKey } : tool.takes
+
+const carryOut = async (tool: Tool, given: unknown, backing: Backing): Promise<Answer> => {
+  const world = backing.world()
+  if ("off" in world) {
+    return tool.name === "p2p_status"
+      ? { ok: true, data: { state: "off", why: world.off } }
+      : fault(
+          "not-running",
+          `the node does not run: ${world.off}`,
+          "see p2p_status; it is started again by itself where it can be"
+        )
+  }
+  const exit = await backing.run(Effect.timeoutOption(tool.run(given as never, world), limitMs), tool.outlives === true)
+  if (Exit.isSuccess(exit)) {
+    return Option.isSome(exit.value)
+      ? { ok: true, data: exit.value.value }
+      : fault("timed-out", "it took longer than half a minute; what was begun goes on", "look with p2p_status")
+  }
+  const failure = Cause.findErrorOption(exit.cause)
+  return Option.isSome(failure)
+    ? { ok: false, error: failure.value }
+    : fault("internal-error", "something in this program is broken, or it is ending", "try again; tell the owner")
+}
+
+interface Kept {
+  readonly asked: string
+  readonly answer: Promise<Answer>
+}
+
+/** Carries a keyed call out once. Refusals are forgotten: the same call may succeed later. */
+const once = (kept: Map<string, Kept>, key: string, asked: string, act: () => Promise<Answer>): Promise<Answer> => {
+  const before = kept.get(key)
+  if (before !== undefined) {
+    if (before.asked === asked) return before.answer
+    const hint = "use another key for another call"
+    return Promise.resolve(fault("idempotency-conflict", "this key was used with other arguments", hint))
+  }
+  const answer = act()
+  kept.set(key, { asked, answer })
+  for (const oldest of kept.keys()) {
+    if (kept.size <= keysMax) break
+    kept.delete(oldest)
+  }
+  return answer.then((one) => {
+    if (!one.ok) kept.delete(key)
+    return one
+  })
+}
+
+const hashOf = (given: unknown): string => createHash("sha256").update(JSON.stringify(given)).digest("hex")
+
+/** How tools are called: one memory of idempotency keys for a server. Gives what answers a call; that never rejects. */
+export const make = (backing: Backing): ((tool: Tool, given: unknown) => Promise<Answer>) => {
+  const kept = new Map<string, Kept>()
+  return async (tool, given) => {
+    try {
+      const read = Arguments.read(takes(tool), given)
+      if (Result.isFailure(read)) return fault("bad-arguments", read.failure, "correct the argument and call again")
+      const { idempotencyKey: key, ...rest } = read.success as Record<string, unknown>
+      const act = () => carryOut(tool, rest, backing)
+      return typeof key === "string" ? await once(kept, `${tool.name} ${key}`, hashOf(rest), act) : await act()
+    } catch (error) {
+      return fault("internal-error", error instanceof Error ? error.message : String(error), "tell the owner")
+    }
+  }
+}
