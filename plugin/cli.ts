@@ -15,6 +15,7 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
   wopr-p2p VERB … [options]            friends, message @bob "text", accept @bob: any command of the
                                        prompt, from another terminal; "wopr-p2p help commands"
                                        lists them
+  wopr-p2p friend|p2p WORD …           the same in the words of the host's CLI: friend list
   wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or
                                        model, and what mends it
   wopr-p2p migrate [options]           takes over what the former plugin left
@@ -236,7 +237,21 @@ const migrate = async (args: ReadonlyArray<string>): Promise<number> => {
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Migrate.migrate(wanted)
 }
 
-const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
+/** `friend` and `p2p` as the host's CLI has them. */
+const grouped = async (group: string, typed: ReadonlyArray<string>): Promise<number> => {
+  const Groups = await import("./control/Groups.ts")
+  if (!Groups.isGroup(group)) return misunderstood(`there is no command "${group}"`)
+  const words = Groups.meaning(group, typed)
+  if (words === undefined && typed.every((word) => word === "help" || word === "--help" || word === "-h")) {
+    process.stdout.write(Groups.help(group, "wopr-p2p"))
+    return 0
+  }
+  if (words === undefined) return misunderstood(`${group} has no command "${typed.join(" ")}"`)
+  return words[0] === "friend" ? verb("friend", words.slice(1)) : dispatch(words)
+}
+
+/** Carries out what was asked for. Gives the exit code. */
+export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
   const [command, ...rest] = args
   switch (command) {
     case "run": {
@@ -275,6 +290,9 @@ const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
       return doctor(rest)
     case "migrate":
       return migrate(rest)
+    case "friend":
+    case "p2p":
+      return grouped(command, rest)
     case "help":
       if (rest[0] === "commands") {
         process.stdout.write((await import("./control/VerbOptions.ts")).help())

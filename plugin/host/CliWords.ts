@@ -1,29 +1,72 @@
 /**
- * What `wopr friend` and `wopr p2p` say: the host calls them in a process of its own, in which no node runs.
- * They never touch keys or records, which belong to the daemon's process.
- * That process does not end by itself, because the host keeps a timer there; so these end it.
+ * What `wopr friend` and `wopr p2p` do: the host calls them in a process of its own, in which no node runs.
+ * They never touch keys or records of a running node: they are the program `wopr-p2p`, asked on the daemon's data folder.
+ * That process does not end by itself, because the host keeps a timer there; so these end it, once what they print is out.
  */
-import * as Commands from "../Commands.ts"
+import { readFileSync } from "node:fs"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import * as Config from "../Config.ts"
+import { dispatch } from "../cli.ts"
+import * as Groups from "../control/Groups.ts"
 
-const words = (): string =>
-  [
-    "The node lives in the daemon; its owner commands it from a chat channel:",
-    Commands.help(),
-    "For a node of one's own, and for its identity: wopr-p2p help"
-  ].join("\n")
+/** Where the host keeps its configuration: in that process it has not read it. */
+const configFile = (env: NodeJS.ProcessEnv): string => join(env["WOPR_HOME"] || join(homedir(), "wopr"), "config.json")
 
-const one = (name: string, description: string) => ({
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The data folder that the daemon's configuration names for this plugin, under whatever name it is installed; if it does. */
+export const configuredFolder = (env: NodeJS.ProcessEnv = process.env): string | undefined => {
+  try {
+    const all: unknown = JSON.parse(readFileSync(configFile(env), "utf8"))
+    const plugins = isRecord(all) && isRecord(all["plugins"]) ? all["plugins"]["data"] : undefined
+    if (!isRecord(plugins)) return undefined
+    const ours = Object.keys(plugins).filter((name) => name === "p2p" || name.endsWith("plugin-p2p"))
+    // As the plugin itself: what stands under the installed name counts before what stands under p2p.
+    const [name] = ours.sort((a, b) => Number(a === "p2p") - Number(b === "p2p"))
+    return name === undefined ? undefined : Config.read(plugins[name]).config.dataFolder
+  } catch {
+    return undefined
+  }
+}
+
+/** Carries out what was typed behind one of our words. Gives the exit code. */
+export const run = async (group: Groups.Group, typed: ReadonlyArray<string>): Promise<number> => {
+  const words = Groups.meaning(group, typed)
+  if (words === undefined) {
+    const [first] = typed
+    const isHelp = first === undefined || first === "help" || first === "--help" || first === "-h"
+    const stream = isHelp ? process.stdout : process.stderr
+    stream.write(`${isHelp ? "" : `there is no command "${first}" of ${group}\n\n`}${Groups.help(group, "wopr")}`)
+    return isHelp ? 0 : 2
+  }
+  const folder = typed.some((word) => word === "--data" || word.startsWith("--data=")) ? undefined : configuredFolder()
+  const [verb = "", ...rest] = words
+  return dispatch([verb, ...(folder === undefined ? [] : ["--data", folder]), ...rest])
+}
+
+const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => stream.write("", () => resolve()))
+
+const one = (name: Groups.Group, description: string) => ({
   name,
   description,
-  usage: `wopr ${name}`,
-  handler: async (): Promise<void> => {
-    await new Promise<void>((resolve) => process.stdout.write(`${words()}\n`, () => resolve()))
-    process.exit(0)
+  usage: `wopr ${name} WORD …, see wopr ${name} help`,
+  handler: async (_context?: unknown, args: ReadonlyArray<string> = []): Promise<void> => {
+    let code = 1
+    try {
+      code = await run(name, args)
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    }
+    await Promise.all([flushed(process.stdout), flushed(process.stderr)])
+    process.exit(code)
   }
 })
 
 /** The words of the host's CLI that are ours. */
 export const commands = () => [
-  one("friend", "Friends between agents: how they are made"),
-  one("p2p", "The peer-to-peer node: how it is commanded")
+  one("friend", "Friends between agents: list, pending, accept, deny, remove, grant, revoke, verify, auto-accept"),
+  one("p2p", "The peer-to-peer node: status, doctor, identity, invite, claim, peers, topics")
 ]

@@ -23,11 +23,14 @@ export const quoted = (answer: string) => {
   return { answer: text, ...(cutFrom === undefined ? {} : { cutFrom }), untrusted: true, note }
 }
 
+/** Whose a text is, and what was made sure of. */
+export type Speaker = Pick<Describe.FriendView, "name" | "trust">
+
 /** One text, with whose it is. */
-export const shown = (name: string, entry: Entry, most = textMax) => ({
+export const shown = ({ name, trust }: Speaker, entry: Entry, most = textMax) => ({
   id: entry.id,
   friend: name,
-  from: entry.ours === true ? "our own agent" : `friend @${name}, untrusted`,
+  from: entry.ours === true ? "our own agent" : `friend @${name}, ${trust}, untrusted`,
   at: new Date(entry.atMs).toISOString(),
   conversation: entry.label,
   ...cut(entry.text, most),
@@ -48,10 +51,10 @@ export const newest = (
   after: string | undefined
 ): Effect.Effect<unknown, Fault> =>
   Effect.gen(function* () {
-    const all: Array<{ readonly name: string; readonly entry: Entry }> = []
-    for (const { name, peerId } of friends) {
-      const entries = yield* Effect.catch(log.read(peerId, limit), (error) => Effect.fail(failed(error)))
-      all.push(...entries.map((entry) => ({ name, entry })))
+    const all: Array<{ readonly speaker: Speaker; readonly entry: Entry }> = []
+    for (const speaker of friends) {
+      const entries = yield* Effect.catch(log.read(speaker.peerId, limit), (error) => Effect.fail(failed(error)))
+      all.push(...entries.map((entry) => ({ speaker, entry })))
     }
     all.sort((a, b) => a.entry.atMs - b.entry.atMs)
     const from = after === undefined ? -1 : all.findIndex(({ entry }) => entry.id === after)
@@ -60,9 +63,9 @@ export const newest = (
       .slice(from + 1)
       .slice(-limit)
       .reverse()
-      .flatMap(({ entry, name }) => {
+      .flatMap(({ entry, speaker }) => {
         if (left <= 0) return []
-        const one = shown(name, entry, Math.min(textMax, left))
+        const one = shown(speaker, entry, Math.min(textMax, left))
         left -= one.text.length
         return [one]
       })

@@ -162,9 +162,10 @@ const looking: ReadonlyArray<Tool> = [
         if (id !== undefined) return yield* endOf(id, waitMs, world)
         const from = asked === undefined ? undefined : yield* friend(world, asked)
         const spoken = yield* world.follow.next(from?.peerId, waitMs)
-        return spoken === undefined
-          ? { state: "silence" }
-          : { state: "text", ...Inbox.shown(spoken.name, spoken.entry) }
+        if (spoken === undefined) return { state: "silence" }
+        const { friends } = yield* world.node.describe
+        const speaker = friends.find(({ peerId }) => peerId === spoken.peerId)
+        return { state: "text", ...Inbox.shown(speaker ?? { name: spoken.name, trust: "revoked" }, spoken.entry) }
       })
   })
 ]

@@ -132,6 +132,8 @@ export const identity = async ({ dataFolder, json, verb }: Options): Promise<num
     process.stdout.write(json ? `${Present.json(facts)}\n` : `${lines.join("\n")}\n`)
     return 0
   }
-  process.stderr.write(`${whyNot(Cause.squash(exit.cause))}\n`)
+  const why = whyNot(Cause.squash(exit.cause))
+  if (json) process.stdout.write(`${Present.json({ ok: false, why })}\n`)
+  process.stderr.write(`${why}\n`)
   return 1
 }

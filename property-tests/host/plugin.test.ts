@@ -52,7 +52,11 @@ describe("in the host", () => {
     const heard = call(bob.daemon, "p2p_wait", { peer: "ada", timeoutMs: 20_000 })
     const sent = await call(ada.daemon, "p2p_log_message", { peer: "bob", message: "hello bob", timeoutMs: 20_000 })
     expect(sent).toMatchObject({ ok: true, isError: false, data: { state: "delivered" } })
-    expect((await heard).data).toMatchObject({ state: "text", text: "hello bob", from: "friend @ada, untrusted" })
+    expect((await heard).data).toMatchObject({
+      state: "text",
+      text: "hello bob",
+      from: "friend @ada, unverified, untrusted"
+    })
     await until("it is in the inbox", async () => {
       const texts = listIn<{ readonly text: string }>(await call(bob.daemon, "p2p_inbox"), "texts")
       return texts.some(({ text }) => text === "hello bob")

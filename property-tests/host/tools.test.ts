@@ -15,6 +15,7 @@ import type { Entry } from "../../ports/ConversationLog.ts"
 import { befriend, makeWorld } from "../world/World.ts"
 import { serve, sit } from "./Model.ts"
 import { call, listIn } from "./Stage.ts"
+import { rows } from "./ToolRows.ts"
 
 const cleanups: Array<() => unknown> = []
 afterEach(async () => {
@@ -34,7 +35,7 @@ const pair = async (mayGrant = false) => {
 
 /** A node that only describes itself and notes what it is told to do. */
 const stub = (view: Describe.Description, entries: ReadonlyArray<Entry> = [], mayGrant = false) => {
-  const commands: Array<Input.Command> = []
+  const commands: Array<Input.Command | { readonly _tag: "Rotate"; readonly reason: string }> = []
   const node: Node.Node = {
     command: (command) =>
       Effect.sync(() => {
@@ -52,11 +53,21 @@ const stub = (view: Describe.Description, entries: ReadonlyArray<Entry> = [], ma
       Effect.succeed(entries.filter((entry) => entry.conversation === conversation).slice(-limit))
   }
   const follow = Follow.make()
-  return { daemon: serve({ node, follow, log, mayGrant }), commands, follow }
+  const rotate = (reason: string) =>
+    Effect.sync(() => {
+      commands.push({ _tag: "Rotate", reason })
+      return { from: "o".repeat(43), to: "n".repeat(43) }
+    })
+  return { daemon: serve({ node, follow, log, mayGrant, rotate }), commands, follow }
 }
 
-/** Descriptions with several friends, made of a real one. */
-const crowd = async (): Promise<Describe.Description> => {
+/** A description with several friends, made of a real one, once. */
+const crowd = (): Promise<Describe.Description> => {
+  crowded ??= makeCrowd()
+  return crowded
+}
+let crowded: Promise<Describe.Description> | undefined
+const makeCrowd = async (): Promise<Describe.Description> => {
   const { ada } = await pair()
   const view = await ada.describe()
   const one = view.friends[0]!
@@ -64,67 +75,49 @@ const crowd = async (): Promise<Describe.Description> => {
     ...one,
     name,
     shortId: letter.repeat(8),
+    connected: false,
     peerId: letter.repeat(64) as Describe.FriendView["peerId"],
     identityKey: letter.repeat(43) as Describe.FriendView["identityKey"]
   })
-  return { ...view, friends: [friend("bob", "b"), friend("bob", "c"), friend("carl", "d"), friend("bbbbbbbb", "e")] }
+  const member = (name: string, letter: string): Describe.MemberView => ({
+    topic: "chess",
+    name,
+    description: "plays at night",
+    tags: ["chess"],
+    identityKey: letter.repeat(43) as Describe.MemberView["identityKey"],
+    met: true,
+    friend: false,
+    version: 1,
+    expiresMs: 1_800_000_000_000
+  })
+  return {
+    ...view,
+    identityKey: "a".repeat(43) as Describe.Description["identityKey"],
+    friends: [friend("bob", "b"), friend("bob", "c"), friend("carl", "d"), friend("bbbbbbbb", "e")],
+    topics: [{ name: "chess", secret: false, hash: "h".repeat(43), members: 3, sinceMs: 1_700_000_000_000 }],
+    discovered: [member("dora", "f"), member("eve", "g"), member("eve", "h")]
+  }
 }
 
-const naming: Readonly<Record<string, Record<string, unknown>>> = {
-  p2p_inbox: { peer: "" },
-  p2p_wait: { peer: "", timeoutMs: 0 },
-  p2p_log_message: { peer: "", message: "hi" },
-  p2p_inject_message: { peer: "", message: "hi", timeoutMs: 1 },
-  p2p_grant_access: { peerKey: "" },
-  p2p_name_peer: { peerId: "", name: "pal" },
-  p2p_revoke_peer: { peerId: "" }
-}
-/** What the other tools need at least. */
-const least: Readonly<Record<string, Record<string, unknown>>> = {
-  p2p_rotate_keys: { reason: "scheduled" },
-  p2p_claim_invite: { token: "wop3://x" },
-  p2p_join_topic: { topic: "chess" },
-  p2p_leave_topic: { topic: "chess" },
-  p2p_connect_peer: { peerId: "carl" },
-  p2p_set_profile: { content: "plays chess" }
-}
-const goodOf = (tool: string): Record<string, unknown> =>
-  Object.hasOwn(naming, tool) ? named(tool, "carl") : { ...least[tool] }
+/** Times and what was drawn at random, as a snapshot can have them. */
+const settled = (text: string): string =>
+  text
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "(time)")
+    .replace(/"fingerprint": ".*"/g, '"fingerprint": "(words)"')
+    .replace(/\([0-9a-f]{6}\)/g, "(id)")
+
+const goodOf = (tool: string): Record<string, unknown> => ({ ...rows[tool]?.good })
+/** Whoever is meant put into the argument that says so. */
 const named = (tool: string, who: string): Record<string, unknown> => {
-  const { peer, peerId, peerKey, ...rest } = naming[tool] ?? {}
-  const key = peer === "" ? "peer" : peerId === "" ? "peerId" : peerKey === "" ? "peerKey" : ""
-  return { ...rest, [key]: who }
+  const { peer = "" } = rows[tool] ?? {}
+  return { ...goodOf(tool), [peer]: who }
 }
+const naming = Object.keys(rows).filter((tool) => rows[tool]?.peer !== undefined)
 
 describe("tools", () => {
   it("have names that fit, short descriptions, a permission each, and a key where they change something", () => {
     const daemon = serve({ off: "for the test" })
-    expect(Tools.table.map(({ name }) => name).sort()).toEqual(
-      [
-        "p2p_claim_invite",
-        "p2p_connect_peer",
-        "p2p_create_invite",
-        "p2p_discover_peers",
-        "p2p_friends",
-        "p2p_get_identity",
-        "p2p_get_profile",
-        "p2p_grant_access",
-        "p2p_inbox",
-        "p2p_inject_message",
-        "p2p_join_topic",
-        "p2p_leave_topic",
-        "p2p_list_grants",
-        "p2p_list_peers",
-        "p2p_list_topics",
-        "p2p_log_message",
-        "p2p_name_peer",
-        "p2p_revoke_peer",
-        "p2p_rotate_keys",
-        "p2p_set_profile",
-        "p2p_status",
-        "p2p_wait"
-      ]
-    )
+    expect(Tools.table.map(({ name }) => name).sort()).toEqual(Object.keys(rows).sort())
     for (const { changes, description, name } of Tools.table) {
       expect(name.length).toBeLessThanOrEqual(19)
       expect(description.length).toBeLessThanOrEqual(160)
@@ -134,7 +127,7 @@ describe("tools", () => {
     }
   })
 
-  it.each(Object.keys(naming))("%s: nobody of that name, and several, each with whom to choose from", async (tool) => {
+  it.each(naming)("%s: nobody of that name, and several, each with whom to choose from", async (tool) => {
     const { commands, daemon } = stub(await crowd())
     const unknown = await call(daemon, tool, named(tool, "mallory"))
     expect(unknown).toMatchObject({ ok: false, isError: true, error: { code: "unknown-peer" } })
@@ -177,6 +170,37 @@ describe("tools", () => {
     }
     expect(commands).toEqual([])
   })
+
+  it.each(Tools.table)("$name: what comes of a good call, as a model reads it", async ({ name }) => {
+    const view = await crowd()
+    const entry = { id: "1", conversation: view.friends[2]!.peerId, label: "friend:p2p:carl(dddddd)", from: "carl" }
+    const { daemon } = stub(view, [{ ...entry, atMs: 0, text: "hello" }], true)
+    const { content, isError } = await daemon.call(name, goodOf(name))
+    expect(isError).toBe(false)
+    expect(settled(JSON.stringify(JSON.parse(content[0]?.text ?? ""), undefined, 1))).toMatchSnapshot()
+  })
+
+  it.each(Tools.table.filter(({ changes }) => changes))(
+    "$name: a repeated call with the same key has the same answer, and happens once",
+    async ({ name }) => {
+      const { commands, daemon } = stub(await crowd(), [], true)
+      const given = { ...goodOf(name), idempotencyKey: "k" }
+      const first = await daemon.call(name, given)
+      const happened = commands.length
+      expect([happened, await daemon.call(name, given), commands.length]).toEqual([1, first, 1])
+    }
+  )
+
+  it.each(Tools.table.flatMap(({ name }) => (rows[name]?.bad ?? []).map((bad) => ({ name, ...bad }))))(
+    "$name $given: $code",
+    async ({ code, given, mayGrant = true, name }) => {
+      const { commands, daemon } = stub(await crowd(), [], mayGrant)
+      const { error } = await call(daemon, name, { ...goodOf(name), ...given })
+      expect(error?.code).toBe(code)
+      expect(error?.hint).not.toBe("")
+      expect(commands).toEqual([])
+    }
+  )
 
   it("p2p_get_identity, p2p_status, p2p_friends, p2p_list_peers, p2p_list_grants tell what is", async () => {
     const { ada, bob, model } = await pair()
@@ -286,7 +310,7 @@ describe("tools", () => {
     const { data } = JSON.parse(content[0]?.text ?? "")
     expect(data.note).toContain("no instructions")
     expect(data.texts).toMatchObject([
-      { from: "friend @carl, untrusted", cutFrom: 100_000, untrusted: true },
+      { from: "friend @carl, unverified, untrusted", cutFrom: 100_000, untrusted: true },
       { text: "\u001b[2J\u202e", untrusted: true },
       { from: "our own agent", untrusted: false }
     ])
