@@ -42,7 +42,7 @@ const withName = (usage: string, make: (who: Addressed, here: Here) => Parsed) =
 }
 
 /** A row whose command needs nothing but a name. */
-const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend" | "Confirm" | "Unverify", help: string): Row => {
+const aboutPeer = (name: string, tag: "Deny" | "Unfriend" | "Confirm" | "Unverify", help: string): Row => {
   const usage = `/${name} @name[#key]`
   return {
     name,
@@ -51,6 +51,20 @@ const aboutPeer = (name: string, tag: "Accept" | "Deny" | "Unfriend" | "Confirm"
     parse: withName(usage, (who) =>
       who.rest === "" ? command({ _tag: tag, name: who.name, keyPrefix: who.keyPrefix }) : mistake(`usage: ${usage}`)
     )
+  }
+}
+
+const acceptUsage = "/accept [@name[#key]]"
+const accept: Row = {
+  name: "accept",
+  usage: acceptUsage,
+  help: "accept a friend request; without a name the only one there is",
+  parse: (rest) => {
+    if (rest.trim() === "") return command({ _tag: "Accept", name: "", keyPrefix: "" })
+    const who = addressed(rest)
+    return who === undefined || who.rest !== ""
+      ? mistake(`usage: ${acceptUsage}`)
+      : command({ _tag: "Accept", name: who.name, keyPrefix: who.keyPrefix })
   }
 }
 
@@ -257,7 +271,7 @@ const recovery: Row = {
 /** Every command, in the order in which help lists them. */
 export const table: ReadonlyArray<Row> = [
   friend,
-  aboutPeer("accept", "Accept", "accept a friend request"),
+  accept,
   aboutPeer("deny", "Deny", "turn a friend request down (nobody is told)"),
   InviteCommands.invite,
   InviteCommands.claim,

@@ -9,15 +9,20 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { Effect, Exit, Scope } from "effect"
 import * as Config from "./Config.ts"
+import * as Announce from "./host/Announce.ts"
 import * as CliWords from "./host/CliWords.ts"
 import { attempt, type HostContext, say } from "./host/Context.ts"
+import { make as makeServices, type Services } from "./host/Extension.ts"
 import * as Running from "./host/Running.ts"
+import type { Backing } from "./host/ToolCalls.ts"
 import * as ToolServer from "./host/ToolServer.ts"
 
+export type { Emitter, Events } from "./host/Announce.ts"
 export type { HostContext } from "./host/Context.ts"
+export type { Services } from "./host/Extension.ts"
 
 /** What another plugin finds under the host's extension `p2p`. */
-export interface Extension {
+export interface Extension extends Services {
   readonly version: string
   /** Whether the node runs, and why not. */
   readonly status: () => { readonly on: boolean; readonly why: string }
@@ -89,32 +94,38 @@ export const makePlugin = (): Plugin => {
     before.detach()
     await Effect.runPromise(Effect.exit(Scope.close(before.scope, Exit.void)))
   }
-  const register = (context: HostContext): (() => void) => {
+  const register = (context: HostContext) => {
+    const backing: Backing = {
+      world: () => standing.on?.world ?? { off: standing.off },
+      run: (effect, outlives) =>
+        outlives ? Effect.runPromiseExit(effect) : (standing.on?.run(effect) ?? Effect.runPromiseExit(Effect.interrupt))
+    }
+    const announcer = Announce.make(context)
     const extension: Extension = {
+      ...makeServices(backing, announcer.emitter),
       version,
       status: () => ({ on: standing.on !== undefined, why: standing.on === undefined ? standing.off : "" }),
       handOver: () => stop("a newer copy of this plugin has taken over")
     }
-    const unregister = ToolServer.register(context, version, {
-      world: () => standing.on?.world ?? { off: standing.off },
-      run: (effect, outlives) =>
-        outlives ? Effect.runPromiseExit(effect) : (standing.on?.run(effect) ?? Effect.runPromiseExit(Effect.interrupt))
-    })
+    const unregister = ToolServer.register(context, version, backing)
     attempt(context, "extension", () => context.registerExtension?.(extensionName, extension))
     let attached = true
-    return () => {
+    const detach = () => {
       if (!attached) return
       attached = false
       unregister()
+      announcer.end()
       attempt(context, "extension", () => context.unregisterExtension?.(extensionName))
     }
+    return { detach, tell: announcer.tell }
   }
   const start = async (context: HostContext, gone: Promise<unknown>): Promise<void> => {
     const { config, errors, warnings } = Config.find(context)
     for (const warning of warnings) say(context, "warn", `p2p: ${warning}`)
     for (const error of errors) say(context, "error", `p2p: ${error}`)
     const scope = Effect.runSync(Scope.make())
-    const mine: Begun = { detach: register(context), scope }
+    const { detach, tell } = register(context)
+    const mine: Begun = { detach, scope }
     begun = mine
     if (errors.length > 0) {
       standing.off = `the configuration is wrong: ${errors.join("; ")}`
@@ -123,7 +134,7 @@ export const makePlugin = (): Plugin => {
     standing.off = "it is starting"
     await atMost(formerWaitMs, gone)
     if (begun !== mine) return
-    await Effect.runPromise(Scope.provide(Effect.forkScoped(Running.keep(context, config, standing)), scope))
+    await Effect.runPromise(Scope.provide(Effect.forkScoped(Running.keep(context, config, standing, tell)), scope))
     // Up, or known not to be; whichever it takes longer for goes on without the host waiting.
     while (begun === mine && standing.on === undefined && standing.off === "it is starting") {
       await pause(25)

@@ -312,8 +312,8 @@ export const findFriend = (
 }
 
 /**
- * The request an operator means: by claimed name, or by name and the first characters of the key. One that is accepted
- * and waits to be posted is meant no more; to accept it once `again`, its acceptance must have failed to be posted.
+ * The request an operator means: by claimed name, or by name and the first characters of the key; with an empty name the
+ * only one there is. One that is accepted and waits to be posted is meant no more; to accept it once `again`, its acceptance must have failed to be posted.
  */
 export const findAskedBy = (
   roster: Roster,
@@ -324,7 +324,7 @@ export const findAskedBy = (
   one(
     Table.values(roster.askedBy)
       .filter((record) => isOpen(record) || (again && record.notPosted === true))
-      .filter((record) => isMeant(record, name, keyPrefix)),
+      .filter((record) => name === "" || isMeant(record, name, keyPrefix)),
     name
   )
 

@@ -86,12 +86,7 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
         makeSure(state, friend, command, turn)
       )
     case "Require":
-      return Result.succeed([
-        State.withDurable(state, {
-          requirements: Requirement.set(state.durable.requirements, command.capability, command.trust)
-        }),
-        []
-      ])
+      return demand(state, command)
     case "Grant":
     case "Revoke":
       return changeGrant(state, command, turn)
@@ -102,10 +97,7 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
     case "Cancel":
       return cancel(state, command.id, turn)
     case "Hold":
-      return Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => [
-        State.withDurable(state, { holdRules: HoldRule.set(state.durable.holdRules, peerId, command.when) }),
-        []
-      ])
+      return hold(state, command)
     case "Name":
       return call(state, command)
     case "Approve":
@@ -153,6 +145,18 @@ const ask = (state: State.State, channel: string, to: string, turn: Turn): Outco
   const name = Name.parse(to)
   return Result.isFailure(name) ? Result.fail(name.failure) : Friending.ask(state, channel, name.success, turn)
 }
+
+const demand = (state: State.State, { capability, trust }: Extract<Command, { _tag: "Require" }>): Outcome =>
+  Result.succeed([
+    State.withDurable(state, { requirements: Requirement.set(state.durable.requirements, capability, trust) }),
+    []
+  ])
+
+const hold = (state: State.State, command: Extract<Command, { _tag: "Hold" }>): Outcome =>
+  Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => [
+    State.withDurable(state, { holdRules: HoldRule.set(state.durable.holdRules, peerId, command.when) }),
+    []
+  ])
 
 const call = (state: State.State, command: Extract<Command, { _tag: "Name" }>): Outcome => {
   const { roster } = state.durable

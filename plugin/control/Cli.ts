@@ -111,6 +111,8 @@ const atRest = (line: string, parsed: Commands.Parsed, options: Options): Promis
         return needsNode("nothing can come of it to wait for; without --wait it is kept for the next start")
       if (parsed.command._tag === "CreateInvite")
         return needsNode("the link of an invite is shown when it is made, and at no other time; start the node first")
+      if (parsed.command._tag === "Accept" && parsed.command.name === "")
+        return needsNode("say whom to accept; without a name that is whoever will have asked by then")
       return options.now ? needsNode("and with --now nothing is kept") : keep(line, options)
   }
 }

@@ -30,7 +30,8 @@ const common: ReadonlyArray<string> = [
   "hold",
   "topic",
   "invite",
-  "profile"
+  "profile",
+  "name"
 ]
 
 /** Every command is there as `/p2p name …`; those with a name of their own also directly. */

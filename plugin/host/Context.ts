@@ -25,7 +25,15 @@ export interface ToolServer {
   tools: Array<HostTool>
 }
 
+/** The part of the host's bus that events of our own need; a name that was not registered is refused there. */
+interface Bus {
+  readonly registerEventType?: (name: string, options: { readonly description: string }) => unknown
+  readonly unregisterEventType?: (name: string) => unknown
+  readonly emitCustom?: (name: string, payload: unknown) => unknown
+}
+
 export interface HostContext extends Channels, Source {
+  readonly events?: NonNullable<Channels["events"]> & Bus
   readonly log?: {
     readonly info?: (text: string) => void
     readonly warn?: (text: string) => void

@@ -7,6 +7,7 @@ import { Effect, Redacted } from "effect"
 import { Rejection } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
+import * as Did from "./Did.ts"
 import * as Follow from "./Follow.ts"
 import type { World } from "./Tool.ts"
 
@@ -30,7 +31,7 @@ const carriedOut = (
     const reply = yield* node.command(command)
     if (!reply.ok) return [Rejection.sentence(reply.rejection)]
     if (reply.link !== undefined) return [Redacted.value(reply.link)]
-    if (command._tag !== "Message" && command._tag !== "Inject") return ["done"]
+    if (command._tag !== "Message" && command._tag !== "Inject") return [Did.inWords(command)]
     const end = yield* follow.end(reply.id, followMs)
     if (end === undefined) return [`on its way (${reply.id.slice(0, 8)}); /p2p queue shows what waits`]
     return end.state === "answered"

@@ -214,7 +214,13 @@ const offerSandbox = Effect.fnUntraced(function* (context: HostContext, settings
 })
 
 /** One life of the node: up, open for commands, until it ends by itself or with the scope. */
-const live = (context: HostContext, config: Config.Config, settings: Layers.Settings, standing: Standing) =>
+const live = (
+  context: HostContext,
+  config: Config.Config,
+  settings: Layers.Settings,
+  standing: Standing,
+  tell: (event: Event.Event) => void
+) =>
   Effect.gen(function* () {
     const name = yield* nameOf(context, config)
     const node = yield* Layers.start(name, settings, ratesOf(config))
@@ -258,6 +264,7 @@ const live = (context: HostContext, config: Config.Config, settings: Layers.Sett
           follow.note(event)
           say(context, "info", logged(event))
           notify(event)
+          tell(event)
           mirror(event)
         })
       ),
@@ -274,14 +281,19 @@ const reasonOf = (cause: Cause.Cause<unknown>): string => {
   return failure instanceof Error && failure.message !== "" ? failure.message : Cause.pretty(cause)
 }
 
-/** Keeps the node running until interrupted. Never fails. */
-export const keep = (context: HostContext, config: Config.Config, standing: Standing): Effect.Effect<never> =>
+/** Keeps the node running until interrupted; `tell` hears of every event. Never fails. */
+export const keep = (
+  context: HostContext,
+  config: Config.Config,
+  standing: Standing,
+  tell: (event: Event.Event) => void
+): Effect.Effect<never> =>
   Effect.gen(function* () {
     let [pauseMs, said] = [firstPauseMs, ""]
     for (;;) {
       const begunMs = yield* Clock.currentTimeMillis
       const exit = yield* Effect.exit(
-        Effect.suspend(() => live(context, config, settingsOf(context, config), standing))
+        Effect.suspend(() => live(context, config, settingsOf(context, config), standing, tell))
       )
       if (Exit.isSuccess(exit)) {
         standing.off = "it starts anew on other keys"

@@ -53,6 +53,9 @@ export type Context = Newer &
     readonly events: {
       on(event: string, listener: (payload: unknown) => void): () => void
       off(event: string, listener: (payload: unknown) => void): void
+      registerEventType(name: string, options?: { description?: string }): void
+      unregisterEventType(name: string): void
+      emitCustom(event: string, payload: unknown): Promise<void>
     }
   }
 
@@ -217,6 +220,8 @@ export class Daemon {
   readonly tools = new Map<string, A2AToolDefinition>()
   readonly permissions = new Map<string, string>()
   readonly toolPermissions = new Map<string, string>()
+  /** Event types that plugins have registered, by whom. */
+  readonly eventTypes = new Map<string, string>()
   readonly logs: Array<string> = []
   /** What plugins had the host's own model answer, and what they wrote into its conversations. */
   readonly injected: Array<string> = []
@@ -316,6 +321,18 @@ export class Daemon {
         },
         off: (event, listener) => {
           this.#listeners.get(event)?.delete(listener)
+        },
+        registerEventType: (name) => {
+          const owner = this.eventTypes.get(name) ?? installed
+          if (owner !== installed) throw new Error(`Event type "${name}" is already registered by plugin "${owner}"`)
+          this.eventTypes.set(name, installed)
+        },
+        unregisterEventType: (name) => {
+          if (this.eventTypes.get(name) === installed) this.eventTypes.delete(name)
+        },
+        emitCustom: async (event, payload) => {
+          if (!this.eventTypes.has(event)) throw new Error(`"${event}" is not a registered event type`)
+          this.emit(event, payload)
         }
       },
       ...this.#channels(),

@@ -43,7 +43,12 @@ const rows: ReadonlyArray<Row> = [
   { ...asked("friend", "list"), up: { exit: 0, facts: { running: true, friends: [{ name: "bob" }] } } },
   asked("friend", "pending"),
   unknown("friend", "accept", "@nobody"),
-  wrong("friend", "accept"),
+  {
+    typed: ["friend", "accept"],
+    up: refused("unknown-peer"),
+    down: { exit: 3, facts: { ok: false, code: "not-running" } }
+  },
+  wrong("friend", "accept", "@bob", "now"),
   unknown("friend", "deny", "nobody"),
   wrong("friend", "deny", "@bob", "now"),
   unknown("friend", "remove", "@nobody"),

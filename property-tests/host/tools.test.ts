@@ -3,16 +3,16 @@
  * It never relies on what the host checks, which is little; what arrives here is what a real model could send.
  * Circles of agents are in `regressions/host.test.ts`; whole plugins in `plugin.test.ts`.
  */
-import { Effect, PubSub } from "effect"
+import { Effect } from "effect"
 import { afterEach, describe, expect, it, vi } from "vitest"
-import type { Describe, Input, Node } from "../../core/index.ts"
+import type { Describe, Node } from "../../core/index.ts"
 import * as Arguments from "../../plugin/host/Arguments.ts"
-import * as Follow from "../../plugin/host/Follow.ts"
 import * as Tool from "../../plugin/host/Tool.ts"
 import * as Tools from "../../plugin/host/Tools.ts"
 import * as Present from "../../plugin/Present.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import { befriend, makeWorld } from "../world/World.ts"
+import { crowd, settled, stub } from "./Crowd.ts"
 import { serve, sit } from "./Model.ts"
 import { call, listIn } from "./Stage.ts"
 import { rows } from "./ToolRows.ts"
@@ -32,79 +32,6 @@ const pair = async (mayGrant = false) => {
   for (const seat of seats) cleanups.push(() => seat.end())
   return { ada, bob, model: seats[0].daemon, other: seats[1].daemon }
 }
-
-/** A node that only describes itself and notes what it is told to do. */
-const stub = (view: Describe.Description, entries: ReadonlyArray<Entry> = [], mayGrant = false) => {
-  const commands: Array<Input.Command | { readonly _tag: "Rotate"; readonly reason: string }> = []
-  const node: Node.Node = {
-    command: (command) =>
-      Effect.sync(() => {
-        commands.push(command)
-        return { ok: true, id: `${commands.length}`.padStart(32, "0") } as const
-      }),
-    describe: Effect.succeed(view),
-    events: Effect.flatMap(PubSub.unbounded<never>(), PubSub.subscribe),
-    fingerprint: () => ({ words: "", number: "", qr: "" }),
-    ended: Effect.never
-  }
-  const log = {
-    append: () => Effect.void,
-    read: (conversation: string, limit: number) =>
-      Effect.succeed(entries.filter((entry) => entry.conversation === conversation).slice(-limit))
-  }
-  const follow = Follow.make()
-  const rotate = (reason: string) =>
-    Effect.sync(() => {
-      commands.push({ _tag: "Rotate", reason })
-      return { from: "o".repeat(43), to: "n".repeat(43) }
-    })
-  return { daemon: serve({ node, follow, log, mayGrant, rotate }), commands, follow }
-}
-
-/** A description with several friends, made of a real one, once. */
-const crowd = (): Promise<Describe.Description> => {
-  crowded ??= makeCrowd()
-  return crowded
-}
-let crowded: Promise<Describe.Description> | undefined
-const makeCrowd = async (): Promise<Describe.Description> => {
-  const { ada } = await pair()
-  const view = await ada.describe()
-  const one = view.friends[0]!
-  const friend = (name: string, letter: string): Describe.FriendView => ({
-    ...one,
-    name,
-    shortId: letter.repeat(8),
-    connected: false,
-    peerId: letter.repeat(64) as Describe.FriendView["peerId"],
-    identityKey: letter.repeat(43) as Describe.FriendView["identityKey"]
-  })
-  const member = (name: string, letter: string): Describe.MemberView => ({
-    topic: "chess",
-    name,
-    description: "plays at night",
-    tags: ["chess"],
-    identityKey: letter.repeat(43) as Describe.MemberView["identityKey"],
-    met: true,
-    friend: false,
-    version: 1,
-    expiresMs: 1_800_000_000_000
-  })
-  return {
-    ...view,
-    identityKey: "a".repeat(43) as Describe.Description["identityKey"],
-    friends: [friend("bob", "b"), friend("bob", "c"), friend("carl", "d"), friend("bbbbbbbb", "e")],
-    topics: [{ name: "chess", secret: false, hash: "h".repeat(43), members: 3, sinceMs: 1_700_000_000_000 }],
-    discovered: [member("dora", "f"), member("eve", "g"), member("eve", "h")]
-  }
-}
-
-/** Times and what was drawn at random, as a snapshot can have them. */
-const settled = (text: string): string =>
-  text
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "(time)")
-    .replace(/"fingerprint": ".*"/g, '"fingerprint": "(words)"')
-    .replace(/\([0-9a-f]{6}\)/g, "(id)")
 
 const goodOf = (tool: string): Record<string, unknown> => ({ ...rows[tool]?.good })
 /** Whoever is meant put into the argument that says so. */
