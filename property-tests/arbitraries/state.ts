@@ -17,6 +17,7 @@ import {
   Frame,
   FriendLine,
   type Input,
+  InviteLink,
   Keys,
   Limits,
   type Message,
@@ -338,6 +339,30 @@ const capability = fc.constantFrom<"message" | "inject">("message", "inject")
 const patience = fc.constantFrom(1, 5_000, Limits.injectWaitMs, 0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY)
 const rule = fc.record({ unproven: fc.boolean(), channel: sometimes(channel), author: sometimes(names) }).map(dense)
 
+/** A link of somebody's: for whoever holds it or for one key, still good or not, and one that is none. */
+const link = (by: Person, named: string | null, expiresAtMs: number): string =>
+  Redacted.value(
+    InviteLink.print(crypto, {
+      id: ids[1]!,
+      issuer: by.self.identityKey,
+      meant:
+        named === null
+          ? { kind: "holder", secret: Redacted.make(new Uint8Array(16).fill(9)) }
+          : { kind: "named", key: named as Keys.RemoteIdentityKey },
+      expiresAtMs
+    })
+  )
+const links = fc.constantFrom(
+  link(bob, null, noonMs + 3_600_000),
+  link(mallory, alice.self.identityKey, noonMs + 3_600_000),
+  link(mallory, bob.self.identityKey, noonMs + 3_600_000),
+  link(alice, null, noonMs + 3_600_000),
+  link(bob, null, noonMs - 86_400_000),
+  "wop3://AQ",
+  ""
+)
+const beginsOfIds = fc.constantFrom("", "0", "8", "f", "nothing", ...ids)
+
 /** Everything an operator can say, sensible or not. */
 export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   fc.record({ _tag: fc.constant("Friend" as const), channel, to: names }),
@@ -353,7 +378,38 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
     waitMs: patience,
     byTool: fc.constant(true as const)
   }),
-  fc.record({ _tag: fc.constant("Cancel" as const), id: fc.constantFrom("", "0", "8", "f", "nothing", ...ids) }),
+  fc.record({
+    _tag: fc.constantFrom("Cancel" as const, "RevokeInvite" as const, "Approve" as const, "Refuse" as const),
+    id: beginsOfIds
+  }),
+  fc
+    .record({
+      inject: sometimes(fc.boolean()),
+      named: sometimes(fc.constantFrom<string>(bob.self.identityKey, mallory.self.identityKey, "A".repeat(43), "zzz")),
+      uses: sometimes(fc.constantFrom(1, 2, 0, 1.5, Number.NaN)),
+      lastsMs: sometimes(fc.constantFrom(1, 3_600_000, 0, Limits.inviteAgeMaxMs + 1))
+    })
+    .map((wishes) => ({ _tag: "CreateInvite", ...dense(wishes) }) as Input.Command),
+  links.map((text): Input.Command => ({ _tag: "ClaimInvite", link: Redacted.make(text, { label: "invite link" }) })),
+  fc.record({
+    _tag: fc.constant("Hold" as const),
+    ...who,
+    when: fc.constantFrom(
+      "always" as const,
+      "first" as const,
+      "over-budget" as const,
+      "unverified" as const,
+      "never" as const
+    )
+  }),
+  fc.record({
+    _tag: fc.constant("SetProfile" as const),
+    content: fc.record({
+      name: names,
+      description: fc.constantFrom("", "plays", "two\nlines"),
+      tags: fc.constantFrom<ReadonlyArray<string>>([], ["chess"], ["Not A Tag"])
+    })
+  }),
   fc.record({ _tag: fc.constantFrom("Unverify" as const, "Compare" as const, "Confirm" as const), ...who }),
   fc.record({ _tag: fc.constantFrom("Verify" as const, "Compared" as const), ...who, same: fc.boolean() }),
   fc.record({

@@ -53,6 +53,8 @@ export interface Options {
   readonly liars: ReadonlyArray<Liar>
   /** Whether operators make sure of each other's keys, and demand it. */
   readonly verifies: boolean
+  /** Whether everybody is everybody's friend. */
+  readonly clique?: true
   /** From when until when nobody answers a lookup, in milliseconds from the start; see `Outage`. */
   readonly outage?: { readonly fromMs: number; readonly toMs: number }
 }
@@ -124,6 +126,14 @@ export const peaceful = (seed: number, nodes: number, hours: number): Options =>
   troubles: [],
   liars: [],
   verifies: false
+})
+
+/** Everybody is everybody's friend, in peace, and no person asks or writes: what happens is the agents'. */
+export const clique = (seed: number, nodes: number): Options => ({
+  ...peaceful(seed, nodes, 3),
+  writesEveryMin: 1e9,
+  asksEveryMin: 1e9,
+  clique: true
 })
 
 /** Friends in peace, and for three hours nobody answers a lookup while they move, start anew and lose their links. */

@@ -5,6 +5,7 @@
  */
 import type { Event, Input } from "../../core/index.ts"
 import { noonMs } from "../models/Disk.ts"
+import type { Agents } from "./Agents.ts"
 import * as Chance from "./Chance.ts"
 import type { Checker, Scene } from "./Checker.ts"
 import { Clock } from "./Clock.ts"
@@ -59,6 +60,8 @@ export interface Extras {
   readonly log?: (line: string) => void
   /** How far it is, from 0 to 1. */
   readonly progress?: (share: number) => void
+  /** Agents that ask whatever happens; made when the houses are there. */
+  readonly agents?: (stage: Stage) => Agents
   /** What a person who looks for a fault wants to see of each node, as it happens. */
   readonly watch?: (moment: Moment) => void
 }
@@ -108,6 +111,7 @@ export class Simulator implements Stage {
   readonly #comparers: Comparers
   readonly #troubles: Troubles
   readonly #scene: Scene
+  #agents: Agents | undefined
   #endMs: number
   #turns = 0
   #checks = 0
@@ -231,6 +235,7 @@ export class Simulator implements Stage {
       this.#operators.begin(house)
       if (this.options.verifies) this.#comparers.begin(house)
     }
+    this.#agents = this.#extras.agents?.(this)
     this.#troubles.begin()
     makeOutage(this, this.network, this.#operators)
     for (const kind of this.options.liars) this.#unleash(kind)
@@ -257,11 +262,12 @@ export class Simulator implements Stage {
     }
   }
 
-  /** Who is to know whom: a ring with chords, so that everybody has two friends, and up to six. */
+  /** Who is to know whom: a ring with chords, so that everybody has two friends, and up to six; in a clique all others. */
   #meet(): void {
     const chance = this.chance.stream("friends")
     const count = this.houses.length
-    const reach = count >= 50 ? 3 : count >= 6 ? chance.whole(1, 2) : 1
+    const reach =
+      this.options.clique === true ? Math.ceil((count - 1) / 2) : count >= 50 ? 3 : count >= 6 ? chance.whole(1, 2) : 1
     for (const [index, house] of this.houses.entries()) {
       for (let step = 1; step <= reach; step++) {
         const other = this.houses[(index + step) % count]!
@@ -361,6 +367,7 @@ export class Simulator implements Stage {
     }
     this.#note(house, taken)
     if (taken.stored === "never") return
+    this.#agents?.look(house, taken)
     for (const output of taken.outputs) {
       if (output._tag !== "Tell") continue
       this.#show(house.name, "told", short(output.event))
