@@ -9,6 +9,7 @@ import { harmless } from "./Words.ts"
 
 interface Peer {
   readonly name: string
+  readonly called?: string
   readonly identityKey: string
 }
 

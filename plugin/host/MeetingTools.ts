@@ -3,7 +3,6 @@
  * They never let anybody in unless the owner has said that tools may, and repeat no key of a secret topic.
  * The link of an invite is in one answer, to whoever made it, and nowhere else: it is a secret for as long as it is open.
  */
-import { createHash } from "node:crypto"
 import { Effect, Redacted, Result, Schema } from "effect"
 import { type Describe, InviteLink, Limits, Name, Topic } from "../../core/index.ts"
 import * as Arguments from "./Arguments.ts"
@@ -34,13 +33,6 @@ const noConversation: Fault = {
 /** A key as it is given: a friend's may be meant by its name. */
 const keyOf = (asked: string, world: Parameters<Tool["run"]>[1]): Effect.Effect<string, Fault> =>
   key.test(asked) ? Effect.succeed(asked) : Effect.map(friend(world, asked), ({ identityKey }) => identityKey)
-
-/** The id of the claim that a link leads to; undefined where it is no link, which the node refuses with its own reason. */
-const claimIdOf = (token: string): string | undefined => {
-  const sha256 = (bytes: Uint8Array) => Uint8Array.from(createHash("sha256").update(bytes).digest())
-  const link = InviteLink.parse({ sha256, ed25519ValidKey: () => true }, token)
-  return Result.isSuccess(link) ? link.success.id : undefined
-}
 
 const inviting: ReadonlyArray<Tool> = [
   tool({
@@ -90,12 +82,12 @@ const inviting: ReadonlyArray<Tool> = [
     run: ({ timeoutMs = 0, token }, world) =>
       Effect.gen(function* () {
         yield* allowed(world, "who becomes a friend is decided", "wopr-p2p claim LINK in a terminal")
-        const known = claimIdOf(token)
+        const id = yield* perform(world, {
+          _tag: "ClaimInvite",
+          link: Redacted.make(token, { label: "invite link" })
+        })
         // What became of an earlier claim of the same link says nothing of this one.
-        if (known !== undefined) world.follow.forget(known)
-        const link = Redacted.make(token, { label: "invite link" })
-        const replied = yield* perform(world, { _tag: "ClaimInvite", link })
-        const id = known ?? replied
+        world.follow.forget(id)
         return yield* told(id, yield* world.follow.end(id, Math.min(timeoutMs, waitMaxMs)))
       })
   })
@@ -251,11 +243,7 @@ const connecting: ReadonlyArray<Tool> = [
       Effect.gen(function* () {
         const { name, identityKey } = yield* Effect.fromResult(member((yield* world.node.describe).discovered, peerId))
         yield* allowed(world, "who becomes a friend is decided", `/connect @${name}#${identityKey.slice(0, 8)}`)
-        const replied = yield* perform(world, { _tag: "Connect", name, keyPrefix: identityKey, topic: "", note: "" })
-        // Who was asked before is not asked twice: the first request goes on.
-        const { errands } = yield* world.node.describe
-        const under = errands.find((errand) => errand.kind === "connect" && errand.identityKey === identityKey)
-        const id = under?.id ?? replied
+        const id = yield* perform(world, { _tag: "Connect", name, keyPrefix: identityKey, topic: "", note: "" })
         return { name, peerId: identityKey, ...((yield* told(id, world.follow.outcome(id))) as object) }
       })
   })

@@ -4,7 +4,8 @@
  * A key or an id is exact; a name is compared as names are everywhere, and may carry the beginning of a key.
  */
 import { Result } from "effect"
-import { type Describe, Name } from "../../core/index.ts"
+import * as Roster from "../../core/friend/Roster.ts"
+import type { Describe } from "../../core/index.ts"
 
 export interface Candidate {
   readonly name: string
@@ -16,9 +17,6 @@ export type Missed = { readonly code: "unknown-peer" | "ambiguous-name"; readonl
 
 const candidate = ({ identityKey, name, shortId }: Describe.FriendView): Candidate => ({ name, shortId, identityKey })
 
-const goesBy = ({ called, name }: Describe.FriendView, asked: string): boolean =>
-  Name.fold(name) === Name.fold(asked) || (called !== undefined && Name.fold(called) === Name.fold(asked))
-
 /** The one friend meant. */
 export const find = (
   friends: ReadonlyArray<Describe.FriendView>,
@@ -27,7 +25,7 @@ export const find = (
   const typed = asked.trim()
   const exact = friends.filter(({ identityKey, peerId }) => identityKey === typed || peerId === typed)
   const [, name = "", prefix = ""] = /^@?([^#]*)#?([A-Za-z0-9_-]*)$/.exec(typed) ?? []
-  const named = friends.filter((friend) => name !== "" && goesBy(friend, name) && friend.identityKey.startsWith(prefix))
+  const named = friends.filter((friend) => name !== "" && Roster.isMeant(friend, name, prefix))
   const byId = friends.filter(({ shortId }) => shortId === typed.toLowerCase())
   // Somebody may take another's short id as a name: then both are meant.
   const found = exact.length > 0 ? exact : [...new Set([...named, ...byId])]

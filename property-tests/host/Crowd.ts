@@ -81,6 +81,7 @@ const makeCrowd = async (): Promise<Describe.Description> => {
     tags: ["chess"],
     identityKey: letter.repeat(43) as Describe.MemberView["identityKey"],
     met: true,
+    trust: "unverified",
     friend: false,
     version: 1,
     expiresMs: 1_800_000_000_000
@@ -92,6 +93,7 @@ const makeCrowd = async (): Promise<Describe.Description> => {
     channel: "room:lobby",
     author: name,
     evidence: "same",
+    note: null,
     receivedAtMs: 1_700_000_000_000,
     trust: "unverified"
   })

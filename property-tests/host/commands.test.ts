@@ -108,11 +108,11 @@ describe("names in slash commands", () => {
   const about = Object.values(rows).flatMap((row) => (row.about === undefined ? [] : [row.about]))
 
   it.each(about)(
-    "$line: nobody of that name is said to be there, and of several a key has to be added",
+    "$line: nobody of that name is said to be there, and several are listed to choose from",
     async ({ line, who }) => {
       const before = await decided()
       expect(await said(line.replace("NAME", "@mallory"))).toMatch(/^Nobody (of that name|in your topics)/)
-      expect(await said(line.replace("NAME", of[who]))).toMatch(/^Several .* add the first characters of the key/)
+      expect(await said(line.replace("NAME", of[who]))).toMatch(/^Several .* as @name#key. \(@\S+, @\S+\)$/)
       expect(await decided()).toEqual(before)
     }
   )
