@@ -25,6 +25,16 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
 Options of run
   --name NAME            how others address you in the room
   --room FILE            a shared file that serves as chat room (may be given several times)
+  --irc HOST[:PORT]      an IRC server whose channels serve as chat rooms; over TLS, but
+                         for one of this machine
+  --irc-channel '#NAME'  a channel there (may be given several times)
+  --irc-nick NICK        how the node is called there (else NAME, which others compare it with)
+  --irc-account NAME     its account at the network's services, where there is one
+  --irc-password-file FILE  the account's password, else the server's, in a file that only you
+                         can read
+  --irc-plain            speak without TLS: everybody on the way can read, and change, what is said
+  --config FILE          a JSON file that says these options, by the names that README.md gives;
+                         those given here count
   --local                use the network that nodes of this machine share, no internet needed
   --local-port PORT      its UDP port on 127.0.0.1, the same for all who should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
@@ -78,6 +88,7 @@ Environment
   WOPR_P2P_PASSPHRASE    identity export, import: the passphrase, where no file is named
   WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY
                          run: the model, where no option names it, and its key
+  WOPR_P2P_IRC_PASSWORD  run: the IRC password, where no file is named
   WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only),
                          else /var/run/docker.sock
   WOPR_P2P_SANDBOX_RUNTIME  run: the runtime, where no option names it
@@ -110,6 +121,13 @@ const runOptions = {
   "budget-all": { type: "string" },
   keep: { type: "string" },
   "sandbox-runtime": { type: "string" },
+  irc: { type: "string" },
+  "irc-channel": { type: "string", multiple: true },
+  "irc-nick": { type: "string" },
+  "irc-account": { type: "string" },
+  "irc-password-file": { type: "string" },
+  "irc-plain": { type: "boolean" },
+  config: { type: "string" },
   attached: { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
@@ -243,9 +261,10 @@ const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
       const options = parsed(rest, runOptions)
       if ("mistake" in options) return misunderstood(options.mistake)
       if (options.values.help === true) return help()
-      const Run = await import("./standalone/Run.ts")
-      const wanted = Run.readOptions(options.values)
-      return "mistake" in wanted ? misunderstood(wanted.mistake) : Run.run(wanted)
+      const said = await (await import("./standalone/ConfigFile.ts")).merged(options.values)
+      if ("mistake" in said) return misunderstood(said.mistake)
+      const wanted = (await import("./standalone/RunOptions.ts")).readOptions(said.given, said.rates)
+      return "mistake" in wanted ? misunderstood(wanted.mistake) : (await import("./standalone/Run.ts")).run(wanted)
     }
     case "identity":
       return identity(rest)
