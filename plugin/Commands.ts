@@ -69,17 +69,19 @@ const aboutCapability = (name: "grant" | "revoke", tag: "Grant" | "Revoke", help
   }
 }
 
+const noRoom =
+  "there is no room to ask in; start with --room FILE or --irc HOST, or make a friend with /invite, /claim or /topic"
+const friendUsage = "/friend @name [in ROOM]"
 const friend: Row = {
   name: "friend",
-  usage: "/friend @name",
-  help: "ask somebody in the room to be friends",
-  parse: withName("/friend @name", (who, here) =>
-    who.rest !== "" || who.keyPrefix !== ""
-      ? mistake("usage: /friend @name")
-      : here.channel === undefined
-        ? mistake("there is no room to ask in; start with --room FILE, or make a friend with /invite, /claim or /topic")
-        : command({ _tag: "Friend", channel: here.channel, to: who.name })
-  )
+  usage: friendUsage,
+  help: "ask somebody in the first room, or in another, to be friends",
+  parse: withName(friendUsage, ({ keyPrefix, name, rest }, here) => {
+    const [, named] = /^in\s+(\S+)$/.exec(rest) ?? []
+    if ((rest !== "" && named === undefined) || keyPrefix !== "") return mistake(`usage: ${friendUsage}`)
+    const channel = named ?? here.channel
+    return channel === undefined ? mistake(noRoom) : command({ _tag: "Friend", channel, to: name })
+  })
 }
 
 const message: Row = {
