@@ -33,7 +33,8 @@ const fill = (start: string, text: string, width: number): string =>
 
 const fitLine = (line: string, width: number): string => {
   if (line.length <= width) return line
-  const indent = /^ */.exec(line)![0].length
+  const found = /^ */.exec(line)![0].length
+  const indent = found > width / 2 ? hanging : found
   // Two columns have a gap between them, or meet where the right one begins.
   const [, left, right] = /^( *\S.*?\S {2,})(\S.*)$/.exec(line) ?? /^( {2}\S.{21} )(\S.*)$/.exec(line) ?? []
   if (left === undefined || right === undefined) return fill(" ".repeat(indent), line.trim(), width)
