@@ -4,7 +4,7 @@
  * What a line can hold is a law by itself: whatever fits is exactly what a relayed line of 512 bytes leaves.
  */
 import { createServer, type Socket } from "node:net"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Fiber, Redacted, Stream } from "effect"
 import fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
 import { layer, type Settings } from "../../adapters/irc/ChatChannel.ts"
@@ -232,6 +232,36 @@ describe("ChatChannel: irc, at a scripted server", () => {
         flood("x".repeat(40_000))
         yield* Effect.promise(() => until("it ends", () => told.some((text) => text.includes("without end"))))
       })
+    )
+  })
+
+  it("outlives whatever a server says: it hears on, or says why it went", async () => {
+    const from = fc.constantFrom("", ":a!b@c ", `:${mask} `, "@a=b;account=z :q!w@e ")
+    const words =
+      "001 005 433 404 474 900 904 353 396 CAP AUTHENTICATE JOIN KICK PART NICK PING PONG ERROR PRIVMSG CHGHOST BATCH"
+    const command = fc.oneof(fc.constantFrom(...words.split(" ")), fc.nat(999).map(String))
+    const part = fc.oneof(
+      fc.constantFrom("alice", "#lobby", "*", "LS", "ACK", ":", "+"),
+      fc.string({ unit: "grapheme" })
+    )
+    const line = fc
+      .tuple(from, command, fc.array(part, { maxLength: 4 }))
+      .map(([who, what, parts]) => `${who}${what} ${parts.join(" ")}`)
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { maxLength: 40 }), async (lines) => {
+        const { say, settings } = await serve({ caps: "account-tag sasl" }, { againMs: 60_000 })
+        const told: Array<string> = []
+        await together([collecting(layer(settings), told)], ([alice]) =>
+          Effect.gen(function* () {
+            const texts: Array<string> = []
+            yield* Effect.forkChild(Stream.runForEach(alice!.lines, ({ text }) => Effect.sync(() => texts.push(text))))
+            say(...lines, ":bob!u@h PRIVMSG #lobby :the end")
+            const isOver = () => texts.includes("the end") || told.some((text) => text.includes("trying again"))
+            yield* Effect.promise(() => until("it hears on, or says why not", isOver))
+          })
+        )
+      }),
+      { numRuns: 40 }
     )
   })
 
