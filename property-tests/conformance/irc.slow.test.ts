@@ -4,9 +4,10 @@
  * What arrives is read by a second client that knows nothing of ours: what the server cuts, it sees cut.
  */
 import { execFileSync, spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { Effect, Redacted } from "effect"
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
 import { layer, type Settings } from "../../adapters/irc/ChatChannel.ts"
@@ -206,13 +207,26 @@ withNgircd("ChatChannel: irc, at ngircd", () => {
 })
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0
+if (!hasOpenssl) console.warn("SKIPPED: IRC over TLS: there is no openssl to make a certificate with")
 
 withNgircd("ChatChannel: irc over TLS", () => {
   it.skipIf(!hasOpenssl)("trusts no certificate that nobody vouches for, and says how one is named", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ngircd-tls-"))
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
     const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-    const words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    const words = [
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-subj",
+      "/CN=localhost",
+      "-days",
+      "2",
+      "-addext",
+      "subjectAltName=DNS:localhost"
+    ]
     execFileSync("openssl", [...words, "-keyout", key, "-out", certificate], { stdio: "ignore" })
     execFileSync("chmod", ["-R", "a+rX", folder])
     const securePort = await freeTcpPort()
@@ -220,8 +234,15 @@ withNgircd("ChatChannel: irc over TLS", () => {
     await serve({ more: tls })
     const said = (settings: Settings): Promise<string> =>
       together([quiet(layer(settings))], ([alice]) =>
-        Effect.map(refused(alice!.post(lobby, "x")), (one) => one.message)
+        Effect.map(refused(alice!.post(`irc:${settings.host}/#lobby`, "x")), (one) => one.message)
       )
-    expect(await said(node(securePort, { tls: true }))).toMatch(/certificate is not trusted.*NODE_EXTRA_CA_CERTS/)
+    const secure = node(securePort, { tls: true, host: "localhost" })
+    expect(await said(secure)).toMatch(/certificate is not trusted.*NODE_EXTRA_CA_CERTS/)
+    const trusted = getCACertificates("default")
+    cleanups.push(() => setDefaultCACertificates(trusted))
+    setDefaultCACertificates([...trusted, readFileSync(certificate, "utf8")])
+    await together([quiet(layer(secure))], ([alice]) => alice!.post("irc:localhost/#lobby", "over TLS"))
+    // The same server under a name that its certificate does not have.
+    expect(await said({ ...secure, host })).toMatch(/certificate is not trusted/)
   })
 })
