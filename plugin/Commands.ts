@@ -6,6 +6,7 @@
 
 import { Result } from "effect"
 import { Capability, type Input, Limits, Name, Rotation } from "../core/index.ts"
+import { folded, widthMax } from "./HelpText.ts"
 import * as InviteCommands from "./InviteCommands.ts"
 import { command, type Here, mistake, type Parsed, type Question, type Row } from "./Parsed.ts"
 import * as TopicCommands from "./TopicCommands.ts"
@@ -83,17 +84,19 @@ const aboutCapability = (name: "grant" | "revoke", tag: "Grant" | "Revoke", help
   }
 }
 
+const noRoom =
+  "there is no room to ask in; start with --room FILE or --irc HOST, or make a friend with /invite, /claim or /topic"
+const friendUsage = "/friend @name [in ROOM]"
 const friend: Row = {
   name: "friend",
-  usage: "/friend @name",
-  help: "ask somebody in the room to be friends",
-  parse: withName("/friend @name", (who, here) =>
-    who.rest !== "" || who.keyPrefix !== ""
-      ? mistake("usage: /friend @name")
-      : here.channel === undefined
-        ? mistake("there is no room to ask in; start with --room FILE, or make a friend with /invite, /claim or /topic")
-        : command({ _tag: "Friend", channel: here.channel, to: who.name })
-  )
+  usage: friendUsage,
+  help: "ask somebody in the first room, or in another, to be friends",
+  parse: withName(friendUsage, ({ keyPrefix, name, rest }, here) => {
+    const [, named] = /^in\s+(\S+)$/.exec(rest) ?? []
+    if ((rest !== "" && named === undefined) || keyPrefix !== "") return mistake(`usage: ${friendUsage}`)
+    const channel = named ?? here.channel
+    return channel === undefined ? mistake(noRoom) : command({ _tag: "Friend", channel, to: name })
+  })
 }
 
 const message: Row = {
@@ -332,28 +335,16 @@ export const parse = (line: string, here: Here): Parsed => {
     : row.parse(match[2] ?? "", here)
 }
 
-/** Columns of a help text, and of its left part; what is longer there has a line of its own. */
-const columnsMax = 100
+/** Columns of the left part of a help text; what is longer there has a line of its own. */
 const usageColumns = 32
-
-/** Words in lines of at most so many columns; a longer word stands alone. */
-const folded = (text: string, columns: number): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
-}
 
 /** Rows with what they do, in two columns. */
 export const columns = (rows: ReadonlyArray<Pick<Row, "usage" | "help">>): string => {
   const indent = " ".repeat(usageColumns + 4)
   return rows
     .flatMap(({ help: does, usage }) => {
-      const [first, ...more] = folded(does, columnsMax - indent.length).map((text) => `${indent}${text}`)
-      const left = folded(usage, columnsMax - 4).join("\n    ")
+      const [first, ...more] = folded(does, widthMax - indent.length).map((text) => `${indent}${text}`)
+      const left = folded(usage, widthMax - 4).join("\n    ")
       return usage.length <= usageColumns
         ? [`  ${left.padEnd(usageColumns + 2)}${first?.trimStart()}`, ...more]
         : [`  ${left}`, first, ...more]

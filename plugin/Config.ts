@@ -9,8 +9,10 @@ import { Limits, Name } from "../core/index.ts"
 import * as Budgets from "./Budgets.ts"
 import { runtimeName } from "./Layers.ts"
 
-const filled = Schema.String.check(Schema.makeFilter((text) => text.trim() !== "" && text.length <= 1_000))
-const path = filled.check(Schema.makeFilter((text) => isAbsolute(text)))
+/** A text with something in it. */
+export const filled = Schema.String.check(Schema.makeFilter((text) => text.trim() !== "" && text.length <= 1_000))
+/** An absolute path. */
+export const path = filled.check(Schema.makeFilter((text) => isAbsolute(text)))
 const name = filled.check(Schema.makeFilter((text) => Result.isSuccess(Name.parse(text))))
 const address = /^([^\s:]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/
 const node = Schema.String.check(
@@ -35,7 +37,7 @@ const limits = Schema.Struct({
 })
 
 /** Key → what it may be, and how that is said. A new key is a row. */
-const keys = {
+export const keys = {
   name: { schema: name, allowed: "1 to 64 visible characters without spaces or |" },
   dataFolder: { schema: path, allowed: "an absolute path" },
   bootstrap: {
@@ -73,10 +75,18 @@ const keys = {
 const reserved: ReadonlyArray<string> = ["uiPort"]
 
 /** Values that may be a secret put in the wrong place: not repeated in a log. */
-const unspoken: ReadonlyArray<string> = ["modelKeyFile"]
+const unspoken: ReadonlyArray<string> = ["modelKeyFile", "ircPasswordFile"]
 
-type Keys = typeof keys
-export type Config = { readonly [Key in keyof Keys]?: Keys[Key]["schema"]["Type"] }
+/** A key of a configuration: what it may be, and how that is said. */
+export interface Key {
+  readonly schema: Schema.Constraint
+  readonly allowed: string
+}
+type Values<Keys extends Readonly<Record<string, Key>>> = {
+  readonly [Name in keyof Keys]?: Keys[Name]["schema"]["Type"]
+}
+
+export type Config = Values<typeof keys>
 
 export interface Reading {
   readonly config: Config
@@ -85,7 +95,8 @@ export interface Reading {
   readonly warnings: ReadonlyArray<string>
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Whether a value has keys at all. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 const shown = (key: string, value: unknown): string => {
@@ -101,25 +112,53 @@ export const read = (given: unknown): Reading => {
     const message = `the configuration is ${shown("", given)}; allowed is an object with some of: ${Object.keys(keys).join(", ")}`
     return { config: {}, errors: [message], warnings: [] }
   }
-  const config: Record<string, unknown> = {}
+  const { errors, values } = readKeys(keys, given)
+  const warnings = Object.keys(given)
+    .filter((key) => !Object.hasOwn(keys, key) && !reserved.includes(key))
+    .map((key) => unknownKey(keys, "plugin and is ignored", key))
+  return { config: values, errors, warnings }
+}
+
+/** What is said of a key that is none. */
+export const unknownKey = (table: Readonly<Record<string, Key>>, whose: string, key: string): string =>
+  `${shown("", key)} is no key of this ${whose}; there are: ${Object.keys(table).join(", ")}`
+
+/** The values of these keys, each checked by itself; an error names the key, the value and what is allowed. */
+export const readKeys = <Keys extends Readonly<Record<string, Key>>>(
+  table: Keys,
+  given: Readonly<Record<string, unknown>>
+): { readonly values: Values<Keys>; readonly errors: ReadonlyArray<string> } => {
+  const values: Record<string, unknown> = {}
   const errors: Array<string> = []
-  for (const [key, { allowed, schema }] of Object.entries(keys)) {
+  for (const [key, { allowed, schema }] of Object.entries(table)) {
     const value = Object.hasOwn(given, key) ? given[key] : undefined
     // A form that was left empty is no value.
     if (value === undefined || value === null || value === "") continue
     const decoded = Schema.decodeUnknownResult(schema as Schema.ConstraintDecoder<unknown>, {
       onExcessProperty: "error"
     })(value)
-    if (Result.isSuccess(decoded)) config[key] = decoded.success
+    if (Result.isSuccess(decoded)) values[key] = decoded.success
     else errors.push(`${key} is ${shown(key, value)}; allowed is ${allowed}`)
   }
-  const warnings = Object.keys(given)
-    .filter((key) => !Object.hasOwn(keys, key) && !reserved.includes(key))
-    .map(
-      (key) => `${shown("", key)} is no key of this plugin and is ignored; there are: ${Object.keys(keys).join(", ")}`
-    )
-  return { config, errors, warnings }
+  return { values: values as Values<Keys>, errors }
 }
+
+const perMinuteAndHour = (minute: number, hour: number) => [
+  { capacity: minute, windowMs: 60_000 },
+  { capacity: hour, windowMs: 3_600_000 }
+]
+
+/** What each friend may do at most, as the node takes it. */
+export const ratesOf = ({ limits = {} }: Pick<Config, "limits">) => ({
+  message: perMinuteAndHour(
+    limits.messagesPerMinute ?? Limits.messagesPerMinute,
+    limits.messagesPerHour ?? Limits.messagesPerHour
+  ),
+  inject: perMinuteAndHour(
+    limits.injectsPerMinute ?? Limits.injectsPerMinute,
+    limits.injectsPerHour ?? Limits.injectsPerHour
+  )
+})
 
 /** Where the host keeps configurations: our own, by the installed name, and everything by path. */
 export interface Source {

@@ -24,6 +24,7 @@ import { Model } from "../ports/Model.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
 import * as AgentSandbox from "./AgentSandbox.ts"
 import type { Budgets } from "./Budgets.ts"
+import * as IrcSettings from "./IrcSettings.ts"
 import * as ModelSettings from "./ModelSettings.ts"
 import * as FormerFiles from "./migration/FormerFiles.ts"
 import * as Scheduling from "./Scheduling.ts"
@@ -32,6 +33,8 @@ export interface Settings {
   readonly dataFolder: string
   /** Shared files that serve as chat rooms; none: no channel. */
   readonly rooms: ReadonlyArray<{ readonly name: string; readonly file: string }>
+  /** An IRC server and its channels. */
+  readonly irc?: IrcSettings.IrcSettings
   /** Chat rooms that are no files, such as a host's channels. */
   readonly channel?: Layer.Layer<ChatChannel>
   /** The public Hyperswarm DHT, a DHT of one's own, or the one that nodes of this machine share. */
@@ -209,20 +212,40 @@ export const unguarded = (folder: string) =>
     Layer.provideMerge(FileRecordStore.layer({ folder, views }))
   )
 
-/** Rooms in files, a host's channels, or both: a line goes to whoever has its room. */
+/** Where lines can be said and heard, and whose a room is. What belongs to nobody else is the host's. */
+const places = ({ channel, irc, rooms }: Settings) => {
+  const files = rooms.map(({ name }) => `room:${name}`)
+  const inIrc = irc === undefined ? [] : IrcSettings.rooms(irc)
+  return [
+    ...(files.length === 0 ? [] : [{ layer: Terminal.layer({ rooms }), has: (room: string) => files.includes(room) }]),
+    ...(irc === undefined ? [] : [{ layer: IrcSettings.layer(irc), has: (room: string) => inIrc.includes(room) }]),
+    ...(channel === undefined ? [] : [{ layer: channel, has: () => true }])
+  ]
+}
+
+/** The channel that is meant where none is named: the first room's; undefined if there is none. */
+export const firstChannel = ({ irc, rooms }: Pick<Settings, "irc" | "rooms">): string | undefined =>
+  rooms[0] === undefined ? irc && IrcSettings.rooms(irc)[0] : `room:${rooms[0].name}`
+
+/** Rooms in files, channels of an IRC server, a host's channels, or several of them: a line goes to whoever has its room. */
 const channels = (settings: Settings) => {
-  const files = settings.rooms.length === 0 ? undefined : Terminal.layer({ rooms: settings.rooms })
-  const { channel } = settings
-  if (files === undefined || channel === undefined) return files ?? channel ?? ChatChannel.silent
-  const isFile = (room: string) => settings.rooms.some(({ name }) => room === `room:${name}`)
+  const [first, ...others] = places(settings)
+  if (first === undefined) return ChatChannel.silent
+  if (others.length === 0) return first.layer
   return Layer.effect(
     ChatChannel,
     Effect.gen(function* () {
-      const [inFiles, inHost] = [yield* serviceOf(files), yield* serviceOf(channel)]
+      const all = yield* Effect.forEach([first, ...others], ({ has, layer }) =>
+        Effect.map(serviceOf<Layer.Error<typeof layer>>(layer), (service) => ({ has, service }))
+      )
+      const last = all.at(-1)!
       return {
-        lines: Stream.merge(inFiles.lines, inHost.lines),
-        channels: Effect.map(Effect.all([inFiles.channels, inHost.channels]), (both) => both.flat()),
-        post: (room: string, line: string) => (isFile(room) ? inFiles : inHost).post(room, line)
+        lines: Stream.mergeAll(
+          all.map(({ service }) => service.lines),
+          { concurrency: "unbounded" }
+        ),
+        channels: Effect.map(Effect.all(all.map(({ service }) => service.channels)), (some) => some.flat()),
+        post: (room: string, line: string) => (all.find(({ has }) => has(room)) ?? last).service.post(room, line)
       }
     })
   )

@@ -5,6 +5,8 @@
  */
 import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
+import type { Known } from "./Completion.ts"
+import * as HelpText from "./HelpText.ts"
 
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
@@ -20,12 +22,23 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
                                        model, and what mends it
   wopr-p2p migrate [options]           takes over what the former plugin left
   wopr-p2p demo [options]              two nodes meet, become friends and talk; it takes seconds
+  wopr-p2p completion bash|zsh|fish    a script that has a shell complete all of this
   wopr-p2p help                        this text
-  wopr-p2p version
+  wopr-p2p version                     which version this is
 
 Options of run
   --name NAME            how others address you in the room
   --room FILE            a shared file that serves as chat room (may be given several times)
+  --irc HOST[:PORT]      an IRC server whose channels serve as chat rooms; over TLS, but
+                         for one of this machine
+  --irc-channel '#NAME'  a channel there (may be given several times)
+  --irc-nick NICK        how the node is called there (else NAME, which others compare it with)
+  --irc-account NAME     its account at the network's services, where there is one
+  --irc-password-file FILE  the account's password, else the server's, in a file that only you
+                         can read
+  --irc-plain            speak without TLS: everybody on the way can read, and change, what is said
+  --config FILE          a JSON file that says these options, by the names that README.md gives;
+                         those given here count
   --local                use the network that nodes of this machine share, no internet needed
   --local-port PORT      its UDP port on 127.0.0.1, the same for all who should meet (default 49736)
   --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
@@ -79,6 +92,7 @@ Environment
   WOPR_P2P_PASSPHRASE    identity export, import: the passphrase, where no file is named
   WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY
                          run: the model, where no option names it, and its key
+  WOPR_P2P_IRC_PASSWORD  run: the IRC password, where no file is named
   WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only),
                          else /var/run/docker.sock
   WOPR_P2P_SANDBOX_RUNTIME  run: the runtime, where no option names it
@@ -111,6 +125,13 @@ const runOptions = {
   "budget-all": { type: "string" },
   keep: { type: "string" },
   "sandbox-runtime": { type: "string" },
+  irc: { type: "string" },
+  "irc-channel": { type: "string", multiple: true },
+  "irc-nick": { type: "string" },
+  "irc-account": { type: "string" },
+  "irc-password-file": { type: "string" },
+  "irc-plain": { type: "boolean" },
+  config: { type: "string" },
   attached: { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
@@ -156,9 +177,38 @@ const migrateOptions = {
   "dry-run": { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
+/** What was typed is not understood: said at the end of the program, as prose or as JSON. */
+class Misunderstood extends Error {}
+
 const misunderstood = (message: string): number => {
-  process.stderr.write(`${message}\n"wopr-p2p help" lists commands and options\n`)
-  return 2
+  throw new Misunderstood(message)
+}
+
+/** Every command but the verbs, with its options: what shells complete. A new command has its row here too. */
+const commands: Readonly<Record<string, Known>> = {
+  run: { options: runOptions, choices: { sandbox: ["agent", "scripted", "off"] } },
+  identity: { options: identityOptions, words: ["show", "rotate", "recovery", "export", "import"] },
+  sandbox: { options: sandboxOptions, words: ["image", "show"] },
+  doctor: { options: doctorOptions },
+  migrate: { options: migrateOptions },
+  demo: { options: demoOptions },
+  completion: { options: {}, words: ["bash", "zsh", "fish"] },
+  help: { options: {}, words: ["commands"] },
+  version: { options: { json: everywhere.json } }
+}
+
+const completion = async (args: ReadonlyArray<string>): Promise<number> => {
+  const Completion = await import("./Completion.ts")
+  const VerbOptions = await import("./control/VerbOptions.ts")
+  const shell = Completion.shells.find((one) => one === args[0])
+  if (shell === undefined || args.length > 1) return misunderstood("usage: wopr-p2p completion bash|zsh|fish")
+  const help = VerbOptions.help()
+  const verbs = VerbOptions.verbs
+    .filter(({ name }) => !Object.hasOwn(commands, name))
+    .map(({ name, ...one }) => [name, { ...one, options: verbOptions, help }] as const)
+  const entries = Completion.entries({ ...commands, ...Object.fromEntries(verbs) }, usage)
+  process.stdout.write(Completion.script(shell, entries))
+  return 0
 }
 
 const version = (): string => {
@@ -174,6 +224,11 @@ const version = (): string => {
   return "unknown"
 }
 
+const meant = (typed: string, words: ReadonlyArray<string>): string => {
+  const word = HelpText.nearest(typed, words)
+  return word === undefined ? "" : `; did you mean ${word}?`
+}
+
 /** Options as given, or why they are not understood. */
 const parsed = <T extends ParseArgsOptionsConfig>(
   args: ReadonlyArray<string>,
@@ -184,14 +239,22 @@ const parsed = <T extends ParseArgsOptionsConfig>(
     const { positionals, values } = parseArgs({ args: [...args], options, strict: true, allowPositionals })
     return { values, positionals }
   } catch (error) {
-    return { mistake: error instanceof Error ? error.message : String(error) }
+    const message = error instanceof Error ? error.message : String(error)
+    const unknown = /^Unknown option '(--[^']*)'/.exec(message)?.[1]
+    if (unknown === undefined) return { mistake: message }
+    return {
+      mistake: `there is no option ${unknown} here${meant(
+        unknown,
+        Object.keys(options).map((name) => `--${name}`)
+      )}`
+    }
   }
 }
 
 const identity = async (args: ReadonlyArray<string>): Promise<number> => {
   const options = parsed(args, identityOptions, true)
   if ("mistake" in options) return misunderstood(options.mistake)
-  if (options.values.help === true) return help()
+  if (options.values.help === true) return help("identity")
   const [verb, ...files] = options.positionals
   if (verb === "export" || verb === "import") {
     const Moving = await import("./standalone/Moving.ts")
@@ -206,12 +269,14 @@ const identity = async (args: ReadonlyArray<string>): Promise<number> => {
 /** A command of the prompt, asked of the node that runs. */
 const verb = async (word: string, args: ReadonlyArray<string>): Promise<number> => {
   const VerbOptions = await import("./control/VerbOptions.ts")
-  if (!VerbOptions.isVerb(word)) return misunderstood(`there is no command "${word}"`)
+  if (!VerbOptions.isVerb(word)) {
+    const words = [...Object.keys(commands), ...VerbOptions.verbs.map(({ name }) => name)]
+    return misunderstood(`there is no command "${word}"${meant(word, words)}`)
+  }
   const options = parsed(args, verbOptions, true)
   if ("mistake" in options) return misunderstood(options.mistake)
   if (options.values.help === true) {
-    process.stdout.write(VerbOptions.helpOf(word))
-    return 0
+    return show(VerbOptions.helpOf(word))
   }
   const wanted = VerbOptions.read(word, options.values)
   if ("mistake" in wanted) return misunderstood(wanted.mistake)
@@ -222,7 +287,7 @@ const verb = async (word: string, args: ReadonlyArray<string>): Promise<number> 
 const doctor = async (args: ReadonlyArray<string>): Promise<number> => {
   const options = parsed(args, doctorOptions)
   if ("mistake" in options) return misunderstood(options.mistake)
-  if (options.values.help === true) return help()
+  if (options.values.help === true) return help("doctor")
   const Doctor = await import("./doctor/Doctor.ts")
   const wanted = Doctor.readOptions(options.values)
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Doctor.doctor(wanted)
@@ -231,7 +296,7 @@ const doctor = async (args: ReadonlyArray<string>): Promise<number> => {
 const migrate = async (args: ReadonlyArray<string>): Promise<number> => {
   const options = parsed(args, migrateOptions)
   if ("mistake" in options) return misunderstood(options.mistake)
-  if (options.values.help === true) return help()
+  if (options.values.help === true) return help("migrate")
   const Migrate = await import("./migration/Migrate.ts")
   const wanted = Migrate.readOptions(options.values)
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Migrate.migrate(wanted)
@@ -257,17 +322,18 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
     case "run": {
       const options = parsed(rest, runOptions)
       if ("mistake" in options) return misunderstood(options.mistake)
-      if (options.values.help === true) return help()
-      const Run = await import("./standalone/Run.ts")
-      const wanted = Run.readOptions(options.values)
-      return "mistake" in wanted ? misunderstood(wanted.mistake) : Run.run(wanted)
+      if (options.values.help === true) return help("run")
+      const said = await (await import("./standalone/ConfigFile.ts")).merged(options.values)
+      if ("mistake" in said) return misunderstood(said.mistake)
+      const wanted = (await import("./standalone/RunOptions.ts")).readOptions(said.given, said.rates)
+      return "mistake" in wanted ? misunderstood(wanted.mistake) : (await import("./standalone/Run.ts")).run(wanted)
     }
     case "identity":
       return identity(rest)
     case "sandbox": {
       const options = parsed(rest, sandboxOptions, true)
       if ("mistake" in options) return misunderstood(options.mistake)
-      if (options.values.help === true) return help()
+      if (options.values.help === true) return help("sandbox")
       const Image = await import("./standalone/Image.ts")
       const wanted = Image.readOptions(options.positionals, options.values)
       return "mistake" in wanted ? misunderstood(wanted.mistake) : Image.image(wanted)
@@ -275,7 +341,7 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
     case "demo": {
       const options = parsed(rest, demoOptions)
       if ("mistake" in options) return misunderstood(options.mistake)
-      if (options.values.help === true) return help()
+      if (options.values.help === true) return help("demo")
       const Demo = await import("./standalone/Demo.ts")
       return Demo.demo({
         json: options.values.json ?? false,
@@ -284,8 +350,10 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
     }
     case "version":
     case "--version":
-      process.stdout.write(`${version()}\n`)
+      process.stdout.write(rest.includes("--json") ? `${JSON.stringify({ version: version() })}\n` : `${version()}\n`)
       return 0
+    case "completion":
+      return completion(rest)
     case "doctor":
       return doctor(rest)
     case "migrate":
@@ -295,8 +363,7 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
       return grouped(command, rest)
     case "help":
       if (rest[0] === "commands") {
-        process.stdout.write((await import("./control/VerbOptions.ts")).help())
-        return 0
+        return show((await import("./control/VerbOptions.ts")).help())
       }
       return help()
     case "--help":
@@ -307,12 +374,25 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
   }
 }
 
-const help = (): number => {
-  process.stdout.write(usage)
+const show = (text: string): number => {
+  process.stdout.write(HelpText.fit(text, HelpText.widthOf(process.stdout.columns)))
   return 0
 }
 
+/** The whole help, or what of it is about one command. */
+const help = (command?: string): number => show(command === undefined ? usage : HelpText.about(usage, command))
+
 /** Runs the program with the arguments after its name, and sets the exit code. */
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
-  process.exitCode = await dispatch(args)
+  try {
+    process.exitCode = await dispatch(args)
+  } catch (error) {
+    if (!(error instanceof Misunderstood)) throw error
+    process.exitCode = 2
+    if (args.includes("--json")) {
+      process.stdout.write(`${JSON.stringify({ ok: false, code: "usage", why: error.message })}\n`)
+      return
+    }
+    process.stderr.write(`${error.message}\n"wopr-p2p help" lists commands and options\n`)
+  }
 }

@@ -54,7 +54,8 @@ export const requireOurs = (folder: string, make: boolean, look: typeof lstatSyn
     }
   }
   const about = look(folder, { throwIfNoEntry: false })
-  if (about === undefined) throw controlError("not-running", `there is no folder ${folder}`)
+  if (about === undefined)
+    throw controlError("not-running", `there is no folder ${folder}; name a node's folder with --data`)
   if (!hasPosixModes) return
   const us = process.getuid?.()
   if (!about.isDirectory())

@@ -18,8 +18,33 @@ export interface Given {
   readonly id?: string | undefined
 }
 
-/** Whether a word is a verb: a command of the table, or `wait`. */
-export const isVerb = (word: string): boolean => word === "wait" || Commands.table.some(({ name }) => name === word)
+const wait = {
+  usage: "wait ID",
+  help: "the outcome of a message, inject, claim or connect, by its id or how it begins"
+}
+
+/** The words of a usage that are typed as they are. */
+const literals = (usage: string): ReadonlyArray<string> => [
+  ...new Set(
+    usage
+      .split(/[\s|[\]]+/)
+      .slice(1)
+      .filter((word) => /^[a-z][a-z-]*$/.test(word) && word !== "text")
+  )
+]
+
+/** Every verb, what it is for and which words may come after it: the commands of the table, and `wait`. */
+export const verbs: ReadonlyArray<{
+  readonly name: string
+  readonly about: string
+  readonly words: ReadonlyArray<string>
+}> = [
+  ...Commands.table.map(({ help: about, name, usage }) => ({ name, about, words: literals(usage) })),
+  { name: "wait", about: wait.help, words: [] }
+]
+
+/** Whether a word is a verb. */
+export const isVerb = (word: string): boolean => verbs.some(({ name }) => name === word)
 
 const waitMsOf = (verb: string, given: Given): number | undefined | { readonly mistake: string } => {
   const seconds = given.timeout ?? "60"
@@ -46,11 +71,6 @@ export const read = (verb: string, given: Given): Options | { readonly mistake: 
     ...(waitMs === undefined ? {} : { waitMs }),
     ...(given.id === undefined ? {} : { id: given.id })
   }
-}
-
-const wait = {
-  usage: "wait ID",
-  help: "the outcome of a message, inject, claim or connect, by its id or how it begins"
 }
 
 /** Every verb with its arguments, out of the table, and what all of them take. */

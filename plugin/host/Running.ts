@@ -8,7 +8,7 @@ import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Layer, Logger, PubSub, 
 import * as WoprChat from "../../adapters/wopr/ChatChannel.ts"
 import * as Grafts from "../../adapters/wopr/Grafts.ts"
 import { ask, type Provider } from "../../adapters/wopr/Host.ts"
-import { type Event, Limits, type Link, Name, Rejection } from "../../core/index.ts"
+import { type Event, type Link, Name, Rejection } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import { Sandbox } from "../../ports/Sandbox.ts"
 import * as Budgets from "../Budgets.ts"
@@ -119,22 +119,6 @@ const nameOf = (context: HostContext, config: Config.Config): Effect.Effect<stri
   )
 }
 
-const perMinuteAndHour = (minute: number, hour: number) => [
-  { capacity: minute, windowMs: 60_000 },
-  { capacity: hour, windowMs: 3_600_000 }
-]
-
-const ratesOf = ({ limits = {} }: Config.Config) => ({
-  message: perMinuteAndHour(
-    limits.messagesPerMinute ?? Limits.messagesPerMinute,
-    limits.messagesPerHour ?? Limits.messagesPerHour
-  ),
-  inject: perMinuteAndHour(
-    limits.injectsPerMinute ?? Limits.injectsPerMinute,
-    limits.injectsPerHour ?? Limits.injectsPerHour
-  )
-})
-
 const modelOf = (config: Config.Config): ModelSettings.ModelSettings => ({
   ...ModelSettings.fromEnvironment(process.env),
   ...(config.model === undefined ? {} : { model: config.model }),
@@ -223,7 +207,7 @@ const live = (
 ) =>
   Effect.gen(function* () {
     const name = yield* nameOf(context, config)
-    const node = yield* Layers.start(name, settings, ratesOf(config))
+    const node = yield* Layers.start(name, settings, Config.ratesOf(config))
     const follow = Follow.make()
     const wish = yield* Deferred.make<Change>()
     const log = yield* ConversationLog

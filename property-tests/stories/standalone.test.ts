@@ -215,9 +215,9 @@ describe("somebody who mistypes", () => {
     ["hello", /begin with a slash; \/help lists them/],
     ["/", /\/help/],
     ["/dance", /there is no command \/dance; \/help lists them/],
-    ["/friend", /^usage: \/friend @name$/],
-    ["/friend @", /^usage: \/friend @name$/],
-    ["/friend @bob and @carol", /^usage: \/friend @name$/],
+    ["/friend", /^usage: \/friend @name \[in ROOM\]$/],
+    ["/friend @", /^usage: \/friend @name \[in ROOM\]$/],
+    ["/friend @bob and @carol", /^usage: \/friend @name \[in ROOM\]$/],
     ["/friend @alice", /your own name/],
     ["/friend @a|b", /usage: \/friend @name/],
     ["/accept", /\/friends and \/requests/],
@@ -291,12 +291,19 @@ describe("somebody who mistypes", () => {
     expect(readdirSync(join(place.folder, "home"))).toEqual([])
   })
 
-  it.each(["help", "--help", "-h", "run --help", "demo --help"])("finds help with %s", async (args) => {
+  const helps: ReadonlyArray<readonly [string, ReadonlyArray<string>, ReadonlyArray<string>]> = [
+    ...["help", "--help", "-h"].map(
+      (args) => [args, ["--name", "--room", "--local-port", "--require-sandbox"], []] as const
+    ),
+    ["run --help", ["wopr-p2p run", "--name", "--room", "--irc HOST"], ["--require-sandbox"]],
+    ["demo --help", ["wopr-p2p demo", "--require-sandbox"], ["--room"]]
+  ]
+  it.each(helps)("finds help with %s, about that and in lines of 100 columns", async (args, there, missing) => {
     const ended = await finish(args.split(" "), (await makePlace()).env)
     expect(ended).toMatchObject({ code: 0, stderr: "" })
-    for (const option of ["--name", "--room", "--local-port", "--require-sandbox", "WOPR_P2P_DOCKER_SOCKET"]) {
-      expect(ended.stdout).toContain(option)
-    }
+    for (const option of [...there, "WOPR_P2P_DOCKER_SOCKET", "Exit codes"]) expect(ended.stdout).toContain(option)
+    for (const option of missing) expect(ended.stdout).not.toContain(option)
+    expect(ended.stdout.split("\n").filter((line) => line.length > 100)).toEqual([])
   })
 
   /** A start that must fail in one sentence. */

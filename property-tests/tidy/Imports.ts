@@ -27,6 +27,7 @@ export const aboveAllRooms: ReadonlyArray<string> = ["core/Limits.ts", "core/Rej
 export const vendors: Readonly<Record<string, ReadonlyArray<string>>> = {
   docker: ["dockerode", "tar-stream"],
   hyperswarm: ["hyperswarm", "hyperdht"],
+  irc: ["irc-framework"],
   noble: ["@noble/ciphers", "@noble/curves", "@noble/hashes"],
   sodium: ["sodium-native"]
 }
