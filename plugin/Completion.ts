@@ -43,7 +43,7 @@ const single = (text = ""): string => text.replaceAll(/ {2,}/g, " ").trim()
 
 const aboutCommand = (help: string, name: string): string => {
   const line = unfolded(help).find((one) => `${one} `.startsWith(`  wopr-p2p ${name} `)) ?? ""
-  return single(/\S {2,}(\S.*)$/.exec(line.trim())?.[1])
+  return single(/(?:\S {2,}|\[options\] +)(\S.*)$/.exec(line.trim())?.[1])
 }
 
 /** What the help says of one option, in the command's own section if it has one: what it takes, and what it is for. */
