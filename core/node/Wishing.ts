@@ -57,7 +57,9 @@ export const connect = (
   const friend = Roster.byKey(state.durable.roster, key)
   if (friend?.standing === "Friend") return Result.fail(Rejection.make("already-friends", name))
   if (Array.from(note).length > Limits.connectNoteMax) return Result.fail(Rejection.make("note-too-long"))
-  const already = Table.values(state.durable.errands).find((one) => one.kind === "connect" && one.key === key)
+  const already = Table.values(state.durable.errands).find(
+    (one) => one.kind === "connect" && (one.key === key || one.current === key)
+  )
   if (already !== undefined) return Result.succeed([state, []])
   const { peerId, topic: rendezvous } = Statement.signerOf(turn.pure, key)
   const errand: Connect = {

@@ -143,7 +143,7 @@ describe("requests to connect", () => {
         const life = new Life()
         for (const one of steps) life.run(one)
       }),
-      { numRuns: 25 }
+      { numRuns: 20 }
     )
   }, 60_000)
   it("and a node that takes a request for an acceptance is found", () => {
