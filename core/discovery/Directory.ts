@@ -68,7 +68,10 @@ const without = (directory: Directory, key: string): Directory => ({
 })
 
 /** Remembers that nothing up to this profile counts any more; of too many marks the half goes that ends first. */
-const marked = (directory: Directory, { expiresMs, identityKey, version }: Profile): Directory => {
+const marked = (
+  directory: Directory,
+  { expiresMs, identityKey, version }: Pick<Profile, "expiresMs" | "identityKey" | "version">
+): Directory => {
   const marks = HashMap.set(directory.marks, identityKey, { version, untilMs: expiresMs })
   if (HashMap.size(marks) <= Limits.topicMarksMax) return { ...directory, marks }
   const ends = [...marks].sort(([a, one], [b, other]) => other.untilMs - one.untilMs || (a < b ? -1 : 1))
@@ -149,6 +152,24 @@ export const admit = (
 /** A member has proven its key in a session and named what we hold of it: nothing new is said, and it is met all the same. */
 export const meet = (directory: Directory, known: Member, nowMs: number, entropy: Uint8Array): Directory =>
   placed(directory, { ...known, met: true, seenMs: nowMs }, entropy)
+
+/**
+ * The holder of a key has proven that it has left older ones, oldest first: no profile of theirs is shown, nor of the last one
+ * taken from those who pass it on. More than that one is not remembered, so that a long history costs no more than a short.
+ */
+export const retire = (directory: Directory, keys: ReadonlyArray<RemoteIdentityKey>, nowMs: number): Directory => {
+  const last = keys.at(-1)
+  const retired = keys.filter((key) => key === last || member(directory, key) !== undefined)
+  return retired.reduce(
+    (left, identityKey) =>
+      marked(without(left, identityKey), {
+        identityKey,
+        version: Number.MAX_SAFE_INTEGER,
+        expiresMs: nowMs + Limits.profileAgeMs
+      }),
+    directory
+  )
+}
 
 /** A member said in its own session that it has left: what it said before counts no more. */
 export const leave = (directory: Directory, key: RemoteIdentityKey): Directory => {

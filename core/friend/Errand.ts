@@ -37,6 +37,8 @@ export const Connect = Schema.Struct({
   /** What it calls itself, and will be called here. */
   name: text,
   note: text,
+  /** The key that its holder had when it was last met, where it has left `key` since. */
+  current: Schema.optionalKey(text),
   /** Hash of the topic in which it was found. */
   in: text
 })

@@ -80,8 +80,20 @@ const say = (
 export const onOpened = (state: State.State, opened: State.Opened, turn: Turn): State.Stepped => {
   const { connection } = opened
   const current = Guests.openedAt(state, connection)
-  return current === undefined ? [state, []] : say(state, connection, Guests.errandsOf(state, current), turn)
+  if (current === undefined) return [state, []]
+  const errands = Guests.errandsOf(state, current)
+  return say(errands.reduce(followed(current), state), connection, errands, turn)
 }
+
+/** A member that we ask has another key now: asking it under that one is the same request. */
+const followed =
+  ({ peer }: State.Opened) =>
+  (state: State.State, errand: Errand.Errand): State.State =>
+    errand.kind !== "connect" || (errand.current ?? errand.key) === peer.signer.key
+      ? state
+      : State.withDurable(state, {
+          errands: Table.set(state.durable.errands, errand.id, { ...errand, current: peer.signer.key })
+        })
 
 /** The far end refuses the whole session. What passes is tried again, like with a friend; the rest ends the errand. */
 export const onReject = (state: State.State, opened: State.Opened, reject: Reject, turn: Turn): State.Stepped => {

@@ -9,6 +9,7 @@ import * as Presence from "../discovery/Presence.ts"
 import * as Profile from "../discovery/Profile.ts"
 import * as Topic from "../discovery/Topic.ts"
 import type { Authentic } from "../identity/Authentic.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -286,7 +287,10 @@ const takeOne = (state: State.State, opened: State.Opened, hash: string, wire: s
   if (State.isOwnKey(state.self, identityKey)) return [state, []]
   // By whom it is about, and about the node that says it: a profile may name anybody's transport key.
   const met = opened.peer.signer.key === identityKey && opened.peer.value.swarmKey === read.success.value.swarmKey
-  const { directory, outcome } = Directory.admit(known.directory, read.success, met, turn.nowMs, turn.entropy)
+  const before = met
+    ? Directory.retire(known.directory, KeyHistory.earlier(opened.peer.value.history), turn.nowMs)
+    : known.directory
+  const { directory, outcome } = Directory.admit(before, read.success, met, turn.nowMs, turn.entropy)
   const told = outcomeOf(opened, joined, known, read.success, outcome)
   const farewells =
     outcome === "left" ? [read.success.value, ...known.farewells].slice(0, Limits.topicFarewellsMax) : known.farewells

@@ -59,7 +59,11 @@ const begun = ({ durable }: State.State, command: Command, turn: Turn): string =
   if (command._tag !== "Connect" || Table.has(durable.errands, fresh)) return fresh
   const { keyPrefix, name } = command
   const before = Table.values(durable.errands).find(
-    (one) => one.kind === "connect" && Roster.isMeant({ name: one.name, identityKey: one.key }, name, keyPrefix)
+    (one) =>
+      one.kind === "connect" &&
+      [one.key, one.current ?? one.key].some((key) =>
+        Roster.isMeant({ name: one.name, identityKey: key }, name, keyPrefix)
+      )
   )
   return before?.id ?? fresh
 }

@@ -7,7 +7,9 @@ import { Result } from "effect"
 import * as Directory from "../discovery/Directory.ts"
 import type { Errand } from "../friend/Errand.ts"
 import * as Roster from "../friend/Roster.ts"
+import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
+import type { PeerId } from "../identity/PeerId.ts"
 import * as Statement from "../identity/Statement.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -55,7 +57,9 @@ export const connect = (
   const friend = Roster.byKey(state.durable.roster, key)
   if (friend?.standing === "Friend") return Result.fail(Rejection.make("already-friends", name))
   if (Array.from(note).length > Limits.connectNoteMax) return Result.fail(Rejection.make("note-too-long"))
-  const already = Table.values(state.durable.errands).find((one) => one.kind === "connect" && one.key === key)
+  const already = Table.values(state.durable.errands).find(
+    (one) => one.kind === "connect" && (one.key === key || one.current === key)
+  )
   if (already !== undefined) return Result.succeed([state, []])
   const { peerId, topic: rendezvous } = Statement.signerOf(turn.pure, key)
   const errand: Connect = {
@@ -106,6 +110,13 @@ export const onResponse = (
   }
 }
 
+/** What the same peer had asked us is answered with that. */
+const withoutQuestions = (state: State.State, peerId: PeerId, key: RemoteIdentityKey): State.State => {
+  const { askedBy } = state.durable.roster
+  const left = Table.removeWhere(askedBy, (one) => one.peerId === peerId || one.identityKey === key)
+  return left === askedBy ? state : State.withRoster(state, { askedBy: left })
+}
+
 const accepted = (state: State.State, opened: State.Opened, errand: Connect & Errand, turn: Turn): State.Stepped => {
   const { agreementKey, swarmKey } = opened.peer.value
   const { key, topic } = opened.peer.signer
@@ -127,6 +138,7 @@ const accepted = (state: State.State, opened: State.Opened, errand: Connect & Er
   return State.chain(
     made.success[0],
     (current) => [current, made.success[1]],
+    (current) => [withoutQuestions(current, peerId, key), []],
     (current) => Errands.end(current, errand, null),
     (current) => (isGuest ? Meeting.become(current, opened, friend, turn) : [current, []])
   )

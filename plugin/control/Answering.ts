@@ -40,7 +40,10 @@ const answer = (request: Request, told: Carrying.Told, more: Partial<Answer> = {
 /** An outcome in an answer: whether it is a good one is the answer's. */
 const withOutcome = (request: Request, id: string, told: Event.Event | undefined): Answer => {
   if (told === undefined) {
-    const notYet = Carrying.refusal("no-outcome-yet", `${id.slice(0, 8)} has no outcome yet; see /queue`)
+    const notYet = Carrying.refusal(
+      "no-outcome-yet",
+      `${id.slice(0, 8)} has no outcome yet; ask again with: wopr-p2p wait ${id.slice(0, 8)}`
+    )
     return answer(request, { ...notYet, facts: { ...notYet.facts, id } }, { outcome: null })
   }
   const outcome = Present.eventJson(told)

@@ -100,6 +100,27 @@ describe("a scheduled rotation between a request and its acceptance", () => {
   })
 })
 
+describe("a member that has rotated", () => {
+  it("is known once, under its new key, by whoever has met it since; a key that it has left is shown no more", () => {
+    const { alice, bob, party } = meeting()
+    party.rotate(bob, "scheduled")
+    for (let second = 0; second < 5; second++) party.wait(1_000, alice, bob)
+    const { discovered } = Describe.describe(crypto, alice.state, party.nowMs)
+    expect(discovered.map(({ identityKey }) => identityKey)).toEqual([bob.person.self.identityKey])
+    expect(party.command(alice, connectToBob)).toMatchObject({ ok: true })
+  })
+  it("is not pushed out by somebody who only says that it was bob", () => {
+    const { alice, party } = meeting()
+    const mallory = new Member(person("bob"))
+    party.take(mallory, { _tag: "Started" })
+    party.command(mallory, { _tag: "JoinTopic", topic: publicRoom.topic })
+    for (let second = 0; second < 5; second++) party.wait(1_000, alice, mallory)
+    const { discovered } = Describe.describe(crypto, alice.state, party.nowMs)
+    expect(discovered.map(({ identityKey }) => identityKey)).toContain(asked.self.identityKey)
+    expect(discovered).toHaveLength(2)
+  })
+})
+
 describe("a request that waits", () => {
   it("is listed by whom it is to, on one side, and with its note on the other; its id is that of its outcome", () => {
     const { alice, bob, party, reach } = meeting()

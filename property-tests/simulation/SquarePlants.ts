@@ -131,6 +131,19 @@ export const squarePlants: ReadonlyArray<SquarePlant> = [
     }
   },
   {
+    name: "hearsay-stays",
+    says: "who was heard of before is not met by a hello that names its own profile",
+    foundBy: "found",
+    plant: after(([state, outputs], input, before) => {
+      if (kindOf(input) !== "TopicHello") return [state, outputs]
+      const topics = HashMap.map(state.passing.topics, (presence, hash) => {
+        const known = HashMap.get(before.passing.topics, hash)
+        return known._tag === "Some" ? { ...presence, directory: known.value.directory } : presence
+      })
+      return [{ ...state, passing: { ...state.passing, topics } }, outputs]
+    })
+  },
+  {
     name: "never-looks",
     says: "a topic is announced and nobody is looked for",
     foundBy: "found",
