@@ -15,7 +15,10 @@ const friend = (line: string): NonNullable<Row["about"]> => ({ who: "friend", li
 const onlyAsked = (name: string): Row => ({ good: [`/${name}`] })
 
 export const rows: Readonly<Record<string, Row>> = {
-  friend: { good: ["/friend @dan"], bad: ["/friend", "/friend @", "/friend @a @b", "/friend @a|b", "/friend @a#key"] },
+  friend: {
+    good: ["/friend @dan", "/friend @dan in attic"],
+    bad: ["/friend", "/friend @", "/friend @a @b", "/friend @a|b", "/friend @a#key"]
+  },
   accept: {
     good: ["/accept @yan", "/accept yan#kkkk"],
     bad: ["/accept @", "/accept @yan now", "/accept @a|b"],

@@ -72,4 +72,77 @@ describe("an inject chain", () => {
       })
     )
   })
+
+  it("ends a clique of 3 to 200 agents that answer everything by asking: nobody asks more than its budget, and then all rest", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 3, max: 200 }), fc.nat(), (count, seed) => {
+        const { asked, lastMs, refused } = clique(count, seed)
+        expect(refused.has("chain-budget")).toBe(true)
+        const each = Math.min(Limits.toolInjectsPerHour, (count - 1) * Limits.toolInjectsPerPeerPerHour)
+        expect(Math.max(...asked)).toBeLessThanOrEqual(each)
+        expect(asked.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(count)
+        expect(lastMs).toBeLessThan(hourMs / 2)
+      }),
+      {
+        numRuns: 5,
+        examples: [
+          [3, 1],
+          [200, 1]
+        ]
+      }
+    )
+  })
 })
+
+/** Agents who each ask somebody when they are asked, when they have answered, and when they are answered; until all rest. */
+const clique = (count: number, seed: number) => {
+  let luck = (seed % 2_147_483_646) + 1
+  const whole = (max: number): number => {
+    luck = (luck * 48_271) % 2_147_483_647
+    return luck % max
+  }
+  const everybody = Array.from({ length: count }, (_, index) => index.toString(16).padStart(64, "0") as PeerId.PeerId)
+  const jobs = everybody.map(() => Table.empty<Jobs.Job>())
+  const budgets = everybody.map(() => ({
+    ofAll: {} as InjectChain.Left["ofAll"],
+    ofPeer: new Map<number, InjectChain.Left["ofPeer"]>()
+  }))
+  const asked = everybody.map(() => 0)
+  const refused = new Set<string>()
+  const later: Array<{ readonly atMs: number; readonly act: () => void }> = []
+  const after = (fromMs: number, act: (atMs: number) => void) => {
+    const atMs = fromMs + 1 + whole(2_000)
+    later.push({ atMs, act: () => act(atMs) })
+  }
+  let lastMs = 0
+  const ask = (by: number, nowMs: number): void => {
+    const of = (by + 1 + whole(count - 1)) % count
+    const { ofAll, ofPeer } = budgets[by]!
+    const peer = everybody[of]!
+    const verdict = InjectChain.admit(jobs[by]!, peer, { ofPeer: ofPeer.get(of) ?? {}, ofAll }, nowMs)
+    if (Result.isFailure(verdict)) {
+      refused.add(verdict.failure.code)
+      return
+    }
+    budgets[by] = { ofAll: verdict.success.ofAll, ofPeer: ofPeer.set(of, verdict.success.ofPeer) }
+    asked[by]!++
+    lastMs = Math.max(lastMs, nowMs)
+    after(nowMs, (startedMs) => {
+      const key = Jobs.keyOf(everybody[by]!, `${by} ${asked[by]}`)
+      jobs[of] = Table.set(jobs[of]!, key, job(everybody[by]!, "running"))
+      ask(of, startedMs)
+      after(startedMs, (endedMs) => {
+        jobs[of] = Table.remove(jobs[of]!, key)
+        ask(of, endedMs)
+        after(endedMs, (answeredMs) => ask(by, answeredMs))
+      })
+    })
+  }
+  ask(0, 0)
+  while (later.length > 0) {
+    let soonest = 0
+    for (let index = 1; index < later.length; index++) if (later[index]!.atMs < later[soonest]!.atMs) soonest = index
+    later.splice(soonest, 1)[0]?.act()
+  }
+  return { asked, refused, lastMs }
+}

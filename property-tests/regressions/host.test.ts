@@ -125,7 +125,12 @@ describe("17 · slash commands are for you", () => {
 })
 
 /** Whose agent answers everything it is asked by asking another; until when, and how many came through. */
-const circle = async (names: ReadonlyArray<string>, next: (index: number) => number, waits: "running" | "ended") => {
+const circle = async (
+  names: ReadonlyArray<string>,
+  next: (index: number) => number,
+  waits: "running" | "ended",
+  by: "command" | "tool" = "command"
+) => {
   const world = makeWorld()
   cleanups.push(() => world.end())
   const actors: Array<Actor> = []
@@ -139,9 +144,23 @@ const circle = async (names: ReadonlyArray<string>, next: (index: number) => num
   for (const actor of actors) {
     for (const other of actors) if (other !== actor) await actor.command(says.grant(other.name, "inject"))
   }
+  const seats = await Promise.all(by === "tool" ? actors.map((actor) => sit(actor)) : [])
+  for (const seat of seats) cleanups.push(() => seat.end())
   const refusals: Array<Rejection.Code> = []
   let [asked, quietSinceMs] = [0, performance.now()]
-  const ask = async (index: number) => {
+  const ask = async (index: number): Promise<void> => {
+    if (by === "tool") {
+      // The answer is waited for by nobody: the host's agent goes on.
+      const given = { peer: actors[next(index)]!.name, message: "again" }
+      quietSinceMs = performance.now()
+      asked++
+      void call(seats[index]!.daemon, "p2p_inject_message", given).then(({ error }) => {
+        if (error === undefined) return
+        asked--
+        refusals.push(error.code as Rejection.Code)
+      })
+      return
+    }
     const reply = await actors[index]!.command({
       ...says.inject(actors[next(index)]!.name, "again"),
       byTool: true
@@ -181,6 +200,13 @@ describe("18 · recursive injects are blocked", () => {
   it("while a friend's question runs, a tool asks that friend nothing: a pair stops at once", async () => {
     const { asked, refusals } = await circle(["ada", "bob"], (index) => 1 - index, "running")
     expect([asked, refusals]).toEqual([1, ["chain-busy"]])
+  })
+
+  it("a pair of host agents that answer by calling the tool stops under the printed bound", async () => {
+    const { asked, refusals } = await circle(["ada", "bob"], (index) => 1 - index, "ended", "tool")
+    expect([...new Set(refusals)]).toEqual(["chain-budget"])
+    expect(asked).toBeLessThanOrEqual(2 * Limits.toolInjectsPerPeerPerHour)
+    expect(asked).toBeGreaterThan(Limits.toolInjectsPerPeerPerHour)
   })
 
   it("a pair that waits until the question has ended stops at the budget", async () => {
