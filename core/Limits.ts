@@ -303,9 +303,7 @@ export const topicFarewellAgainMs = 10_000
 export const topicFarewellsMax = 16
 /** Requests of members of topics that wait for our operator, of all that may. */
 export const connectAskedMax = 50
-/** How long an introduction is open, for whoever makes it and for whoever gets it. */
-export const introductionAgeMs = 7 * 86_400_000
-/** Introductions of one friend that are open, accepted or remembered as turned down, and of all friends together. */
+/** Introductions of one friend that are open, accepted or remembered as turned down, and of all; they wait like requests. */
 export const introductionsPerFriendMax = 8
 export const introductionsMax = 64
 /** Code points of the note with a request to connect, or with an introduction. */
@@ -376,11 +374,7 @@ export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: s
   },
   { holds: answerCreditBytes % chunkBytes === 0, why: "credit is whole chunks" },
   { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
-  {
-    holds: introductionsPerFriendMax * 8 <= introductionsMax,
-    why: "no few friends can take all the places that introductions have"
-  },
-  { holds: introductionAgeMs <= outboxAgeMs, why: "an introduction is over before its message is given up" },
+  { holds: introductionsPerFriendMax * 8 <= introductionsMax, why: "no few friends take every place of introductions" },
   { holds: connectAskedMax < askedByMax, why: "strangers of topics leave places to who asks in a room" },
   { holds: programSilenceMs < injectTimeMs, why: "silence is noticed before the turn's time is over" },
   {

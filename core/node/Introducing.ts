@@ -52,7 +52,7 @@ export const introduce = (
   if (Result.isFailure(other)) return Result.fail(other.failure)
   if (one.success.peerId === other.success.peerId) return Result.fail(Rejection.make("introduction-invalid"))
   const id = Sending.messageId(turn)
-  const expiresAtMs = turn.nowMs + Limits.introductionAgeMs
+  const expiresAtMs = turn.nowMs + Limits.requestAgeMs
   const tell = (current: State.State, to: Roster.Friend, of: Roster.Friend): Outcome => {
     const about = { id, key: of.identityKey, name: of.name, yours: to.identityKey, expiresAtMs }
     const said = note === "" ? about : { ...about, note }
@@ -130,7 +130,7 @@ export const onIntroduce = (
   const by = { peerId: friend.peerId, name: friend.name }
   const place = Introduction.keyOf(by.peerId, another)
   const before = Table.get(durable.introductions, place)
-  const untilMs = Math.min(expiresAtMs + Limits.freshnessMs, turn.nowMs + Limits.introductionAgeMs)
+  const untilMs = Math.min(expiresAtMs + Limits.freshnessMs, turn.nowMs + Limits.requestAgeMs)
   if (before !== undefined) {
     if (before.state !== "Open" || before.expiresAtMs >= untilMs) return [state, []]
     const longer = Table.set(durable.introductions, place, { ...before, expiresAtMs: untilMs })

@@ -102,9 +102,8 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
     case "Name":
       return call(state, command)
     case "Approve":
-      return Holding.approve(state, command.id, turn)
     case "Refuse":
-      return Holding.refuse(state, command.id, turn)
+      return (command._tag === "Approve" ? Holding.approve : Holding.refuse)(state, command.id, turn)
     case "ClaimInvite":
       return Inviting.claim(state, command.link, turn)
     case "RevokeInvite":

@@ -207,7 +207,7 @@ describe("what counts as an introduction", () => {
       key: bob.person.self.identityKey,
       name: "bob",
       yours: alice.person.self.identityKey,
-      expiresAtMs: party.nowMs + Limits.introductionAgeMs,
+      expiresAtMs: party.nowMs + Limits.requestAgeMs,
       ...change
     }
     party.say(puppet, connection, message)
@@ -252,8 +252,8 @@ describe("what counts as an introduction", () => {
 
   it("lasts a week at most, whatever its introducer says, and ends with a code", () => {
     const { alice, party } = says({ expiresAtMs: Number.MAX_SAFE_INTEGER })
-    expect(openOf(alice)[0]?.expiresAtMs).toBe(party.nowMs + Limits.introductionAgeMs)
-    party.wait(Limits.introductionAgeMs - 1, alice)
+    expect(openOf(alice)[0]?.expiresAtMs).toBe(party.nowMs + Limits.requestAgeMs)
+    party.wait(Limits.requestAgeMs - 1, alice)
     expect(openOf(alice)).toHaveLength(1)
     party.wait(1, alice)
     expect(openOf(alice)).toEqual([])

@@ -1,5 +1,7 @@
 /**
  * Many lives of introductions against the clerk, and nodes with a mistake each, all of which it finds.
+ * The lives, the clerk and the mistakes are in `introducing`; here are only the numbers.
+ * Apart from the fast tier because a mistake that shows once in a hundred lives takes a hundred lives to find.
  */
 import fc from "fast-check"
 import { expect, it } from "vitest"

@@ -89,7 +89,7 @@ export class Life {
     const may = this.carols.has(one) && this.carols.has(other)
     expect(reply?.ok, `carol introduces ${one} and ${other}`).toBe(may)
     if (!may) return
-    const endsMs = this.party.nowMs + Limits.introductionAgeMs
+    const endsMs = this.party.nowMs + Limits.requestAgeMs
     for (const [who, whom] of [
       [one, other],
       [other, one]

@@ -73,7 +73,6 @@ const ofPeers: ReadonlySet<string> = new Set([
   "guestBytesMax",
   "guestLinksPerIdentityMax",
   "inviteLinkCharactersMax",
-  "introductionAgeMs",
   "introductionsPerFriendMax",
   "introductionsMax",
   "claimsPerMinute",
