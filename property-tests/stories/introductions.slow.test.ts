@@ -10,8 +10,8 @@ import { loopback } from "./loopback.ts"
 
 const { bootstrap, folder } = loopback("introductions")
 
-const start = (name: string) =>
-  Child.start(["--name", name, "--data", join(folder, name), "--sandbox", "off", ...bootstrap])
+const start = (story: string, name: string) =>
+  Child.start(["--name", name, "--data", join(folder, story, name), "--sandbox", "off", ...bootstrap])
 
 const is =
   (event: string, more: Readonly<Record<string, unknown>> = {}) =>
@@ -32,8 +32,8 @@ const words = (one: Readonly<Record<string, unknown>> | undefined): string =>
   String((one?.["fingerprint"] as { readonly words?: string } | undefined)?.words)
 
 /** Alice and bob are friends of carol, by an invite of hers each, and know nothing of each other. */
-const acquainted = async () => {
-  const [alice, bob, carol] = [start("alice"), start("bob"), start("carol")]
+const acquainted = async (story: string) => {
+  const [alice, bob, carol] = [start(story, "alice"), start(story, "bob"), start(story, "carol")]
   for (const node of [alice, bob, carol]) await node.wait("it is up", is("started"), 30_000)
   const { link } = await ask(carol, "/invite uses 2")
   for (const node of [alice, bob]) {
@@ -47,7 +47,7 @@ describe("introductions between programs", () => {
   it("carol introduces two and is killed for good; they become friends, talk, and are unverified until they compare", {
     timeout: 240_000
   }, async () => {
-    const { alice, bob, carol } = await acquainted()
+    const { alice, bob, carol } = await acquainted("gone")
     const introduced = await ask(carol, "/introduce @alice @bob : you both play go")
     expect(introduced).toMatchObject({ ok: true })
     for (const name of ["alice", "bob"]) {
@@ -90,22 +90,23 @@ describe("introductions between programs", () => {
   it("one of the two is killed between the question and its yes, and both find each other all the same; a no stays a no", {
     timeout: 240_000
   }, async () => {
-    const { alice, bob, carol } = await acquainted()
+    const { alice, bob, carol } = await acquainted("back")
     await ask(carol, "/introduce @bob @alice")
     await alice.wait("the question", is("introduction-received"), 60_000)
     await bob.wait("the question", is("introduction-received"), 60_000)
     expect(await ask(alice, "/accept @bob")).toMatchObject({ ok: true })
     expect(await bob.stop("SIGKILL")).toBeNull()
-    const again = start("bob")
+    const again = start("back", "bob")
     await again.wait("it is up", is("started"), 30_000)
     // Whichever of the two is heard of first: the introduction, or alice's own request because of it.
     expect(await ask(again, "/accept @alice")).toMatchObject({ ok: true })
     await alice.wait("a friend", is("friendship", { name: "bob" }), 90_000)
+    await again.wait("a friend", is("friendship", { name: "alice" }), 90_000)
     again.type("/message @alice I am back")
     await again.wait("it arrives", is("delivered", { name: "alice", kind: "Log" }), 60_000)
 
     // A third, whom carol introduces to bob, is turned down; nobody is told.
-    const dave = start("dave")
+    const dave = start("back", "dave")
     await dave.wait("it is up", is("started"), 30_000)
     const { link } = await ask(carol, "/invite")
     dave.type(`/claim ${String(link)}`)
