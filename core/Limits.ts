@@ -1,7 +1,7 @@
 /**
  * Every bound of the protocol and of one node's memory, each with its unit and its reason.
  * No other file invents a number that limits a peer; it never holds anything that is not a bound.
- * The relations at the end are what makes the bounds true together; a law evaluates them.
+ * What makes the bounds true together is `Relations`; a law evaluates it.
  */
 
 /** Largest message body in bytes (PROTOCOL.md §9): one text of a megabyte, JSON included. */
@@ -93,7 +93,7 @@ export const sessionAgeMs = 86_400_000
 export const freshnessMs = 300_000
 /** Friend lines admitted per minute, over all channels: people do not become friends faster. */
 export const linesPerMinute = 60
-/** Signatures of friend lines remembered against replay; see the relation below. */
+/** Signatures of friend lines remembered against replay; see `Relations`. */
 export const replayEntriesMax = 1_024
 
 /** Friend requests that wait for the operator. */
@@ -303,7 +303,10 @@ export const topicFarewellAgainMs = 10_000
 export const topicFarewellsMax = 16
 /** Requests of members of topics that wait for our operator, of all that may. */
 export const connectAskedMax = 50
-/** Code points of the note with a request to connect. */
+/** Introductions of one friend that are open, accepted or remembered as turned down, and of all; they wait like requests. */
+export const introductionsPerFriendMax = 8
+export const introductionsMax = 64
+/** Code points of the note with a request to connect, or with an introduction. */
 export const connectNoteMax = 280
 /** How long a request that waits for its receiver's operator is not made again: they answer by a dial of their own. */
 export const connectAgainMs = 600_000
@@ -323,77 +326,3 @@ export const tidyUpMs = 1_000
 export const batchMax = 128
 /** Bytes that wait to be written to one link before it counts as dead weight and is dropped. */
 export const linkQueueBytesMax = 4_194_304
-
-/** What must hold between the bounds, each with its reason. */
-export const relations: ReadonlyArray<{ readonly holds: boolean; readonly why: string }> = [
-  { holds: frameBytesMax >= bodyBytesMax + 1_024, why: "a frame carries a whole body with signature, header and tag" },
-  { holds: frameBytesMax < 16_777_215, why: "a frame fits one transport write" },
-  {
-    holds: replayEntriesMax >= (2 * freshnessMs * linesPerMinute) / 60_000,
-    why: "a line can be fresh for twice the window; all lines admitted meanwhile must be remembered"
-  },
-  {
-    holds: openingFrameBytesMax >= historyLinksMax * linkBytesMax + 4_096,
-    why: "a proof with the longest history fits an opening frame, with the rest of the payload, header and tag"
-  },
-  { holds: openingFrameBytesMax <= 65_535, why: "no Noise message is longer" },
-  { holds: keysAnnouncedMax - 1 <= historyLinksMax, why: "a key that is announced is in the history" },
-  { holds: openingsReserved < openingsMax, why: "strangers keep a share, friends keep a larger one" },
-  {
-    holds: friendOpeningsMax * (1 + openingTimeMs / friendOpeningsWindowMs) < openingsReserved,
-    why: "one friend cannot hold all openings that are kept for friends, however late it lets them time out"
-  },
-  {
-    holds: strangerOpeningsOfKeyPerMinute * 2 <= openingsMax - openingsReserved,
-    why: "one transport key cannot hold all openings that strangers have, however late it lets them time out"
-  },
-  {
-    holds: strangerOpeningsOfHostPerMinute * 2 <= strangerOpeningsPerMinute,
-    why: "one host leaves others half of what strangers may open"
-  },
-  {
-    holds: openingsRememberedMax > 2 * strangerOpeningsPerMinute,
-    why: "all that strangers can have drawn from in a minute, key and host each, is remembered"
-  },
-  {
-    holds: (guestsMax * 60_000) / strangerOpeningsPerMinute >= openingTimeMs,
-    why: "who floods us with guests leaves an honest one the time of an opening to say what it came for"
-  },
-  { holds: claimRefusalMs < guestGreetedMs, why: "a claim is answered before its link ends for another reason" },
-  { holds: guestGreetedMs < guestMs, why: "who takes us for a friend in vain hears it before its time is over" },
-  { holds: inboxOutcomesMax >= sendWindowEntries * 2, why: "every number that can be repeated has its outcome kept" },
-  { holds: inboxAheadMax >= sendWindowEntries, why: "a full window above a gap is still within reach" },
-  { holds: sendWindowBytes >= bodyBytesMax, why: "the largest message fits the window" },
-  { holds: linkQueueBytesMax >= sendWindowBytes + frameBytesMax, why: "a full window fits the write queue of a link" },
-  {
-    holds: answersWaitingMax * answerCreditBytes * (4 / 3) + sendWindowBytes <= linkQueueBytesMax,
-    why: "the credit of all answers that wait for one caller fits the write queue beside a full window"
-  },
-  { holds: answerCreditBytes % chunkBytes === 0, why: "credit is whole chunks" },
-  { holds: chunkBytes * (4 / 3) + 512 < bodyBytesMax, why: "a chunk is one message" },
-  { holds: connectAskedMax < askedByMax, why: "strangers of topics leave places to who asks in a room" },
-  { holds: programSilenceMs < injectTimeMs, why: "silence is noticed before the turn's time is over" },
-  {
-    holds: toolInjectsPerPeerPerHour < toolInjectsPerHour && toolInjectsPerHour < injectsPerHour,
-    why: "a circle with one friend leaves tools something for others, and no circle reaches a friend's own limit"
-  },
-  { holds: injectTimeMs < injectWaitMs, why: "the caller outwaits the run" },
-  { holds: recordsPerEpoch < 2 ** 32, why: "AES-GCM with counter nonces stays far from its limit" },
-  {
-    holds: refusedLinesOfOnePerMinute < refusedLinesPerMinute,
-    why: "one author cannot use up what a channel may tell"
-  },
-  {
-    holds: 10 * (newsPerMinute + alarmsPerMinute + messagesPerMinute + 3 * injectsPerMinute + 2) <= eventsWaitingMax,
-    why: "ten minutes of all that one friend can cause fit what waits for a listener"
-  },
-  { holds: outboxBytesMax >= bodyBytesMax, why: "the largest message can be queued" },
-  {
-    holds: 10 ** sasDigitsMax >= 2 * sasPerHour * 2 ** 20,
-    why: "with all comparisons of an hour at both ends, whoever sits between succeeds in one of 2^20 at most"
-  },
-  {
-    holds: sasOffersPerHour >= 2 * sasPerHour,
-    why: "two honest operators who try as often as they may are not cut off"
-  }
-]

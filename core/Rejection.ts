@@ -195,6 +195,20 @@ export const table = {
   "invite-invalid": local("An invite has 1 to 100 uses and lasts at most 30 days."),
   "invites-full": local("Too many invites are open; /uninvite one first."),
   "unknown-invite": local("There is no invite of that id, or several ids begin so; see /invites."),
+  // introductions
+  "introduction-refused": toPeer(
+    "The friend's node does not take the introduction: it knows itself or the other by another key, or your key is in doubt " +
+      "there; compare fingerprints with both."
+  ),
+  "introductions-full": toPeer(
+    "As many introductions as may wait for the friend's owner; make it again when some are answered."
+  ),
+  "introduction-over": toPeer("The introduction's time is over; whoever made it can make it again with /introduce."),
+  "introduction-void": local(
+    "The introduction does not count any more: whoever made it is no friend now, or a key may be in other hands; ask to be " +
+      "introduced again."
+  ),
+  "introduction-invalid": local("An introduction needs two different friends; see /friends."),
   // errands: what we want of somebody who is no friend yet
   "errand-expired": local(
     "Nobody answered in time: the other side was never online, or its program does not know what was asked."
@@ -235,7 +249,7 @@ export const table = {
   "topics-full": local("You are in as many topics as one node can be in; leave one first."),
   "unknown-topic": local("You are in no topic of that name; see /topic list."),
   "unknown-member": local("Nobody of that name is known in a topic of yours; see /discovered."),
-  "note-too-long": local("The note is too long; at most 280 characters go with a request."),
+  "note-too-long": local("The note is too long; at most 280 characters go with a request or an introduction."),
   "profile-invalid": local(
     "A profile has a name, one line of at most 500 plain characters, and at most 16 different tags of a-z, 0-9, '.', '+', '-'."
   ),

@@ -7,6 +7,7 @@
 import { Result } from "effect"
 import { Capability, type Input, Limits, Name, Rotation } from "../core/index.ts"
 import { folded, widthMax } from "./HelpText.ts"
+import * as IntroductionCommands from "./IntroductionCommands.ts"
 import * as InviteCommands from "./InviteCommands.ts"
 import { command, type Here, mistake, type Parsed, type Question, type Row } from "./Parsed.ts"
 import * as TopicCommands from "./TopicCommands.ts"
@@ -280,6 +281,7 @@ export const table: ReadonlyArray<Row> = [
   InviteCommands.claim,
   { name: "invites", usage: "/invites", help: "your invites, and those you claim", parse: question("invites") },
   InviteCommands.uninvite,
+  IntroductionCommands.introduce,
   message,
   inject,
   {

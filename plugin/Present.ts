@@ -8,11 +8,13 @@ import { type Describe, type Event, Rejection } from "../core/index.ts"
 import { inWords } from "../ports/Sandbox.ts"
 import * as Commands from "./Commands.ts"
 import * as Meant from "./Meant.ts"
+import * as PresentIntroductions from "./PresentIntroductions.ts"
 import * as PresentInvites from "./PresentInvites.ts"
 import * as PresentQueue from "./PresentQueue.ts"
+import * as PresentRequests from "./PresentRequests.ts"
 import * as PresentTrust from "./PresentTrust.ts"
 import { discoveredLines, profileLines, topicLines, whereInWords } from "./TopicPresent.ts"
-import { at, bytes, counted, harmless } from "./Words.ts"
+import { at, counted, harmless } from "./Words.ts"
 
 export { counted, harmless }
 
@@ -84,7 +86,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: "bad",
     text: `a friend line from "${harmless(event.claimed)}" was refused: ${harmless(Rejection.sentence(event.rejection))}`
   }),
-  FriendshipMade: (event) => ({ tone: "good", text: `${harmless(event.name)} is your friend now` }),
+  FriendshipMade: PresentIntroductions.words.FriendshipMade,
   FriendshipEnded: (event) => ({
     tone: "bad",
     text:
@@ -164,10 +166,10 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     tone: "alarm",
     text: `${harmless(event.name)} is shut out until ${new Date(event.untilMs).toISOString()}: ${event.rejection.code}`
   }),
-  Delivered: (event) => ({ tone: "quiet", text: `delivered to ${harmless(event.name)} (${bytes(event.bytes)})` }),
+  Delivered: PresentIntroductions.words.Delivered,
   Refused: (event) => ({
     tone: "bad",
-    text: `${event.kind === "Inject" ? "no answer from" : "not delivered to"} ${harmless(event.name)}: ${event.rejection.code}. ${Rejection.sentence(event.rejection)}`
+    text: `${PresentIntroductions.undelivered(event.kind)} ${harmless(event.name)}: ${event.rejection.code}. ${Rejection.sentence(event.rejection)}`
   }),
   Received: (event) => ({ tone: "plain", text: `${harmless(event.name)}: ${quoted(event.entry.text)}` }),
   InjectHeld: (event) => ({
@@ -220,10 +222,12 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   ConnectAsked: (event) => ({
     tone: event.rivals > 0 ? "alarm" : "good",
     text:
-      `${harmless(event.name)} asks to be friends ${whereInWords(event.where)} (its key is proven, its name is its own word` +
+      `${harmless(event.name)} asks to be friends ${whereInWords(event.where)}${PresentIntroductions.introducedBy(event.introducedBy)} (its key is proven, its name is ${event.introducedBy === null ? "its own" : "its introducer's"} word` +
       `${event.rivals > 0 ? `; ${event.rivals} more claim this name` : ""})${event.note === "" ? "" : `: ${harmless(event.note)}`}. ` +
       `Accept with /accept @${harmless(event.name)}#${event.identityKey.slice(0, 8)}`
   }),
+  IntroductionReceived: PresentIntroductions.words.IntroductionReceived,
+  IntroductionEnded: PresentIntroductions.words.IntroductionEnded,
   NotShown: (event) => ({
     tone: event.what === "alarms" ? "alarm" : "bad",
     text: `${event.count} more ${notShown[event.what](harmless(event.name))} within a minute; they are not shown`
@@ -284,34 +288,8 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `${friend.alarm === null ? "" : `; ALARM: ${alarmInWords[friend.alarm]}`}`
       )
 
-/** What says that it was them: the account that posted a line, or the key that was proven where nothing was posted. */
-const byWhom = ({ author, channel }: Describe.RequestView): string =>
-  channel.startsWith("topic")
-    ? "its key is proven, its name is its own word"
-    : `posted by ${author === null ? "unknown" : `@${harmless(author)}`}`
-
-const requestLines = (node: Describe.Description): ReadonlyArray<string> => {
-  const open = node.requests.map(
-    (request) =>
-      `@${harmless(request.name)}#${request.identityKey.slice(0, 8)} asked in ${harmless(request.channel)}, ` +
-      `${byWhom(request)}, ${request.trust}: ${request.fingerprint.words}` +
-      (request.note === null || request.note === "" ? "" : `; says: ${harmless(request.note)}`)
-  )
-  const asked = node.asked.map(({ channel, to }) => `you asked @${harmless(to)} in ${harmless(channel)}`)
-  const wished = node.errands
-    .filter(({ kind }) => kind === "connect")
-    .map(
-      ({ expiresAtMs, id, identityKey, name, reached }) =>
-        `${id.slice(0, 8)}  you asked @${harmless(name ?? "")}#${identityKey.slice(0, 8)} to connect: no answer yet` +
-        `${reached ? "" : "; it is asked again when it is reached"}, until ${at(expiresAtMs)}; ` +
-        `/cancel ${id.slice(0, 8)} takes it back`
-    )
-  const all = [...open, ...asked, ...wished]
-  return all.length === 0 ? ["no open requests"] : all
-}
-
 const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArray<string> => {
-  const found = Meant.among([...node.friends, ...node.requests], name)
+  const found = Meant.among([...node.friends, ...node.requests, ...node.introductions], name)
   if (found.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
   return found.flatMap((peer) => [
     `with @${harmless(peer.name)}#${peer.identityKey.slice(0, 8)} (${PresentTrust.state(peer)}), the same on both sides:`,
@@ -371,7 +349,7 @@ export const answer = (node: Describe.Description, asked: Commands.Question, nam
     case "friends":
       return friendLines(node)
     case "requests":
-      return requestLines(node)
+      return PresentRequests.requestLines(node)
     case "fingerprint":
       return fingerprintLines(node, name)
     case "verify":

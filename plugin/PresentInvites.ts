@@ -7,7 +7,11 @@ import type { Describe } from "../core/index.ts"
 import { at, harmless } from "./Words.ts"
 
 /** What we want of somebody who is no friend yet, in words. */
-export const errandInWords = { claim: "your claim of an invite", connect: "your request to connect" } as const
+export const errandInWords = {
+  claim: "your claim of an invite",
+  connect: "your request to connect",
+  introduced: "your yes to an introduction"
+} as const
 
 /** What the maker of an invite hears of a claim that got nothing: which of the reasons it was, that the claimer is not told. */
 export const turnedDown = (name: string, why: string): string =>

@@ -14,8 +14,10 @@ const states = {
   held: "waits for the word of their owner"
 } as const
 
+const kinds: Readonly<Record<string, string>> = { Inject: "inject", Introduce: "introduction" }
+
 const queueLine = ({ bytes: size, id, kind, name, state }: Describe.QueueView): string =>
-  `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}` +
+  `${id.slice(0, 8)}  ${kinds[kind] ?? "message"} to @${harmless(name)}` +
   `${size === 0 ? "" : `, ${bytes(size)}`}: ${states[state]}`
 
 /** The answer to `/queue`, a line each. */
@@ -26,7 +28,7 @@ export const queueLines = (node: Describe.Description): ReadonlyArray<string> =>
         ...(node.queue.length === 0 ? ["nothing waits"] : node.queue.map(queueLine)),
         ...node.refusals.map(
           ({ atMs, code, id, kind, name }) =>
-            `${id.slice(0, 8)}  ${kind === "Inject" ? "inject" : "message"} to @${harmless(name)}: ` +
+            `${id.slice(0, 8)}  ${kinds[kind] ?? "message"} to @${harmless(name)}: ` +
             `not delivered, ${code} (${at(atMs)})`
         )
       ]

@@ -5,6 +5,7 @@
  */
 import { type Describe, type Event, Rejection } from "../core/index.ts"
 import * as Meant from "./Meant.ts"
+import * as PresentIntroductions from "./PresentIntroductions.ts"
 import * as Qr from "./Qr.ts"
 import { at } from "./Words.ts"
 
@@ -58,11 +59,14 @@ export const words = {
         }
 } as const
 
+type Peer = Describe.FriendView | Describe.RequestView | Describe.Description["introductions"][number]
+
 /** The state of a friend or of whoever asks, with its day where there is one. */
-export const state = (peer: Describe.FriendView | Describe.RequestView): string =>
-  "trustSinceMs" in peer && peer.trustSinceMs !== null
-    ? `${peer.trust} (${at(peer.trustSinceMs).slice(0, 10)})`
-    : peer.trust
+export const state = (peer: Peer): string => {
+  const dated = "trustSinceMs" in peer && peer.trustSinceMs !== null
+  const since = dated ? ` (${at(peer.trustSinceMs).slice(0, 10)})` : ""
+  return `${peer.trust}${since}${PresentIntroductions.introducedBy(peer.introducedBy)}`
+}
 
 const steps = {
   committed: "you have begun a comparison; the friend's operator has to type the same",
@@ -85,7 +89,10 @@ export const verifyLines = (
   name: string,
   harmless: (text: string) => string
 ): ReadonlyArray<string> => {
-  const [friends, requests] = [Meant.among(node.friends, name), Meant.among(node.requests, name)]
+  const [friends, requests] = [
+    Meant.among(node.friends, name),
+    Meant.among([...node.requests, ...node.introductions], name)
+  ]
   if (friends.length + requests.length === 0) return [`nobody called @${harmless(name)}; see /friends and /requests`]
   const compared = [...friends, ...requests].flatMap((peer) => [
     `@${harmless(peer.name)}#${peer.identityKey.slice(0, 8)} is ${state(peer)}. Compare over another channel; it is the same on both sides:`,

@@ -11,6 +11,7 @@ import * as Noble from "../adapters/noble/Crypto.ts"
 import * as Jobs from "../core/delivery/Jobs.ts"
 import * as Standing from "../core/delivery/Standing.ts"
 import * as Friendship from "../core/friend/Friendship.ts"
+import * as Introduction from "../core/friend/Introduction.ts"
 import * as Invite from "../core/friend/Invite.ts"
 import * as PeerKey from "../core/friend/PeerKey.ts"
 import * as Sas from "../core/friend/Sas.ts"
@@ -29,6 +30,15 @@ const machine = (first: string, table: Readonly<Record<string, ReadonlyArray<str
   const rows = [...states].flatMap((from) => {
     const to = table[from] ?? []
     return to.length === 0 ? [`  ${from} --> [*]`] : to.map((next) => `  ${from} --> ${next}`)
+  })
+  return ["stateDiagram-v2", `  [*] --> ${first}`, ...rows].join("\n")
+}
+
+/** A machine whose table says what each event brings each state to; a state without a row is an end. */
+const labelled = (first: string, table: Readonly<Record<string, Readonly<Record<string, string>>>>): string => {
+  const rows = Object.entries(table).flatMap(([from, row]) => {
+    const steps = Object.entries(row).map(([event, to]) => `  ${from} --> ${to}: ${event}`)
+    return steps.length === 0 ? [`  ${from} --> [*]`] : steps
   })
   return ["stateDiagram-v2", `  [*] --> ${first}`, ...rows].join("\n")
 }
@@ -92,6 +102,7 @@ export const diagrams = (): Readonly<Record<string, string>> => ({
   trust: Trust.diagram(),
   sas: Sas.diagram(),
   invites: Invite.diagram(),
+  introductions: labelled("Open", Introduction.transitions),
   opening: opening(),
   jobs: machine("running", Jobs.transitions),
   outbox: machine("waiting", Standing.transitions)

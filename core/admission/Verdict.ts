@@ -53,6 +53,8 @@ export type Question =
       readonly again: boolean
       /** Whether it comes from a topic that we are in. */
       readonly inTopic: boolean
+      /** Whether a friend has introduced its sender, and our operator has not turned that down. */
+      readonly introduced: boolean
       readonly nameValid: boolean
       readonly openRequests: number
       readonly openRequestsOfName: number
@@ -86,6 +88,21 @@ export type Question =
       readonly state: "Open" | "Used" | "Expired" | "Revoked"
       /** Whether the claimer has redeemed it before, and whether what came of it lasts. */
       readonly redeemed: "never" | "friend" | "over"
+    }
+  | {
+      /** A friend introduces somebody: may it be put before our operator? */
+      readonly kind: "introduction"
+      readonly isTimely: boolean
+      /** Whether the key that the other was told is one of ours, and none that we left because it was stolen. */
+      readonly isOurs: boolean
+      /** Whether whom it introduces can be another: a valid key that is neither ours nor the introducer's. */
+      readonly isAnother: boolean
+      readonly isNamed: boolean
+      /** Whether the introducer's own key is in doubt. */
+      readonly isDoubtful: boolean
+      /** Whether the same friend has introduced the same key before. */
+      readonly again: boolean
+      readonly hasRoom: boolean
     }
   | {
       /** An inject that passed as a message: may it run now? */
@@ -144,7 +161,7 @@ export const decide = (question: Question): Verdict => {
     case "connect":
       if (question.retired) return refuse("key-retired")
       if (question.again) return admitted
-      if (!question.inTopic) return refuse("not-a-friend")
+      if (!question.inTopic && !question.introduced) return refuse("not-a-friend")
       if (!question.nameValid) return refuse("name-invalid")
       if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
       if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
@@ -160,6 +177,8 @@ export const decide = (question: Question): Verdict => {
       return admitted
     case "claim":
       return decideClaim(question)
+    case "introduction":
+      return decideIntroduction(question)
     case "run":
       if (!question.trusted) return refuse("not-verified", "inject")
       if (question.unready !== null) return refuse(question.unready, question.unreadyReason)
@@ -195,6 +214,16 @@ const decideClaim = (question: Extract<Question, { kind: "claim" }>): Verdict =>
   if (question.redeemed === "over") return refuse("invite-refused", "used by the same peer, and over")
   if (question.state !== "Open") return refuse("invite-refused", question.state.toLowerCase())
   return admitted
+}
+
+/** Whether a friend's introduction becomes a question to our operator. */
+const decideIntroduction = (question: Extract<Question, { kind: "introduction" }>): Verdict => {
+  if (question.isDoubtful) return refuse("introduction-refused", "the key of whoever introduces is in doubt")
+  if (!question.isOurs) return refuse("introduction-refused", "it names no key of ours")
+  if (!question.isAnother) return refuse("introduction-refused", "there is nobody else to be introduced")
+  if (!question.isNamed) return refuse("introduction-refused", "the name cannot be one")
+  if (!question.isTimely) return refuse("introduction-over")
+  return question.again || question.hasRoom ? admitted : refuse("introductions-full")
 }
 
 /** Whether an authentic friend line, addressed to us, becomes a request, an acceptance or nothing. */

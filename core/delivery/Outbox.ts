@@ -31,7 +31,7 @@ export const Entry = Schema.Struct({
   order: Schema.Int,
   /** The message's id for our operator and tools; for an inject, its end and its `Cancel`, the inject's id. */
   id: Schema.String,
-  kind: Schema.Literals(["Log", "Inject", "Cancel", "Done", "Held", "GrantChanged", "Unfriend"]),
+  kind: Schema.Literals(["Log", "Inject", "Cancel", "Done", "Held", "GrantChanged", "Unfriend", "Introduce"]),
   /** The body, JSON text: as it is sent once it has a place, with an empty place before. */
   body: Schema.String,
   /** Its length as UTF-8: most scripts take two or three bytes a character, and a link counts bytes. */
@@ -189,8 +189,12 @@ export interface Draft {
   readonly make: (place: { readonly stream: string; readonly number: number }) => Durable
 }
 
-/** What is always taken, however full the outbox is: it is bounded by what it ends, and by who queues it. */
-const neverRefused = (kind: Durable["kind"]): boolean => kind !== "Log" && kind !== "Inject"
+/**
+ * What our operator says: it is listed, can be given up, and has an outcome that is told. All else is always taken, however
+ * full the outbox is: it is bounded by what it ends, and by who queues it.
+ */
+export const isSaid = (kind: Durable["kind"]): kind is "Log" | "Inject" | "Introduce" =>
+  kind === "Log" || kind === "Inject" || kind === "Introduce"
 
 const full = (outbox: Outbox, peerId: PeerId, bytes: number): boolean => {
   const before = waitingFor(outbox, peerId)
@@ -215,7 +219,7 @@ export const enqueue = (
   const body = Codec.print(message)
   const bytes = utf8Length(body)
   if (bytes > Limits.bodyBytesMax) return Result.fail(Rejection.make("body-too-large", `${bytes} bytes`))
-  if (!neverRefused(message.kind) && full(outbox, peerId, bytes)) return Result.fail(Rejection.make("outbox-full"))
+  if (isSaid(message.kind) && full(outbox, peerId, bytes)) return Result.fail(Rejection.make("outbox-full"))
   const entry: Entry = {
     peerId,
     order: lane.order,

@@ -8,6 +8,7 @@ import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
+import { Introducer } from "./Introduction.ts"
 
 const text = Schema.String
 
@@ -43,8 +44,17 @@ export const Connect = Schema.Struct({
   in: text
 })
 
+/** To be friends with somebody whom a friend has introduced. */
+export const Introduced = Schema.Struct({
+  kind: Schema.Literal("introduced"),
+  ...common,
+  /** What its introducer calls it, and what it will be called here. */
+  name: text,
+  by: Introducer
+})
+
 /** An errand of any kind. A new kind is one more member here, and a row in `node/Errands`. */
-export const Errand = Schema.Union([Claim, Connect])
+export const Errand = Schema.Union([Claim, Connect, Introduced])
 type Keyed<E> = E extends unknown
   ? Omit<E, "key" | "peerId"> & { readonly key: RemoteIdentityKey; readonly peerId: PeerId }
   : never

@@ -13,6 +13,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as Addresses from "./Addresses.ts"
 import type { Rule } from "./AutoAccept.ts"
+import { Origin } from "./Introduction.ts"
 import type * as PeerKey from "./PeerKey.ts"
 import { Mark } from "./Trust.ts"
 
@@ -59,6 +60,8 @@ export const Friend = Schema.Struct({
   trust: optional(Mark),
   /** The key of ours that the friend is known to have accepted. */
   knowsKey: optional(text),
+  /** Who introduced us, if that is what made us friends. */
+  introducedBy: optional(Origin),
   /** Runs of its program that have greeted us, newest last; see `Runs`. */
   runs: optional(Schema.Array(text)),
   /** When it was last told that one identity is on two machines: the friend's as we saw it, ours as the friend says. */
@@ -158,6 +161,8 @@ export const AskedBy = Schema.Struct({
       denied: optional(Schema.Literal(true))
     })
   ),
+  /** It came from somebody whom a friend has introduced. */
+  introducedBy: optional(Origin),
   /** Our acceptance was refused by the channel: the operator can accept once more. */
   notPosted: optional(Schema.Boolean)
 })

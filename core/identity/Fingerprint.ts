@@ -6,6 +6,7 @@
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import * as Transcript from "../bytes/Transcript.ts"
+import { keyBytes, type RemoteIdentityKey } from "./Keys.ts"
 
 export interface Fingerprint {
   /** Eight five-letter words, 128 bits. */
@@ -52,3 +53,7 @@ export const of = (crypto: CryptoShape, one: Uint8Array, other: Uint8Array): Fin
     qr: `wop3-fingerprint:${sorted.map(Base64url.encode).join(":")}`
   }
 }
+
+/** The same of two keys as they are written. */
+export const between = (crypto: CryptoShape, one: RemoteIdentityKey, other: RemoteIdentityKey): Fingerprint =>
+  of(crypto, keyBytes(one), keyBytes(other))

@@ -102,7 +102,12 @@ const recordFrom = (state: State.State, peerId: PeerId, terms: Terms, turn: Turn
   }
 }
 
-const renew = (state: State.State, record: Roster.Friend, { allowsUs, of }: Terms): State.State => {
+/** One more name for a friendship that there is, and what the far end has said that it allows us. */
+export const renew = (
+  state: State.State,
+  record: Roster.Friend,
+  { allowsUs, of }: Pick<Terms, "allowsUs" | "of">
+): State.State => {
   const others = record.cameOf.filter((one) => one !== of)
   const renewed = {
     ...record,

@@ -22,7 +22,7 @@ import * as Roster from "../friend/Roster.ts"
 import type * as Sas from "../friend/Sas.ts"
 import * as Trust from "../friend/Trust.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
-import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
+import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
@@ -30,6 +30,8 @@ import * as Comparing from "./Comparing.ts"
 import { discoveredOf, type MemberView, type TopicView, topicsOf } from "./DescribeTopics.ts"
 import * as Doubling from "./Doubling.ts"
 import * as Guests from "./Guests.ts"
+import * as Introduced from "./Introduced.ts"
+import * as Outcomes from "./Outcomes.ts"
 import type { State } from "./State.ts"
 import * as Topics from "./Topics.ts"
 
@@ -52,6 +54,8 @@ export interface FriendView {
   /** What our operator has made sure of, and since when; null if never. */
   readonly trust: Trust.State
   readonly trustSinceMs: number | null
+  /** Who introduced us, as it was called then: a fact, and no word for the friend's key. */
+  readonly introducedBy: string | null
   /** The interactive comparison under way. */
   readonly comparison: ComparisonView | null
   /** Whether the friend has accepted the key we have now. */
@@ -89,6 +93,7 @@ export interface RequestView {
   readonly evidence: string
   /** What came with a request to connect; null for a line in a room. */
   readonly note: string | null
+  readonly introducedBy: string | null
   readonly receivedAtMs: number
   /** Never verified: who asks is compared as a friend; what was made sure of an earlier friendship shows. */
   readonly trust: Trust.State
@@ -97,7 +102,7 @@ export interface RequestView {
 export interface QueueView {
   readonly id: string
   readonly name: string
-  readonly kind: "Log" | "Inject"
+  readonly kind: "Log" | "Inject" | "Introduce"
   /** `running`: an inject that arrived and is not answered; `held`: one whose receiver's owner was asked. */
   readonly state: Standing.Standing | "running" | "held"
   readonly bytes: number
@@ -134,7 +139,7 @@ export interface InviteView {
 export interface ErrandView {
   readonly id: string
   readonly kind: Errand["kind"]
-  /** What the member calls itself that we asked; null for a claim, whose issuer has no name here yet. */
+  /** What the member calls itself that we asked, or its introducer; null for a claim, whose issuer has no name here yet. */
   readonly name: string | null
   readonly identityKey: RemoteIdentityKey
   readonly madeAtMs: number
@@ -153,9 +158,6 @@ export interface RefusalView {
 
 const queueViewsMax = 1_000
 
-const nameOf = ({ durable }: State, peerId: string): string =>
-  Table.get(durable.roster.friends, peerId)?.name ?? PeerId.short(peerId as PeerId.PeerId)
-
 const trustOf = ({ durable }: State, peerId: string): Trust.State => {
   const record = Table.get(durable.roster.friends, peerId)
   return record === undefined ? "unverified" : Trust.of(record)
@@ -166,15 +168,15 @@ const queueOf = (state: State): ReadonlyArray<QueueView> => {
   const { durable } = state
   const waiting = Table.values(durable.outbox.entries).flatMap((entry): ReadonlyArray<QueueView> => {
     const { id, kind, peerId, textBytes } = entry
-    if (kind !== "Log" && kind !== "Inject") return []
-    return [{ id, name: nameOf(state, peerId), kind, state: Standing.of(entry), bytes: textBytes }]
+    if (!Outbox.isSaid(kind)) return []
+    return [{ id, name: Outcomes.nameOf(state, peerId), kind, state: Standing.of(entry), bytes: textBytes }]
   })
   const ids = new Set(waiting.map((one) => one.id))
   const running = Table.values(durable.calls)
     .filter((call) => !ids.has(call.id))
     .map(({ held, id, peerId }): QueueView => {
       const standing = held === true ? "held" : "running"
-      return { id, name: nameOf(state, peerId), kind: "Inject", state: standing, bytes: 0 }
+      return { id, name: Outcomes.nameOf(state, peerId), kind: "Inject", state: standing, bytes: 0 }
     })
   return [...waiting, ...running].slice(0, queueViewsMax)
 }
@@ -186,7 +188,7 @@ const heldOf = (state: State): ReadonlyArray<HeldView> =>
         ? []
         : {
             id,
-            name: nameOf(state, peerId),
+            name: Outcomes.nameOf(state, peerId),
             trust: trustOf(state, peerId),
             bytes: utf8Length(question.text),
             reason: question.reason ?? "",
@@ -219,6 +221,8 @@ export interface Description {
   readonly errands: ReadonlyArray<ErrandView>
   /** Invites of ours, open ones and those that ended lately, oldest first. */
   readonly invites: ReadonlyArray<InviteView>
+  /** Whom friends have introduced, and our operator has still to answer. */
+  readonly introductions: ReadonlyArray<Introduced.IntroductionView>
   readonly topics: ReadonlyArray<TopicView>
   readonly profile: Content
   /** Who is known in topics: those met and settled first. */
@@ -250,10 +254,6 @@ const comparisonOf = (check: Sas.Check | undefined): ComparisonView | null =>
         expiresAtMs: check.expiresAtMs
       }
 
-/** The fingerprint of a pair of keys as both sides read it. */
-export const fingerprint = (crypto: CryptoShape, state: State, key: RemoteIdentityKey): Fingerprint.Fingerprint =>
-  Fingerprint.of(crypto, keyBytes(state.self.identityKey), keyBytes(key))
-
 /** The node at this moment. */
 export const describe = (crypto: CryptoShape, state: State, nowMs: number): Description => {
   const { durable, passing, self } = state
@@ -272,7 +272,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         peerId: friend.peerId,
         shortId: PeerId.short(friend.peerId),
         identityKey: friend.identityKey,
-        fingerprint: fingerprint(crypto, state, friend.identityKey),
+        fingerprint: Fingerprint.between(crypto, self.identityKey, friend.identityKey),
         conversation: Answering.label(friend),
         channel: friend.channel,
         evidence: friend.evidence,
@@ -280,6 +280,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         alarm: alarmOf(friend),
         trust: Trust.of(friend),
         trustSinceMs: friend.trust?.atMs ?? null,
+        introducedBy: friend.introducedBy?.name ?? null,
         comparison: comparisonOf(Comparing.checkOf(state, friend.peerId)),
         knowsOurKey: friend.knowsKey === self.identityKey,
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
@@ -298,11 +299,12 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
       .map((request) => ({
         name: request.name,
         identityKey: request.identityKey,
-        fingerprint: fingerprint(crypto, state, request.identityKey),
+        fingerprint: Fingerprint.between(crypto, self.identityKey, request.identityKey),
         channel: request.channel,
         author: request.author,
         evidence: request.evidence,
         note: request.connect?.note ?? null,
+        introducedBy: request.introducedBy?.name ?? null,
         receivedAtMs: request.receivedAtMs,
         trust: trustOf(state, request.peerId)
       })),
@@ -312,7 +314,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     queue: queueOf(state),
     refusals: Table.values(durable.refusals).map(({ peerId, ...refusal }) => ({
       ...refusal,
-      name: nameOf(state, peerId)
+      name: Outcomes.nameOf(state, peerId)
     })),
     sandbox: passing.sandbox,
     held: heldOf(state),
@@ -321,7 +323,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
     errands: Table.values(durable.errands).map((errand) => ({
       id: errand.id,
       kind: errand.kind,
-      name: errand.kind === "connect" ? errand.name : null,
+      name: errand.kind === "claim" ? null : errand.name,
       identityKey: errand.key,
       madeAtMs: errand.madeAtMs,
       expiresAtMs: errand.expiresAtMs,
@@ -335,11 +337,12 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         capabilities: invite.capabilities,
         uses: invite.redemptions.length,
         usesMax: invite.usesMax,
-        redeemedBy: invite.redemptions.map(({ peerId }) => nameOf(state, peerId)),
+        redeemedBy: invite.redemptions.map(({ peerId }) => Outcomes.nameOf(state, peerId)),
         madeAtMs: invite.madeAtMs,
         expiresAtMs: invite.expiresAtMs
       }))
       .sort((a, b) => a.madeAtMs - b.madeAtMs),
+    introductions: Introduced.viewsOf(crypto, state),
     topics: topicsOf(state),
     profile: Topics.contentOf(state),
     discovered: discoveredOf(state),

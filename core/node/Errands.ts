@@ -22,7 +22,8 @@ import * as State from "./State.ts"
 /** What a kind of errand says on a link that has just opened to whom it is meant for, and how a stranger's end ends it. */
 interface Kind<E extends Errand.Errand> {
   readonly words: (state: State.State, errand: E, opened: State.Opened, turn: Turn) => ReadonlyArray<Message>
-  readonly turnedAwayAs: Rejection.Code
+  /** Null: it does not. The other side may not have heard yet what would let us in, and is asked again. */
+  readonly turnedAwayAs: Rejection.Code | null
 }
 const kinds: { readonly [K in Errand.Errand["kind"]]: Kind<Extract<Errand.Errand, { readonly kind: K }>> } = {
   claim: {
@@ -38,6 +39,10 @@ const kinds: { readonly [K in Errand.Errand["kind"]]: Kind<Extract<Errand.Errand
       { kind: "ConnectRequest", id, name: self.name, ...(note === "" ? {} : { note }), topic }
     ],
     turnedAwayAs: "not-a-friend"
+  },
+  introduced: {
+    words: ({ self }, { id }) => [{ kind: "ConnectRequest", id, name: self.name }],
+    turnedAwayAs: null
   }
 }
 
@@ -101,7 +106,11 @@ export const onReject = (state: State.State, opened: State.Opened, reject: Rejec
   return State.chain(
     state,
     ...Guests.errandsOf(state, opened).map((errand) => (current: State.State) => {
-      if (over) return end(current, errand, Rejection.make(kinds[errand.kind].turnedAwayAs, "said by the peer"))
+      const { turnedAwayAs } = kinds[errand.kind]
+      if (over && turnedAwayAs === null) return Sending.pause(current, errand.peerId, Limits.connectAgainMs, turn)
+      if (over && turnedAwayAs !== null) {
+        return end(current, errand, Rejection.make(turnedAwayAs, "said by the peer"))
+      }
       return Sending.pause(current, errand.peerId, reject.retryAfterMs ?? Limits.dialPauseMaxMs, turn)
     })
   )

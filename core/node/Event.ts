@@ -32,6 +32,12 @@ interface Wanted {
   readonly key: RemoteIdentityKey
 }
 
+/** Whom the peer has introduced: what it calls them, and their key as it says. */
+interface Introduced {
+  readonly introduced: string
+  readonly identityKey: RemoteIdentityKey
+}
+
 export type Event =
   | (Peer & {
       readonly _tag: "RequestReceived"
@@ -63,6 +69,8 @@ export type Event =
       readonly identityKey: RemoteIdentityKey
       readonly evidence: AuthorEvidence
       readonly by: "operator" | "rule" | "peer" | "invite"
+      /** What whoever introduced us is called. */
+      readonly introducedBy?: string
     })
   /** An invite of ours was redeemed, by whom and how often it still can be. */
   | (Peer & { readonly _tag: "InviteRedeemed"; readonly id: string; readonly usesLeft: number })
@@ -165,5 +173,21 @@ export type Event =
       readonly note: string
       readonly identityKey: RemoteIdentityKey
       readonly rivals: number
+      /** Which friend has introduced them, if that is why they may ask. */
+      readonly introducedBy: string | null
     })
+  /**
+   * A friend introduces somebody. `standing`: whose the key is here; a `stranger` and a `former` friend are a question to our
+   * operator, the others are none. `rivals`: friends of that name who have another key.
+   */
+  | (Peer &
+      Introduced & {
+        readonly _tag: "IntroductionReceived"
+        readonly note: string
+        readonly standing: "stranger" | "former" | "friend" | "retired"
+        readonly rivals: number
+        readonly expiresAtMs: number
+      })
+  /** An introduction that our operator has not answered is over, and why. */
+  | (Peer & Introduced & { readonly _tag: "IntroductionEnded"; readonly code: Code })
   | { readonly _tag: "StorageFailed"; readonly rejection: Rejection }

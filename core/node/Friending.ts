@@ -236,6 +236,14 @@ const alarm = (state: State.State, friend: Roster.Friend, turn: Turn): State.Ste
   )
 }
 
+/** What is told of a new friend, or of one that has agreed again. */
+const friendshipMade = (record: Roster.Friend, by: "operator" | "rule" | "peer" | "invite"): Output => {
+  const { channel, evidence, identityKey, introducedBy, name, peerId } = record
+  const introduced = introducedBy === undefined ? {} : { introducedBy: introducedBy.name }
+  const event = { _tag: "FriendshipMade" as const, peerId, name, channel, identityKey, evidence, by, ...introduced }
+  return { _tag: "Tell", event }
+}
+
 /** Records a friend: `message` and nothing else, a new stream, and a door that is open again if it was shut. */
 export const befriend = (
   state: State.State,
@@ -270,27 +278,16 @@ export const befriend = (
   const { gone, outbox } = Outbox.open(cleared, peerId, Sending.streamId(turn))
   const outputs: ReadonlyArray<Output> = [
     ...(swarmKey === undefined || asksAgain ? [] : [{ _tag: "Unblock" as const, swarmKey }]),
-    {
-      _tag: "Tell",
-      event: {
-        _tag: "FriendshipMade",
-        peerId,
-        name: record.name,
-        channel: record.channel,
-        identityKey: record.identityKey,
-        evidence: record.evidence,
-        by
-      }
-    }
+    friendshipMade(record, by)
   ]
-  const made = State.withDurable(
+  const befriended = State.withDurable(
     State.withRoster(state, { friends: Table.set(state.durable.roster.friends, peerId, record) }),
     // Nor is it a way out of a ban, which has an end of its own.
     { grants, outbox, bans: asksAgain ? state.durable.bans : Table.remove(state.durable.bans, peerId) }
   )
   return State.chain(
     // How often it was looked for to say farewell does not count against a friend.
-    before?.standing === "Former" ? State.withContact(made, peerId, { attempt: 0, nextDialMs: 0 }) : made,
+    before?.standing === "Former" ? State.withContact(befriended, peerId, { attempt: 0, nextDialMs: 0 }) : befriended,
     (current) => [current, outputs],
     ...gone.map(
       (entry) => (current: State.State) => Outcomes.giveUp(current, peerId, entry, Rejection.make("unresolved"), turn)

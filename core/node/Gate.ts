@@ -13,6 +13,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Durable } from "../wire/Message.ts"
 import type { Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 import * as Trusting from "./Trusting.ts"
@@ -28,7 +29,8 @@ export const needs: { readonly [Kind in Durable["kind"]]: Capability | null } = 
   Done: null,
   Held: null,
   GrantChanged: null,
-  Unfriend: null
+  Unfriend: null,
+  Introduce: "message"
 }
 
 /** What the gate is asked: who sends what, in how many bytes. */
@@ -65,6 +67,8 @@ export const ask = (state: State.State, asking: Asking, message: Durable, turn: 
   const question = { kind: "message" as const, ...facts, waitMs: 0 }
   const free = Verdict.decide(question)
   if (!free.admitted) return { state, verdict: free }
+  const asked = message.kind === "Introduce" ? Introducing.ask(state, friend, message, turn) : free
+  if (!asked.admitted) return { state, verdict: asked }
   const drawn = State.draw(state, peerId, needed, turn.nowMs)
   return { state: drawn.state, verdict: Verdict.decide({ ...question, waitMs: drawn.waitMs }) }
 }

@@ -5,6 +5,7 @@
  */
 import { HashMap, Option } from "effect"
 import * as Errand from "../friend/Errand.ts"
+import * as Introduction from "../friend/Introduction.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
@@ -32,6 +33,8 @@ const reasons: ReadonlyArray<(state: State.State, opened: State.Opened) => boole
   // Who dials us while we are in a topic may be a member of it; whom we dial for one is taken as one.
   (state, { initiator, peer }) =>
     initiator ? isSought(state, peer.value.swarmKey) : Table.size(state.durable.topics) > 0,
+  // Whom a friend has introduced may ask, unless our operator has turned that down.
+  (state, { peer }) => Introduction.of(state.durable.introductions, peer.value.history) !== undefined,
   // Whoever waits for our operator's word may come back for it.
   (state, { peer }) =>
     Table.values(state.durable.roster.askedBy).some(

@@ -22,6 +22,12 @@ import type { FriendLine } from "../wire/FriendLine.ts"
 import type { Ignored, Message, Unknown } from "../wire/Message.ts"
 import type { Intent } from "./Intents.ts"
 
+/** A friend as it is typed. */
+interface Named {
+  readonly name: string
+  readonly keyPrefix: string
+}
+
 /** What an operator can ask for. Names are as typed; `keyPrefix` tells namesakes apart. */
 export type Command =
   | { readonly _tag: "Friend"; readonly channel: string; readonly to: string }
@@ -88,6 +94,8 @@ export type Command =
       readonly topic: string
       readonly note: string
     }
+  /** Two friends are told of each other; what comes of it is theirs to say. */
+  | { readonly _tag: "Introduce"; readonly one: Named; readonly other: Named; readonly note: string }
   | { readonly _tag: "AddRule"; readonly rule: Omit<Rule, "id"> }
   | { readonly _tag: "RemoveRule"; readonly id: string }
 

@@ -10,6 +10,8 @@ import { concat } from "../bytes/Bytes.ts"
 import * as Transcript from "../bytes/Transcript.ts"
 import * as Directory from "../discovery/Directory.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
+import type { Errand } from "../friend/Errand.ts"
+import { channel as introduction, of } from "../friend/Introduction.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
 import { keyBytes, type RemoteIdentityKey, type RemoteSwarmKey } from "../identity/Keys.ts"
@@ -30,6 +32,12 @@ import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
 type Outcome = Result.Result<State.Stepped, Rejection.Rejection>
+type Connect = Extract<Errand, { readonly kind: "connect" }>
+/** An errand that ends in a friendship, if its holder has the same wish. */
+export type Wish = Connect | Extract<Errand, { readonly kind: "introduced" }>
+
+/** What our operator has said yes to: it wants to be friends with whoever serves it. */
+export const isWish = (errand: Errand): errand is Wish => errand.kind === "connect" || errand.kind === "introduced"
 
 /**
  * Where a friendship came from that was made in a topic, in the place of a chat channel. The hash of a secret topic is known
@@ -92,7 +100,15 @@ const factsOf = (
   state: State.State,
   opened: State.Opened,
   request: ConnectRequest,
-  before: Roster.AskedBy | undefined
+  {
+    before,
+    channel,
+    introduced
+  }: {
+    readonly before: Roster.AskedBy | undefined
+    readonly channel: string
+    readonly introduced: boolean
+  }
 ) => {
   const { roster } = state.durable
   const { key } = opened.peer.signer
@@ -102,15 +118,28 @@ const factsOf = (
   return {
     kind: "connect" as const,
     retired: Roster.isRetired(roster, key),
-    again:
-      before !== undefined ||
-      Table.has(roster.askedBy, Roster.askedByKey(channelOf(state, request.topic ?? "", key), peerId)),
+    again: before !== undefined || Table.has(roster.askedBy, Roster.askedByKey(channel, peerId)),
     inTopic: request.topic !== undefined && Table.has(state.durable.topics, request.topic),
+    introduced,
     nameValid: Result.isSuccess(Name.parse(request.name)) && !request.name.startsWith("@"),
-    // Strangers of topics fill their own part, so that who asks in a room still finds a place.
-    openRequests: Math.max(waiting.length, asking + Limits.askedByMax - Limits.connectAskedMax),
-    openRequestsOfName: waiting.filter((one) => Name.fold(one.name) === Name.fold(request.name)).length
+    // Strangers of topics fill their own part, so that who asks in a room still finds a place; and what friends have
+    // introduced is bounded as introductions, so that no stranger can keep it out.
+    openRequests: introduced ? 0 : Math.max(waiting.length, asking + Limits.askedByMax - Limits.connectAskedMax),
+    openRequestsOfName: introduced ? 0 : waiting.filter((one) => Name.fold(one.name) === Name.fold(request.name)).length
   }
+}
+
+/** A friend asks that does not know yet, or not any more, that it is one: from now on the friendship goes by this name, too. */
+const confirm = (
+  state: State.State,
+  opened: State.Opened,
+  { id }: ConnectRequest,
+  record: Roster.Friend | undefined,
+  turn: Turn
+): State.Stepped => {
+  const of = friendshipOf(turn, firstOf(opened), ourFirst(state), id)
+  const isNew = record?.standing === "Friend" && !record.cameOf.includes(of)
+  return answer(isNew ? Acquainting.renew(state, record, { of }) : state, opened, id, "accepted")
 }
 
 /** Somebody wants to be friends. Whoever is one already hears so; everybody else is a question for our operator. */
@@ -120,10 +149,15 @@ export const onRequest = (
   request: ConnectRequest,
   turn: Turn
 ): State.Stepped => {
-  const { peerId } = Acquainting.recordOf(state, opened)
-  if (HashMap.has(state.passing.connections, opened.connection)) return answer(state, opened, request.id, "accepted")
+  const { peerId, record } = Acquainting.recordOf(state, opened)
+  if (HashMap.has(state.passing.connections, opened.connection)) return confirm(state, opened, request, record, turn)
   const before = madeBefore(state, opened, request)
-  const facts = factsOf(state, opened, request, before)
+  const { topic } = request
+  const known = of(state.durable.introductions, opened.peer.value.history)
+  // Who names a topic asks for reasons of its own, unless our operator has said yes to the introduction.
+  const introduced = topic === undefined || known?.state === "Accepted" ? known : undefined
+  const channel = introduced ? introduction : channelOf(state, topic ?? "", opened.peer.signer.key)
+  const facts = factsOf(state, opened, request, { before, channel, introduced: introduced !== undefined })
   const verdict = Verdict.decide(facts)
   if (!verdict.admitted) {
     const { code } = verdict.rejection
@@ -136,20 +170,21 @@ export const onRequest = (
     )
   }
   if (facts.again) return answer(followed(state, before, opened), opened, request.id, "asked")
-  const channel = channelOf(state, request.topic ?? "", opened.peer.signer.key)
   const first = firstOf(opened)
   const asked: Roster.AskedBy = {
     peerId,
     channel,
     author: null,
     evidence: "unproven",
-    name: request.name,
+    // As it was introduced: that is the name under which our operator was, or is, asked.
+    name: introduced?.name ?? request.name,
     identityKey: opened.peer.signer.key,
     agreementKey: opened.peer.value.agreementKey,
     topic: opened.peer.signer.topic,
     signature: friendshipOf(turn, firstOf(opened), ourFirst(state), request.id),
     receivedAtMs: turn.nowMs,
-    expiresAtMs: turn.nowMs + Limits.requestAgeMs,
+    expiresAtMs: introduced?.expiresAtMs ?? turn.nowMs + Limits.requestAgeMs,
+    ...(introduced === undefined ? {} : { introducedBy: { ...introduced.by, key: introduced.key } }),
     connect: {
       id: request.id,
       swarmKey: opened.peer.value.swarmKey,
@@ -172,10 +207,10 @@ const putBefore = (
   const key = Roster.askedByKey(channel, peerId)
   const id = asked.connect?.id ?? ""
   const recorded = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, asked) })
-  const mutual = Guests.errandsOf(state, opened).some((one) => one.kind === "connect")
+  const mutual = Guests.errandsOf(state, opened).some(isWish)
   const facts = { key: identityKey, channel, author: null, evidence: asked.evidence }
-  // Whom the operator has sent away, no rule brings back: that takes the operator again.
-  const former = Acquainting.recordOf(state, opened).record !== undefined
+  // Whom the operator has sent away, no rule brings back: that takes the operator again. So does whom a friend introduced.
+  const former = Acquainting.recordOf(state, opened).record !== undefined || asked.introducedBy !== undefined
   // Nor does one let in who goes by the name of a friend from there: the operator has to look.
   const namesakes = Rotating.claimedBy(state, channel, (one) => Name.fold(one) === Name.fold(name), identityKey)
   const ruled =
@@ -188,7 +223,8 @@ const putBefore = (
   }
   const note = asked.connect?.note ?? ""
   const claimed = rivals + namesakes.length
-  const event = { _tag: "ConnectAsked" as const, peerId, name, where: channel, note, identityKey, rivals: claimed }
+  const about = { note, identityKey, rivals: claimed, introducedBy: asked.introducedBy?.name ?? null }
+  const event = { _tag: "ConnectAsked" as const, peerId, name, where: channel, ...about }
   return State.chain(
     recorded,
     (current) => [current, [{ _tag: "Tell", event }]],
@@ -199,7 +235,7 @@ const putBefore = (
 /** A friend of these keys from now on, with `message` and nothing else. */
 export const friendOf = (
   turn: Turn,
-  of: Pick<Roster.Friend, "peerId" | "name" | "identityKey" | "agreementKey" | "topic" | "channel">,
+  of: Pick<Roster.Friend, "peerId" | "name" | "identityKey" | "agreementKey" | "topic" | "channel" | "introducedBy">,
   cameOf: ReadonlyArray<string>,
   swarmKey: string,
   ours: RemoteIdentityKey
@@ -216,7 +252,8 @@ export const friendOf = (
   cameOf,
   alarmed: false,
   knowsKey: ours,
-  swarmKey: swarmKey as RemoteSwarmKey
+  swarmKey: swarmKey as RemoteSwarmKey,
+  ...(of.introducedBy === undefined ? {} : { introducedBy: of.introducedBy })
 })
 
 /** Befriends, and lets a guest's link be the friend's session from now on. */
@@ -256,7 +293,7 @@ export const accept = (
   const done = State.withRoster(state, { askedBy: Table.remove(state.durable.roster.askedBy, key) })
   const first = (connect?.first ?? identityKey) as RemoteIdentityKey
   const ours = Table.values(state.durable.errands).filter(
-    (one) => one.kind === "connect" && (one.peerId === peerId || one.key === identityKey || one.key === first)
+    (one) => isWish(one) && (one.peerId === peerId || one.key === identityKey || one.key === first)
   )
   // Where both have asked, either may be told first: the friendship goes by the names of both requests.
   const cameOf = ours.map((one) => friendshipOf(turn, ourFirst(state), first, one.id))

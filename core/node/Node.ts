@@ -32,7 +32,7 @@ import * as RateLimit from "../admission/RateLimit.ts"
 import type { Allowances } from "../agent/Allowance.ts"
 import * as Responder from "../agent/Responder.ts"
 import * as Base64url from "../bytes/Base64url.ts"
-import type { Fingerprint } from "../identity/Fingerprint.ts"
+import * as Fingerprint from "../identity/Fingerprint.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
 import * as Keys from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
@@ -65,7 +65,7 @@ export interface Node {
   /** The node as an operator may see it now. */
   readonly describe: Effect.Effect<Describe.Description>
   /** What to compare with the holder of this identity key. */
-  fingerprint(key: Keys.RemoteIdentityKey): Fingerprint
+  fingerprint(key: Keys.RemoteIdentityKey): Fingerprint.Fingerprint
   /** Ends only when the node can no longer run: the store has failed for good. */
   readonly ended: Effect.Effect<never, StoreError>
 }
@@ -242,7 +242,7 @@ const nodeOf = (outside: Egress.Outside, inputs: Queue.Queue<Input>, ended: Node
       }),
     events: PubSub.subscribe(outside.events),
     describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state(), nowMs)),
-    fingerprint: (key) => Describe.fingerprint(crypto, state(), key),
+    fingerprint: (key) => Fingerprint.between(crypto, state().self.identityKey, key),
     ended
   }
 }

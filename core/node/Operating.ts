@@ -25,6 +25,7 @@ import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
 import * as Holding from "./Holding.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import * as Inviting from "./Inviting.ts"
 import * as Meeting from "./Meeting.ts"
 import * as Parting from "./Parting.ts"
@@ -105,9 +106,8 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
     case "Name":
       return call(state, command)
     case "Approve":
-      return Holding.approve(state, command.id, turn)
     case "Refuse":
-      return Holding.refuse(state, command.id, turn)
+      return (command._tag === "Approve" ? Holding.approve : Holding.refuse)(state, command.id, turn)
     case "ClaimInvite":
       return Inviting.claim(state, command.link, turn)
     case "RevokeInvite":
@@ -120,12 +120,20 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
       return Result.map(Profile.parseContent(command.content), (content) => Topics.setProfile(state, content, turn))
     case "Connect":
       return Wishing.connect(state, command, turn)
+    case "Introduce":
+      return Introducing.introduce(state, command, turn)
     case "AddRule":
       return addRule(state, command.rule, turn)
     case "RemoveRule":
       return removeRule(state, command.id)
   }
 }
+
+const hold = (state: State.State, command: Extract<Command, { _tag: "Hold" }>): Outcome =>
+  Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => [
+    State.withDurable(state, { holdRules: HoldRule.set(state.durable.holdRules, peerId, command.when) }),
+    []
+  ])
 
 const makeSure = (
   state: State.State,
@@ -156,12 +164,6 @@ const demand = (state: State.State, { capability, trust }: Extract<Command, { _t
     []
   ])
 
-const hold = (state: State.State, command: Extract<Command, { _tag: "Hold" }>): Outcome =>
-  Result.map(Roster.findFriend(state.durable.roster, command.name, command.keyPrefix), ({ peerId }) => [
-    State.withDurable(state, { holdRules: HoldRule.set(state.durable.holdRules, peerId, command.when) }),
-    []
-  ])
-
 const call = (state: State.State, command: Extract<Command, { _tag: "Name" }>): Outcome => {
   const { roster } = state.durable
   const called = Name.parse(command.called)
@@ -174,22 +176,31 @@ const call = (state: State.State, command: Extract<Command, { _tag: "Name" }>): 
 }
 
 const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
-  Result.flatMap(Roster.findAskedBy(state.durable.roster, name, keyPrefix, true), (request) =>
-    (request.connect === undefined ? Friending.accept : Meeting.accept)(
-      state,
-      Roster.askedByKey(request.channel, request.peerId),
-      request,
-      "operator",
-      turn
-    )
+  Result.flatMap(
+    Introducing.meant(state, name, keyPrefix, Roster.findAskedBy(state.durable.roster, name, keyPrefix, true)),
+    ({ introductions: [introduced], request }) => {
+      if (request !== undefined) {
+        const key = Roster.askedByKey(request.channel, request.peerId)
+        const room = request.connect === undefined ? Friending : Meeting
+        return room.accept(state, key, request, "operator", turn)
+      }
+      return introduced === undefined
+        ? Result.fail(Rejection.make("unknown-peer", name))
+        : Introducing.accept(state, introduced, turn)
+    }
   )
 
 const deny = (state: State.State, name: string, keyPrefix: string): Outcome =>
-  Result.map(Roster.findAskedBy(state.durable.roster, name, keyPrefix), (request): State.Stepped => {
-    if (request.connect !== undefined) return Meeting.deny(state, request)
-    const askedBy = Table.remove(state.durable.roster.askedBy, Roster.askedByKey(request.channel, request.peerId))
-    return [State.withRoster(state, { askedBy }), []]
-  })
+  Result.map(
+    Introducing.meant(state, name, keyPrefix, Roster.findAskedBy(state.durable.roster, name, keyPrefix)),
+    ({ introductions, request }): State.Stepped => {
+      const denied = Introducing.deny(state, introductions)
+      if (request === undefined) return [denied, []]
+      if (request.connect !== undefined) return Meeting.deny(denied, request)
+      const askedBy = Table.remove(denied.durable.roster.askedBy, Roster.askedByKey(request.channel, request.peerId))
+      return [State.withRoster(denied, { askedBy }), []]
+    }
+  )
 
 const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
   Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), (friend) =>
@@ -205,7 +216,7 @@ const unfriend = (state: State.State, name: string, keyPrefix: string, turn: Tur
 /** A message, inject or errand of ours, by its id or the beginning of it: given up, or its run at the peer stopped. */
 const cancel = (state: State.State, id: string, turn: Turn): Outcome => {
   const entries = Table.values(state.durable.outbox.entries).filter(
-    (entry) => (entry.kind === "Log" || entry.kind === "Inject") && entry.id.startsWith(id)
+    (entry) => Outbox.isSaid(entry.kind) && entry.id.startsWith(id)
   )
   const calls = Table.values(state.durable.calls).filter((call) => call.id.startsWith(id))
   const errands = Table.values(state.durable.errands).filter((errand) => errand.id.startsWith(id))
@@ -213,9 +224,11 @@ const cancel = (state: State.State, id: string, turn: Turn): Outcome => {
   if (id === "" || ids.size !== 1) return Result.fail(Rejection.make("unknown-message", id))
   const errand = errands[0]
   if (errand !== undefined) return Result.succeed(Errands.end(state, errand, Rejection.make("cancelled")))
-  const entry = entries[0]
-  if (entry !== undefined) {
-    return Result.succeed(entry.withdrawn === undefined ? Sending.withdraw(state, entry, turn) : [state, []])
+  // An introduction is two messages of one id.
+  const waiting = entries.filter(({ withdrawn }) => withdrawn === undefined)
+  if (entries.length > 0) {
+    const withdrawals = waiting.map((entry) => (current: State.State) => Sending.withdraw(current, entry, turn))
+    return Result.succeed(State.chain(state, ...withdrawals))
   }
   const call = calls[0]!
   const asked = (place: { readonly stream: string; readonly number: number }) =>

@@ -6,7 +6,7 @@
 import { HashMap } from "effect"
 import type * as Calls from "../delivery/Calls.ts"
 import * as Jobs from "../delivery/Jobs.ts"
-import type * as Outbox from "../delivery/Outbox.ts"
+import * as Outbox from "../delivery/Outbox.ts"
 import * as Refusals from "../delivery/Refusals.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import type * as Rejection from "../Rejection.ts"
@@ -16,7 +16,7 @@ import type { Turn } from "./Input.ts"
 import * as State from "./State.ts"
 
 /** What a peer is called here; its short id when it is no friend any more. */
-export const nameOf = (state: State.State, peerId: PeerId): string =>
+export const nameOf = (state: State.State, peerId: PeerId | string): string =>
   Table.get(state.durable.roster.friends, peerId)?.name ?? peerId.slice(0, 8)
 
 /** Remembers an outcome for an operator who is not looking now. */
@@ -39,7 +39,7 @@ export const giveUp = (
 ): State.Stepped => {
   const { id, kind } = entry
   // The outcome of an inject is the outcome of its call: told once, whichever of the two ends first.
-  const untold = kind === "Log" || (kind === "Inject" && Table.has(state.durable.calls, id))
+  const untold = Outbox.isSaid(kind) && (kind !== "Inject" || Table.has(state.durable.calls, id))
   const calls = kind === "Inject" ? Table.remove(state.durable.calls, id) : state.durable.calls
   const jobs = kind === "Done" ? Jobs.settle(state.durable.jobs, peerId, id) : state.durable.jobs
   const event = { _tag: "Refused" as const, peerId, name: nameOf(state, peerId), id, kind, rejection }

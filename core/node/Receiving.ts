@@ -20,11 +20,13 @@ import * as Farewell from "./Farewell.ts"
 import * as Gate from "./Gate.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
 import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
+import * as Trusting from "./Trusting.ts"
 
 type Received = Extract<Input, { _tag: "Received" }>
 /** A numbered message that arrived, with what the inbox needs to remember it. */
@@ -65,6 +67,7 @@ export const receive = (state: State.State, input: Received, turn: Turn): State.
     case "Held":
     case "GrantChanged":
     case "Unfriend":
+    case "Introduce":
     case "Unknown":
       return withinStreams(
         drawn.state,
@@ -271,9 +274,11 @@ const takeEffect = (state: State.State, numbered: Numbered, message: Message.Dur
     case "Held":
       return simply(state, numbered, (current) => Holding.onHeld(current, numbered.friend, message, turn), turn)
     case "GrantChanged":
-      return simply(state, numbered, (current) => onGrantChanged(current, numbered, message), turn)
+      return simply(state, numbered, (current) => Trusting.allowedBy(current, numbered.friend, message), turn)
     case "Unfriend":
       return onUnfriend(remember(state, numbered, undefined, turn), numbered, message, turn)
+    case "Introduce":
+      return simply(state, numbered, (at) => Introducing.onIntroduce(at, numbered.friend, message, turn), turn)
   }
 }
 
@@ -349,15 +354,6 @@ const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject
       ? Answering.begin(current, friend, inject, turn)
       : Holding.hold(current, friend, inject, held, turn)
   return simply(state, numbered, effect, turn)
-}
-
-/** What a friend allows us is news for the operator and nothing else: it is the friend's gate that decides. */
-const onGrantChanged = (state: State.State, numbered: Numbered, changed: Message.GrantChanged): State.Stepped => {
-  const { friend, peerId } = numbered
-  const capabilities = [...changed.capabilities].sort()
-  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, allowsUs: capabilities })
-  const event = { _tag: "GrantChanged" as const, peerId, name: friend.name, capabilities }
-  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
 }
 
 /** The friend has ended the friendship: it is over here too, with everything granted and everything that waited. */

@@ -19,6 +19,7 @@ import * as Profile from "../discovery/Profile.ts"
 import * as Topic from "../discovery/Topic.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Errand from "../friend/Errand.ts"
+import * as Introduction from "../friend/Introduction.ts"
 import * as Invite from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
@@ -59,6 +60,7 @@ const shapes = {
   unshown: Entry,
   errands: Errand.Errand,
   invites: Invite.Invite,
+  introductions: Introduction.Introduction,
   topics: Topic.Joined,
   left: Topic.Joined,
   profile: Profile.Content
@@ -110,6 +112,7 @@ const tablesOf = (durable: Durable): Readonly<Record<Collection, Table.Table<unk
   unshown: durable.unshown,
   errands: durable.errands,
   invites: durable.invites,
+  introductions: durable.introductions,
   topics: durable.topics,
   left: durable.left,
   profile: durable.profile
@@ -137,6 +140,7 @@ const fromTables = (tables: Readonly<Record<Collection, Table.Table<unknown>>>):
     unshown: Unshown.load(table("unshown")),
     errands: table("errands"),
     invites: table("invites"),
+    introductions: table("introductions"),
     topics: table("topics"),
     left: table("left"),
     profile: table("profile")
@@ -193,6 +197,7 @@ export const settled = (durable: Durable): Durable => {
     unshown: Unshown.settled(durable.unshown),
     errands: Table.settled(durable.errands),
     invites: Table.settled(durable.invites),
+    introductions: Table.settled(durable.introductions),
     topics: Table.settled(durable.topics),
     left: Table.settled(durable.left),
     profile: Table.settled(durable.profile)

@@ -18,6 +18,7 @@ import type { Proof } from "../session/Proof.ts"
 import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import type { Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import type { Output } from "./Output.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
@@ -102,6 +103,7 @@ const follow = (
   return State.chain(
     State.withRoster(withFriend(state, record), { askedBy }),
     (current) => hangUpAll(current, peerId),
+    (current) => (stolen ? Introducing.compromised(current, peerId) : [current, []]),
     (current) => Trusting.change(current, peerId, stolen ? "compromises" : "rotates", turn),
     (current) => [current, settled ? [told, settledBy(friend, recovered ? "recovery-key" : "history")] : [told]]
   )
@@ -223,7 +225,11 @@ export const adopt = (state: State.State): State.Stepped => {
   // A scheduled rotation keeps invites: our history leads on from the key in the link. A thief may have read the links.
   const compromised = earlier.slice(at).some((one) => one.reason === "compromise")
   const invites = compromised ? Invite.revokeAll(state.durable.invites) : state.durable.invites
-  return [State.withDurable(owned, { invites }), [{ _tag: "Tell", event }]]
+  return State.chain(
+    State.withDurable(owned, { invites }),
+    (current) => [current, [{ _tag: "Tell", event }]],
+    (current) => (compromised ? Introducing.compromised(current, null) : [current, []])
+  )
 }
 
 /** Whether a key that we have left is still worth being found under. */
@@ -254,7 +260,8 @@ const keysToAnnounce = (state: State.State, nowMs: number): ReadonlyArray<Remote
     ...Table.values(friends).flatMap((friend) => (friend.standing === "Friend" ? [friend.knowsKey] : [])),
     ...Table.values(asked).flatMap(({ key }) => (key === undefined ? [] : [key])),
     ...Table.values(state.durable.invites).flatMap(({ issuer, state }) => (state === "Open" ? [issuer] : [])),
-    ...keysOfProfiles(state, nowMs)
+    ...keysOfProfiles(state, nowMs),
+    ...Table.values(state.durable.introductions).flatMap(({ ours, state }) => (state === "Denied" ? [] : [ours]))
   ]
   const wanted = new Set(known.map((key) => key ?? self.earlier[0]!.key))
   const oldest = self.earlier.findIndex(({ key }) => wanted.has(key))

@@ -241,7 +241,7 @@ export const onReceipt = (state: State.State, peerId: PeerId, receipt: Receipt, 
     .filter((entry) => entry.kind === "Done")
     .reduce((before, entry) => Jobs.settle(before, peerId, entry.id), state.durable.jobs)
   const told = gone
-    .filter(({ id, kind }) => kind === "Log" || (kind === "Inject" && Table.has(state.durable.calls, id)))
+    .filter(({ id, kind }) => Outbox.isSaid(kind) && (kind !== "Inject" || Table.has(state.durable.calls, id)))
     .map(({ id, kind, textBytes }): Output => {
       const name = Outcomes.nameOf(state, peerId)
       return { _tag: "Tell", event: { _tag: "Delivered", peerId, name, id, kind, bytes: textBytes } }

@@ -22,6 +22,7 @@ import type { Presence } from "../discovery/Presence.ts"
 import type { Content } from "../discovery/Profile.ts"
 import type { Joined } from "../discovery/Topic.ts"
 import type { Errands } from "../friend/Errand.ts"
+import type { Introductions } from "../friend/Introduction.ts"
 import type { Invites } from "../friend/Invite.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { Check } from "../friend/Sas.ts"
@@ -110,6 +111,8 @@ export interface Durable {
   readonly errands: Errands
   /** Invites we have made. */
   readonly invites: Invites
+  /** Whom friends have introduced to us, by introducer and key. */
+  readonly introductions: Introductions
 }
 
 /** The one session of a peer. */
@@ -231,6 +234,7 @@ export const emptyDurable: Durable = {
   unshown: Unshown.empty,
   errands: Table.empty(),
   invites: Table.empty(),
+  introductions: Table.empty(),
   topics: Table.empty(),
   left: Table.empty(),
   profile: Table.empty()

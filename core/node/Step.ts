@@ -20,6 +20,7 @@ import * as Hello from "./Hello.ts"
 import * as Holding from "./Holding.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Intents from "./Intents.ts"
+import * as Introducing from "./Introducing.ts"
 import * as Inviting from "./Inviting.ts"
 import * as Leaving from "./Leaving.ts"
 import * as Members from "./Members.ts"
@@ -36,7 +37,11 @@ import * as Visiting from "./Visiting.ts"
 
 /** One input → the next state, and what is wanted from the world once it is committed. */
 export const step = (state: State.State, input: Input, turn: Turn): State.Stepped =>
-  Telling.bound(Comparing.enforce(state, Comparing.sweep(route(state, input, turn), turn), turn), input, turn)
+  Telling.bound(
+    Introducing.sweep(state, Comparing.enforce(state, Comparing.sweep(route(state, input, turn), turn), turn), turn),
+    input,
+    turn
+  )
 
 const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
   switch (input._tag) {
@@ -61,6 +66,7 @@ const route = (state: State.State, input: Input, turn: Turn): State.Stepped => {
     case "Opened":
       return State.chain(
         state,
+        (current) => Introducing.shown(current, input.peer.value.history),
         (current) => Connecting.opened(current, input, turn),
         (current) => Errands.onOpened(current, input, turn),
         (current) => Members.onOpened(current, input, turn),

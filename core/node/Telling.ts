@@ -60,6 +60,8 @@ const budgets: { readonly [Tag in Event["_tag"]]: "free" | "news" | "alarms" | "
   MemberLeft: "news",
   ProfileConflict: "alarms",
   ConnectAsked: "news",
+  IntroductionReceived: "news",
+  IntroductionEnded: "free",
   StorageFailed: "free"
 }
 

@@ -7,9 +7,11 @@
 import type { Capability } from "../admission/Capability.ts"
 import * as Requirement from "../admission/Requirement.ts"
 import type * as Jobs from "../delivery/Jobs.ts"
+import type { Friend } from "../friend/Roster.ts"
 import * as Trust from "../friend/Trust.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
+import type { GrantChanged } from "../wire/Message.ts"
 import type { Turn } from "./Input.ts"
 import * as State from "./State.ts"
 
@@ -18,6 +20,15 @@ export const suffices = ({ durable }: State.State, peerId: PeerId, wanted: Capab
   if (!Requirement.isDemanded(durable.requirements, wanted)) return true
   const friend = Table.get(durable.roster.friends, peerId)
   return friend !== undefined && Trust.isVerified(friend)
+}
+
+/** What a friend allows us is news for the operator and nothing else: it is the friend's gate that decides. */
+export const allowedBy = (state: State.State, friend: Friend, changed: GrantChanged): State.Stepped => {
+  const capabilities = [...changed.capabilities].sort()
+  const { name, peerId } = friend
+  const friends = Table.set(state.durable.roster.friends, peerId, { ...friend, allowsUs: capabilities })
+  const event = { _tag: "GrantChanged" as const, peerId, name, capabilities }
+  return [State.withRoster(state, { friends }), [{ _tag: "Tell", event }]]
 }
 
 /** Something has happened that bears on what was made sure of; told only where it changes that. */

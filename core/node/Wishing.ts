@@ -6,6 +6,7 @@
 import { Result } from "effect"
 import * as Directory from "../discovery/Directory.ts"
 import type { Errand } from "../friend/Errand.ts"
+import { channel as introduction } from "../friend/Introduction.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
@@ -84,8 +85,9 @@ export const onResponse = (
   response: ConnectResponse,
   turn: Turn
 ): State.Stepped => {
-  const errand = Guests.errandsOf(state, opened).find((one) => one.kind === "connect" && one.id === response.id)
-  if (errand?.kind !== "connect") return [State.withPassing(state, { unasked: state.passing.unasked + 1 }), []]
+  const errand = Guests.errandsOf(state, opened).find(({ id }) => id === response.id)
+  if (errand === undefined || !Meeting.isWish(errand))
+    return [State.withPassing(state, { unasked: state.passing.unasked + 1 }), []]
   switch (response.outcome) {
     case "asked":
       return State.chain(
@@ -101,7 +103,11 @@ export const onResponse = (
       const code = response.code !== undefined && Rejection.isCode(response.code) ? response.code : "not-a-friend"
       return State.chain(
         state,
-        (current) => Errands.end(current, errand, Rejection.make(code, "said by the peer")),
+        // Who was introduced may not have heard of it yet.
+        (current) =>
+          errand.kind === "introduced" && code === "not-a-friend"
+            ? Sending.pause(current, errand.peerId, Limits.connectAgainMs, turn)
+            : Errands.end(current, errand, Rejection.make(code, "said by the peer")),
         (current) => Guests.hangUp(current, opened.connection, null)
       )
     }
@@ -117,7 +123,7 @@ const withoutQuestions = (state: State.State, peerId: PeerId, key: RemoteIdentit
   return left === askedBy ? state : State.withRoster(state, { askedBy: left })
 }
 
-const accepted = (state: State.State, opened: State.Opened, errand: Connect & Errand, turn: Turn): State.Stepped => {
+const accepted = (state: State.State, opened: State.Opened, errand: Meeting.Wish, turn: Turn): State.Stepped => {
   const { agreementKey, swarmKey } = opened.peer.value
   const { key, topic } = opened.peer.signer
   const { peerId } = Acquainting.recordOf(state, opened)
@@ -127,7 +133,9 @@ const accepted = (state: State.State, opened: State.Opened, errand: Connect & Er
     identityKey: key,
     agreementKey,
     topic,
-    channel: Meeting.channelOf(state, errand.in, key)
+    ...(errand.kind === "introduced"
+      ? { channel: introduction, introducedBy: { ...errand.by, key: errand.key } }
+      : { channel: Meeting.channelOf(state, errand.in, key) })
   }
   const cameOf = Meeting.friendshipOf(turn, Meeting.ourFirst(state), Meeting.firstOf(opened), errand.id)
   const fresh = Meeting.friendOf(turn, of, [cameOf], swarmKey, state.self.identityKey)

@@ -131,6 +131,20 @@ export const Unfriend = Schema.Struct({
     Schema.isMaxLength(Limits.requestsPerFriendshipMax)
   )
 })
+/**
+ * The sender introduces a friend of its own, who is told the same of the receiver: a word about a key, and no proof.
+ * `key` and `name`: whom, as the sender knows them; `yours`: the key of the receiver that the other is told.
+ */
+export const Introduce = Schema.Struct({
+  kind: Schema.Literal("Introduce"),
+  ...durable,
+  id: Id,
+  key: digest,
+  name: maxLength(2 * Limits.nameCodePointsMax),
+  yours: digest,
+  expiresAtMs: natural,
+  note: Schema.optionalKey(maxLength(2 * Limits.connectNoteMax))
+})
 /** First of each side in a session: how far the sender's memory of the receiver's streams reaches. */
 export const Greeting = Schema.Struct({
   kind: Schema.Literal("Greeting"),
@@ -227,6 +241,7 @@ export const kinds = {
   Held,
   GrantChanged,
   Unfriend,
+  Introduce,
   Greeting,
   Chunk,
   Resume,
@@ -271,10 +286,11 @@ export type Sas = typeof SasCommit.Type | typeof SasReveal.Type | typeof SasEnd.
 export type Cancel = typeof Cancel.Type
 export type GrantChanged = typeof GrantChanged.Type
 export type Unfriend = typeof Unfriend.Type
+export type Introduce = typeof Introduce.Type
 export type Greeting = typeof Greeting.Type
 export type Resume = typeof Resume.Type
 /** The kinds that wait in the outbox and have a number. */
-export type Durable = Log | Inject | Cancel | Done | Held | GrantChanged | Unfriend
+export type Durable = Log | Inject | Cancel | Done | Held | GrantChanged | Unfriend | Introduce
 /** A durable message of a kind that this version does not know: it is answered, never guessed at. */
 export interface Unknown {
   readonly kind: "Unknown"

@@ -17,8 +17,8 @@ const parts =
     Object.fromEntries(names.map((name) => [name, node[name]]))
 
 const errands =
-  (kind: Describe.ErrandView["kind"]): Row =>
-  (node) => ({ errands: node.errands.filter((one) => one.kind === kind) })
+  (...kinds: ReadonlyArray<Describe.ErrandView["kind"]>): Row =>
+  (node) => ({ errands: node.errands.filter(({ kind }) => kinds.includes(kind)) })
 
 const both =
   (...rows: ReadonlyArray<Row>): Row =>
@@ -28,21 +28,23 @@ const both =
 /** Those who are meant, with what there is to compare and what was made sure of. */
 const peers: Row = (node, typed) => {
   const friends = Meant.among(node.friends, typed).map(
-    ({ alarm, comparison, fingerprint, identityKey, name, trust, trustSinceMs }) => ({
-      ...{ name, identityKey, fingerprint, friend: true },
+    ({ alarm, comparison, fingerprint, identityKey, introducedBy, name, trust, trustSinceMs }) => ({
+      ...{ name, identityKey, fingerprint, friend: true, introducedBy },
       ...{ trust, trustSinceMs, alarm, comparison }
     })
   )
-  const requests = Meant.among(node.requests, typed).map(({ fingerprint, identityKey, name, trust }) => ({
-    ...{ name, identityKey, fingerprint, friend: false },
-    trust
-  }))
+  const requests = Meant.among([...node.requests, ...node.introductions], typed).map(
+    ({ fingerprint, identityKey, introducedBy, name, trust }) => ({
+      ...{ name, identityKey, fingerprint, friend: false, introducedBy },
+      trust
+    })
+  )
   return { peers: [...friends, ...requests] }
 }
 
 const rows: Readonly<Record<Commands.Question, Row>> = {
   friends: parts("friends", "verifiedFor"),
-  requests: both(parts("requests", "asked"), errands("connect")),
+  requests: both(parts("requests", "asked", "introductions"), errands("connect", "introduced")),
   fingerprint: peers,
   verify: peers,
   demands: parts("verifiedFor"),

@@ -45,6 +45,7 @@ const rows: { readonly [Tag in Input.Command["_tag"]]: (command: Told<Tag>) => s
   JoinTopic: ({ topic }) => `in ${topic.name} from now on; /discovered shows who is there`,
   LeaveTopic: ({ topic }) => `left ${topic.name}`,
   SetProfile: ({ content }) => `topics read of us now: @${content.name}`,
+  Introduce: ({ one, other }) => `on its way to ${who(one)} and ${who(other)}; what comes of it is theirs`,
   Connect: (command) => `asked ${who(command)} to be friends; /requests shows how it stands`,
   AddRule: () => "the rule holds from now on; /auto-accept list shows it",
   RemoveRule: () => "the rule is gone"

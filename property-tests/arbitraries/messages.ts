@@ -74,6 +74,18 @@ export const byKind: Kinds = {
     fc.record({ expiresAtMs: natural }, optional)
   ),
   Unfriend: fc.record({ kind: kind("Unfriend"), ...numbered, of: fc.array(base64url(86), { maxLength: 4 }) }),
+  Introduce: joined(
+    fc.record({
+      kind: kind("Introduce"),
+      ...numbered,
+      id,
+      key: base64url(43),
+      name: fc.string({ maxLength: 64 }),
+      yours: base64url(43),
+      expiresAtMs: natural
+    }),
+    fc.record({ note: fc.string({ maxLength: 280 }) }, optional)
+  ),
   Greeting: joined(
     fc.record({
       kind: kind("Greeting"),

@@ -176,6 +176,9 @@ const profiles = ["bob", "mallory"].flatMap((name) =>
   })
 )
 
+/** A key of somebody here, drawn later than these are made; or none. */
+const introducedKey = fc.nat(3).map((index) => [alice, bob, mallory][index]?.self.identityKey ?? "A".repeat(43))
+
 /** Any message of the closed union, plausible and implausible alike. */
 export const message: fc.Arbitrary<Message.Message> = fc
   .oneof(
@@ -268,6 +271,19 @@ export const message: fc.Arbitrary<Message.Message> = fc
     {
       weight: 2,
       arbitrary: fc.record({
+        kind: fc.constant("Introduce"),
+        ...numbered,
+        id,
+        key: introducedKey,
+        name: fc.constantFrom("mallory", "bob", "two words", ""),
+        yours: introducedKey,
+        expiresAtMs: fc.constantFrom(0, noonMs + 60_000, Number.MAX_SAFE_INTEGER),
+        note: sometimes(fc.constantFrom("", "hi", "\ud800", "x".repeat(560)))
+      })
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
         kind: fc.constant("Greeting"),
         streams: fc.array(fc.record({ stream: id, mark: natural, top: sometimes(natural) }).map(dense), {
           maxLength: 3
@@ -307,7 +323,7 @@ export const message: fc.Arbitrary<Message.Message> = fc
         kind: fc.constant("ConnectRequest"),
         id,
         name: fc.constantFrom("bob", "", "two words"),
-        topic: fc.constant(chessHash)
+        topic: sometimes(fc.constant(chessHash))
       })
     },
     {
@@ -424,6 +440,12 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
     keyPrefix: fc.constant(""),
     topic: fc.constantFrom("", "chess"),
     note: fc.constant("")
+  }),
+  fc.record({
+    _tag: fc.constant("Introduce" as const),
+    one: fc.record(who),
+    other: fc.record(who),
+    note: fc.constantFrom("", "hi", "x".repeat(281))
   }),
   fc.record({ _tag: fc.constant("AddRule" as const), rule: rule as fc.Arbitrary<Omit<Rule, "id">> }),
   fc.record({ _tag: fc.constant("RemoveRule" as const), id: names })

@@ -93,6 +93,7 @@ const makeCrowd = async (): Promise<Describe.Description> => {
     channel: "room:lobby",
     author: name,
     evidence: "same",
+    introducedBy: null,
     note: null,
     receivedAtMs: 1_700_000_000_000,
     trust: "unverified"

@@ -194,6 +194,7 @@ const questions = {
     retired: [false, true],
     again: [false, true],
     inTopic: [false, true],
+    introduced: [false, true],
     nameValid: [false, true],
     openRequests: around(Limits.askedByMax),
     openRequestsOfName: around(Limits.askedByPerNameMax)
@@ -216,6 +217,15 @@ const questions = {
     isNamed: [false, true],
     state: ["Open", "Used", "Expired", "Revoked"],
     redeemed: ["never", "friend", "over"]
+  }),
+  introduction: product("introduction", {
+    isTimely: [false, true],
+    isOurs: [false, true],
+    isAnother: [false, true],
+    isNamed: [false, true],
+    isDoubtful: [false, true],
+    again: [false, true],
+    hasRoom: [false, true]
   }),
   run: product("run", {
     trusted: [false, true],
@@ -257,7 +267,7 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
   connect: [
     (facts) => !facts.retired,
     // Whoever waits already takes no new place, and needs no topic for it.
-    (facts) => facts.again || facts.inTopic,
+    (facts) => facts.again || facts.inTopic || facts.introduced,
     (facts) => facts.again || facts.nameValid,
     (facts) => facts.again || facts.openRequests < 100,
     (facts) => facts.again || facts.openRequestsOfName < 4
@@ -280,6 +290,15 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     ({ isNamed, redeemed }) => redeemed === "friend" || isNamed,
     ({ redeemed }) => redeemed !== "over",
     ({ redeemed, state }) => redeemed === "friend" || state === "Open"
+  ],
+  introduction: [
+    (facts) => facts.isTimely,
+    (facts) => facts.isOurs,
+    (facts) => facts.isAnother,
+    (facts) => facts.isNamed,
+    (facts) => !facts.isDoubtful,
+    // What was said before takes no new place.
+    (facts) => facts.again || facts.hasRoom
   ],
   run: [
     (facts) => facts.trusted,
@@ -322,10 +341,20 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
               awaitingAcceptance
               ? ["friendship-pending", "", 2_000]
               : ["not-a-friend", "", 0],
-  connect: ({ inTopic, nameValid, openRequests, retired }) =>
+  introduction: ({ isAnother, isDoubtful, isNamed, isOurs, isTimely }) =>
+    isDoubtful
+      ? ["introduction-refused", "the key of whoever introduces is in doubt", 0]
+      : !isOurs
+        ? ["introduction-refused", "it names no key of ours", 0]
+        : !isAnother
+          ? ["introduction-refused", "there is nobody else to be introduced", 0]
+          : !isNamed
+            ? ["introduction-refused", "the name cannot be one", 0]
+            : [isTimely ? "introductions-full" : "introduction-over", "", 0],
+  connect: ({ inTopic, introduced, nameValid, openRequests, retired }) =>
     retired
       ? ["key-retired", "", 0]
-      : !inTopic
+      : !inTopic && !introduced
         ? ["not-a-friend", "", 0]
         : !nameValid
           ? ["name-invalid", "", 0]

@@ -246,7 +246,7 @@ describe("law: Codec carries every message and nothing else", () => {
 
   it("answers a numbered message of an unknown kind with Unknown, and ignores one without a number", () => {
     const name = fc.oneof(
-      fc.constantFrom("Rotation", "Introduce", "constructor", "__proto__", "toString", "log", ""),
+      fc.constantFrom("Rotation", "Introduction", "constructor", "__proto__", "toString", "log", ""),
       fc.string({ maxLength: 40 }).filter((text) => !Object.hasOwn(Message.kinds, text))
     )
     fc.assert(
@@ -334,6 +334,7 @@ const requiredOf: { readonly [Kind in Message.Message["kind"]]: ReadonlyArray<st
   Held: ["stream", "number", "id", "reason", "expiresAtMs"],
   GrantChanged: ["stream", "number", "capabilities"],
   Unfriend: ["stream", "number", "of"],
+  Introduce: ["stream", "number", "id", "key", "name", "yours", "expiresAtMs"],
   Greeting: ["streams", "run"],
   Resume: ["id", "offset", "upTo"],
   Skip: ["stream", "from", "to"],

@@ -105,7 +105,16 @@ describe("a friend from whom everything was withdrawn", () => {
     Done: { kind: "Done", ...place, id: ids[2]!, outcome: "failed", length: 0, sha256: "A".repeat(43) },
     Held: { kind: "Held", ...place, id: ids[2]!, reason: "always", expiresAtMs: 1 },
     GrantChanged: { kind: "GrantChanged", ...place, capabilities: [] },
-    Unfriend: { kind: "Unfriend", ...place, of: [] }
+    Unfriend: { kind: "Unfriend", ...place, of: [] },
+    Introduce: {
+      kind: "Introduce",
+      ...place,
+      id: ids[2]!,
+      key: mallory.self.identityKey,
+      name: "mallory",
+      yours: alice.self.identityKey,
+      expiresAtMs: noonMs + 1_000
+    }
   }
   it.each(Object.values(sample))("gets nothing shown and nothing run by $kind", (it) => {
     const node = new Alice()

@@ -73,6 +73,8 @@ const ofPeers: ReadonlySet<string> = new Set([
   "guestBytesMax",
   "guestLinksPerIdentityMax",
   "inviteLinkCharactersMax",
+  "introductionsPerFriendMax",
+  "introductionsMax",
   "claimsPerMinute",
   "claimsTotalPerMinute",
   "claimRefusalMs",
