@@ -18,6 +18,7 @@ import * as DataFolder from "../DataFolder.ts"
 import * as HostSandbox from "../HostSandbox.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
+import * as FormerTables from "../migration/FormerTables.ts"
 import * as Present from "../Present.ts"
 import * as Identity from "../standalone/Identity.ts"
 import * as ChatCommands from "./ChatCommands.ts"
@@ -277,7 +278,13 @@ export const keep = (
     for (;;) {
       const begunMs = yield* Clock.currentTimeMillis
       const exit = yield* Effect.exit(
-        Effect.suspend(() => live(context, config, settingsOf(context, config), standing, tell))
+        Effect.suspend(() => {
+          const settings = settingsOf(context, config)
+          return Effect.andThen(
+            FormerTables.takeOver(context, settings.dataFolder),
+            live(context, config, settings, standing, tell)
+          )
+        })
       )
       if (Exit.isSuccess(exit)) {
         standing.off = "it starts anew on other keys"
