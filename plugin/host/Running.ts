@@ -212,7 +212,14 @@ const live = (
     const follow = Follow.make()
     const wish = yield* Deferred.make<Change>()
     const log = yield* ConversationLog
-    const world: World = { node, follow, log, mayGrant: config.toolsMayGrant === true, rotate: rotating(wish) }
+    const world: World = {
+      node,
+      follow,
+      log,
+      mayGrant: config.toolsMayGrant === true,
+      mirrors: config.mirror === true,
+      rotate: rotating(wish)
+    }
     const run = yield* runtime
     const words = (exit: Exit.Exit<ReadonlyArray<string>>) =>
       Exit.isSuccess(exit) ? exit.value : ["the node is ending"]

@@ -69,9 +69,11 @@ describe("in the host", () => {
       error: { code: "no-capability", id: expect.any(String) }
     })
 
+    // A model that was shown a friend's text ends no friendship; its owner does.
     const ended = await call(bob.daemon, "p2p_revoke_peer", { peerId: "ada" })
-    expect(ended.data).toMatchObject({ name: "ada", state: "ended" })
-    expect((await call(bob.daemon, "p2p_friends")).data?.["friends"]).toEqual([])
+    expect(ended).toMatchObject({ ok: false, isError: true, error: { code: "owner-decides" } })
+    await room.say("owner-of-bob", "/unfriend @ada")
+    await until("it has ended", async () => listIn(await call(bob.daemon, "p2p_friends"), "friends").length === 0)
     // No friend's text begins a turn of the host's model, is written where that reads, or is in a log.
     for (const { daemon } of [ada, bob]) expect([daemon.injected, daemon.written]).toEqual([[], []])
     for (const { daemon } of [ada, bob]) expect(daemon.logs.filter((line) => line.includes("hello bob"))).toEqual([])
