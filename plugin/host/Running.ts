@@ -234,7 +234,11 @@ const live = (
     const clock = yield* Clock.Clock
     const nowMs = () => clock.currentTimeMillisUnsafe()
     const notify = Notify.make({ host: context, channels: config.notify ?? {}, command, nowMs })
-    const mirror = config.mirror === true ? Mirror.make(context) : () => {}
+    const trustOf = async (peerId: string) => {
+      const view = await run(node.describe)
+      return (Exit.isSuccess(view) && view.value.friends.find((one) => one.peerId === peerId)?.trust) || "revoked"
+    }
+    const mirror = config.mirror === true ? Mirror.make(context, trustOf) : () => {}
     yield* offerSandbox(context, settings)
     yield* Grafts.keep({ host: context, graft: compareName(context, name) })
     yield* Grafts.keep({ host: context, graft: ChatCommands.graft(desk) })

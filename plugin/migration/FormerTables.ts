@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 import { type HostContext, say } from "../host/Context.ts"
 import * as FormerFiles from "./FormerFiles.ts"
 import * as Migrate from "./Migrate.ts"
@@ -31,14 +31,17 @@ const unfolded = (row: Row): Row =>
     })
   )
 
-const asked = ({ storage }: HostContext, sql: string): Effect.Effect<ReadonlyArray<Row>, Error> =>
+/** Why nothing can be said of what the tables hold. */
+class SilentError extends Data.TaggedError("SilentError")<{ readonly message: string }> {}
+
+const asked = ({ storage }: HostContext, sql: string): Effect.Effect<ReadonlyArray<Row>, Error | SilentError> =>
   Effect.tryPromise({
     try: async () => storage?.raw?.(sql),
     catch: (error) => new Error(`the host's database could not be read: ${String(error)}`)
   }).pipe(
     Effect.timeoutOrElse({
       duration: answerMs,
-      orElse: () => Effect.fail(new Error("the host's database did not answer"))
+      orElse: () => Effect.fail(new SilentError({ message: "the host's database did not answer" }))
     }),
     Effect.map((found) => (Array.isArray(found) ? found.filter(isRow).map(unfolded) : []))
   )
@@ -47,7 +50,10 @@ const asked = ({ storage }: HostContext, sql: string): Effect.Effect<ReadonlyArr
 const tablesThere = (context: HostContext) =>
   asked(context, "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'p2p\\_%' ESCAPE '\\'").pipe(
     Effect.map((found) => new Set(found.map(({ name }) => name))),
-    Effect.catch(() => Effect.succeed(new Set<unknown>()))
+    Effect.catchIf(
+      (error) => !(error instanceof SilentError),
+      () => Effect.succeed(new Set<unknown>())
+    )
   )
 
 const read = Effect.fnUntraced(function* (context: HostContext) {

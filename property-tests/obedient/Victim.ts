@@ -73,7 +73,8 @@ export const makeVictim = async ({ hole, mirror = false, sandbox }: Options = {}
   daemon.written.push([main, `dear diary: ${canary("diary")}`])
   const context = daemon.context("p2p")
   const write = Mirror.make(
-    hole === "mirror-to-main" ? { logMessage: (_, text) => context.logMessage?.(main, text) } : context
+    hole === "mirror-to-main" ? { logMessage: (_, text) => context.logMessage?.(main, text) } : context,
+    async () => "unverified"
   )
   const fiber = Effect.runFork(
     Effect.scoped(
@@ -106,7 +107,7 @@ export const makeVictim = async ({ hole, mirror = false, sandbox }: Options = {}
         .slice(1)
         .filter(
           ([to, text]) =>
-            !["mallory", "carol"].some((who) => to.startsWith(`friend:p2p:${who}(`) && text.includes(`@${who};`))
+            !["mallory", "carol"].some((who) => to.startsWith(`friend:p2p:${who}(`) && text.includes(`@${who},`))
         )
       if (strayed.length > 0) found.push(`written into ${strayed.map(([to]) => to).join()}`)
       return found
