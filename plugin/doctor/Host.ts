@@ -24,7 +24,7 @@ const policy = ({ env }: Examined): Findings => {
 export const check = (examined: Examined): Findings => {
   const { dataFolder, env } = examined
   const file = HostConfig.fileOf(env)
-  const edit = `"\${EDITOR:-vi}" ${shellWord(file)}`
+  const edit = `vi ${shellWord(file)}`
   let given: unknown
   try {
     given = HostConfig.settings(env)
