@@ -68,11 +68,9 @@ export const keys = {
   budgetAll: { schema: budget("everybody"), allowed: Budgets.expected },
   toolsMayGrant: { schema: Schema.Boolean, allowed: "true or false" },
   mirror: { schema: Schema.Boolean, allowed: "true or false" },
+  uiPort: { schema: whole(65_535), allowed: "a port of this machine, 1 to 65535, or 0 for any that is free" },
   room: { schema: path, allowed: "the absolute path of a text file" }
 } as const
-
-/** Announced for the panel, which is not there yet: neither read nor complained about. */
-const reserved: ReadonlyArray<string> = ["uiPort"]
 
 /** Values that may be a secret put in the wrong place: not repeated in a log. */
 const unspoken: ReadonlyArray<string> = ["modelKeyFile", "ircPasswordFile"]
@@ -114,7 +112,7 @@ export const read = (given: unknown): Reading => {
   }
   const { errors, values } = readKeys(keys, given)
   const warnings = Object.keys(given)
-    .filter((key) => !Object.hasOwn(keys, key) && !reserved.includes(key))
+    .filter((key) => !Object.hasOwn(keys, key))
     .map((key) => unknownKey(keys, "plugin and is ignored", key))
   return { config: values, errors, warnings }
 }

@@ -16,6 +16,7 @@ import * as Present from "../Present.ts"
 import type { Examined } from "./Examined.ts"
 import { all, type Findings, table } from "./Finding.ts"
 import * as Folder from "./Folder.ts"
+import * as Host from "./Host.ts"
 import * as Network from "./Network.ts"
 import * as Process from "./Process.ts"
 import * as Sandbox from "./Sandbox.ts"
@@ -81,7 +82,8 @@ export const examine = async (
     folder,
     await Process.check(examined),
     await Effect.runPromise(Network.check(examined)),
-    await Effect.runPromise(Sandbox.check(examined))
+    await Effect.runPromise(Sandbox.check(examined)),
+    Host.check(examined)
   ])
 }
 

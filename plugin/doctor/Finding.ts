@@ -58,6 +58,16 @@ export const table = {
   "model-missing": notice("No language model is configured, so nobody answers friends."),
   "model-key-unusable": broken("The file with the model's key is missing, or other users could have read it."),
   "model-unreachable": broken("The server of the language model does not answer."),
+  // the host
+  "host-config-damaged": broken("The host's configuration is not JSON, so the plugin runs without its settings."),
+  "host-config-wrong": broken("A setting of the plugin in the host is wrong, so nothing is started there."),
+  "host-config-unknown": notice("The host holds a setting that this plugin does not know."),
+  "owners-missing": notice(
+    "No owner is named in the host's configuration: nobody can command the node from a channel."
+  ),
+  "host-lenient": notice(
+    "The host does not enforce permissions: any model that it runs may use every tool of the node."
+  ),
   // time, and the former plugin
   "clock-behind": broken(
     "Files of the node are from the future: this machine's clock is behind, and friend lines will be refused."

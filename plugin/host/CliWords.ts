@@ -3,29 +3,15 @@
  * They never touch keys or records of a running node: they are the program `wopr-p2p`, asked on the daemon's data folder.
  * That process does not end by itself, because the host keeps a timer there; so these end it, once what they print is out.
  */
-import { readFileSync } from "node:fs"
-import { homedir } from "node:os"
-import { join } from "node:path"
 import * as Config from "../Config.ts"
 import { dispatch } from "../cli.ts"
 import * as Groups from "../control/Groups.ts"
+import * as HostConfig from "../HostConfig.ts"
 
-/** Where the host keeps its configuration: in that process it has not read it. */
-const configFile = (env: NodeJS.ProcessEnv): string => join(env["WOPR_HOME"] || join(homedir(), "wopr"), "config.json")
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** The data folder that the daemon's configuration names for this plugin, under whatever name it is installed; if it does. */
+/** The data folder that the daemon's configuration names for this plugin; in that process the host has not read it. */
 export const configuredFolder = (env: NodeJS.ProcessEnv = process.env): string | undefined => {
   try {
-    const all: unknown = JSON.parse(readFileSync(configFile(env), "utf8"))
-    const plugins = isRecord(all) && isRecord(all["plugins"]) ? all["plugins"]["data"] : undefined
-    if (!isRecord(plugins)) return undefined
-    const ours = Object.keys(plugins).filter((name) => name === "p2p" || name.endsWith("plugin-p2p"))
-    // As the plugin itself: what stands under the installed name counts before what stands under p2p.
-    const [name] = ours.sort((a, b) => Number(a === "p2p") - Number(b === "p2p"))
-    return name === undefined ? undefined : Config.read(plugins[name]).config.dataFolder
+    return Config.read(HostConfig.settings(env)).config.dataFolder
   } catch {
     return undefined
   }

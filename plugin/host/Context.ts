@@ -41,6 +41,7 @@ export interface HostContext extends Channels, Source {
   }
   readonly logMessage?: (conversation: string, text: string, options?: { readonly from?: string }) => unknown
   readonly getAgentIdentity?: () => unknown
+  readonly storage?: { readonly raw?: (sql: string) => Promise<unknown> }
   readonly registerA2AServer?: (server: ToolServer) => void
   readonly unregisterA2AServer?: (server: ToolServer) => void
   readonly registerPermission?: (name: string) => void

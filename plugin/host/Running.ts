@@ -18,6 +18,7 @@ import * as DataFolder from "../DataFolder.ts"
 import * as HostSandbox from "../HostSandbox.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
+import * as FormerTables from "../migration/FormerTables.ts"
 import * as Present from "../Present.ts"
 import * as Identity from "../standalone/Identity.ts"
 import * as ChatCommands from "./ChatCommands.ts"
@@ -211,7 +212,14 @@ const live = (
     const follow = Follow.make()
     const wish = yield* Deferred.make<Change>()
     const log = yield* ConversationLog
-    const world: World = { node, follow, log, mayGrant: config.toolsMayGrant === true, rotate: rotating(wish) }
+    const world: World = {
+      node,
+      follow,
+      log,
+      mayGrant: config.toolsMayGrant === true,
+      mirrors: config.mirror === true,
+      rotate: rotating(wish)
+    }
     const run = yield* runtime
     const words = (exit: Exit.Exit<ReadonlyArray<string>>) =>
       Exit.isSuccess(exit) ? exit.value : ["the node is ending"]
@@ -226,7 +234,11 @@ const live = (
     const clock = yield* Clock.Clock
     const nowMs = () => clock.currentTimeMillisUnsafe()
     const notify = Notify.make({ host: context, channels: config.notify ?? {}, command, nowMs })
-    const mirror = config.mirror === true ? Mirror.make(context) : () => {}
+    const trustOf = async (peerId: string) => {
+      const view = await run(node.describe)
+      return (Exit.isSuccess(view) && view.value.friends.find((one) => one.peerId === peerId)?.trust) || "revoked"
+    }
+    const mirror = config.mirror === true ? Mirror.make(context, trustOf) : () => {}
     yield* offerSandbox(context, settings)
     yield* Grafts.keep({ host: context, graft: compareName(context, name) })
     yield* Grafts.keep({ host: context, graft: ChatCommands.graft(desk) })
@@ -277,7 +289,13 @@ export const keep = (
     for (;;) {
       const begunMs = yield* Clock.currentTimeMillis
       const exit = yield* Effect.exit(
-        Effect.suspend(() => live(context, config, settingsOf(context, config), standing, tell))
+        Effect.suspend(() => {
+          const settings = settingsOf(context, config)
+          return Effect.andThen(
+            FormerTables.takeOver(context, settings.dataFolder),
+            live(context, config, settings, standing, tell)
+          )
+        })
       )
       if (Exit.isSuccess(exit)) {
         standing.off = "it starts anew on other keys"

@@ -124,14 +124,19 @@ const readAll = <A>(
   })
 }
 
-/** Everything of the former plugin in a folder. */
-export const read = (folder: string): Former => {
-  const at = (name: FileName): unknown => {
-    const path = pathOf(folder, name)
-    return path === undefined ? undefined : jsonIn(path)
-  }
+/** What the former plugin kept, as it was found: nothing of it is checked yet. */
+export interface Found {
+  readonly identity: unknown
+  /** `{friends, pendingIn, pendingOut, autoAccept}` */
+  readonly friends: unknown
+  readonly peers: unknown
+  readonly grants: unknown
+}
+
+/** Everything that was found, each entry checked; what does not parse is counted and left. */
+export const checked = (found: Found): Former => {
   const unread: Array<string> = []
-  const file = decoders.friends(at("friends.json"))
+  const file = decoders.friends(found.friends)
   const {
     autoAccept = [],
     friends,
@@ -139,14 +144,28 @@ export const read = (folder: string): Former => {
     pendingOut = []
   } = Result.isSuccess(file) ? file.success : { friends: [] }
   return {
-    identity: identityIn(at("identity.json")),
+    identity: identityIn(found.identity),
     friends: readAll(friends, decoders.friend, "friends.json", unread),
-    peers: readAll(at("peers.json"), decoders.peer, "peers.json", unread),
-    grants: readAll(at("access.json"), decoders.grant, "access.json", unread),
+    peers: readAll(found.peers, decoders.peer, "peers.json", unread),
+    grants: readAll(found.grants, decoders.grant, "access.json", unread),
     pending: pendingIn.length + pendingOut.length,
     autoAccept: autoAccept.length,
     unread
   }
+}
+
+/** Everything of the former plugin in a folder. */
+export const read = (folder: string): Former => {
+  const at = (name: FileName): unknown => {
+    const path = pathOf(folder, name)
+    return path === undefined ? undefined : jsonIn(path)
+  }
+  return checked({
+    identity: at("identity.json"),
+    friends: at("friends.json"),
+    peers: at("peers.json"),
+    grants: at("access.json")
+  })
 }
 
 /** Whether a start in this folder would find, and spoil, files of the former plugin. */

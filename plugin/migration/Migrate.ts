@@ -28,6 +28,8 @@ export interface Options {
   readonly dataFolder: string
   readonly from?: string
   readonly identityFile?: string
+  /** What the host's tables hold, where the host is there to be asked. */
+  readonly tables?: FormerFiles.Former
   readonly dryRun: boolean
   readonly json: boolean
 }
@@ -77,7 +79,12 @@ const sqlHint =
 const formerOf = (options: Options, source: string | undefined) =>
   Effect.gen(function* () {
     const read = FormerFiles.read(source ?? options.dataFolder)
-    const file = options.identityFile
+    const { identityFile: file, tables } = options
+    if (tables !== undefined) {
+      // The tables came after the files; but in practice only the identity was ever written to them.
+      const isFilled = tables.friends.length + tables.peers.length + tables.grants.length > 0
+      return { ...(isFilled ? tables : read), identity: tables.identity ?? read.identity }
+    }
     if (file === undefined) return read
     const bytes = yield* PrivateFile.readWhole(file, { bytesMax: 65_536, isPrivate: true })
     const identity = yield* Effect.try({
@@ -134,19 +141,29 @@ interface Done {
   readonly lines: ReadonlyArray<string>
 }
 
-const told = ({ dataFolder, dryRun }: Options, source: string, isThere: boolean, plan: Plan.Plan): Done => {
+const tablesName = "the host's table p2p_identity"
+
+const told = (
+  { dataFolder, dryRun, identityFile, tables }: Options,
+  source: string | undefined,
+  isThere: boolean,
+  plan: Plan.Plan
+): Done => {
   const identityKey = Base64url.encode(plan.keys.identityKey)
   const [one, many] = dryRun ? ["would be", "would be"] : ["is", "are"]
   const backup = join(dataFolder, backupName)
+  const from = [source ?? identityFile, tables === undefined ? undefined : tablesName].filter(
+    (one) => one !== undefined
+  )
   const kept =
     source === dataFolder
       ? `the originals ${one === "is" ? "are" : "would be kept"} in ${backup}; to go back, move them over the files of ${dataFolder}`
-      : `the originals in ${source} are untouched`
+      : `the originals in ${from.join(" and ")} are untouched`
   return {
     facts: {
       ok: true,
       dryRun,
-      from: source,
+      from: from.join(" and "),
       data: dataFolder,
       identityKey,
       isNewIdentity: !isThere,
@@ -178,7 +195,7 @@ const work = (options: Options) =>
   Effect.gen(function* () {
     const { dataFolder } = options
     const source = sourceOf(options)
-    if (source === undefined && options.identityFile === undefined) {
+    if (source === undefined && options.identityFile === undefined && options.tables === undefined) {
       return yield* Effect.fail(
         failed("nothing-found", `nothing of the former plugin was found; name its folder with --from. ${sqlHint}`)
       )
@@ -203,10 +220,9 @@ const work = (options: Options) =>
     }
     const nowMs = yield* Clock.currentTimeMillis
     // The identity is written last, so all of it was taken over: who was unfriended since must not come back.
-    if (isThere)
-      return told(options, source ?? options.identityFile ?? "", true, { keys, friends: [], left: [], changes: [] })
+    if (isThere) return told(options, source, true, { keys, friends: [], left: [], changes: [] })
     const make = (durable: State.Durable) => Plan.make(crypto, former, durable, nowMs)!
-    const tell = (plan: Plan.Plan) => told(options, source ?? options.identityFile ?? "", false, plan)
+    const tell = (plan: Plan.Plan) => told(options, source, false, plan)
     if (options.dryRun) return tell(make(State.emptyDurable))
     const problem = yield* Effect.promise(() => preparePrivateFolder(dataFolder))
     if (problem !== undefined) return yield* Effect.fail(failed("unwritable", problem))
@@ -231,6 +247,13 @@ const work = (options: Options) =>
     })
     return tell(yield* writing.pipe(Effect.provide(Layers.unguarded(dataFolder)), Effect.scoped))
   }).pipe(Effect.provide(Sodium.layer))
+
+/**
+ * What the host's tables hold, taken over into a folder that has no identity yet, with what files the former plugin left.
+ * Gives what was done in words. Fails with why nothing was.
+ */
+export const takeOver = (dataFolder: string, tables: FormerFiles.Former) =>
+  Effect.map(work({ dataFolder, tables, dryRun: false, json: false }), ({ lines }) => lines)
 
 /** Runs the command. Gives the exit code. */
 export const migrate = async (options: Options): Promise<number> => {

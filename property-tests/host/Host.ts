@@ -3,6 +3,7 @@
  * It never offers more than the real one: what that drops, forgets or leaves lying about is dropped, forgotten and left here.
  * Its context is the published type of `@wopr-network/plugin-types` and what newer hosts add, so the compiler keeps it close.
  */
+import { DatabaseSync } from "node:sqlite"
 import type {
   A2AServerConfig,
   A2AToolDefinition,
@@ -23,6 +24,15 @@ interface Newer {
   unregisterPermission(name: string): void
   registerToolPermission(tool: string, permission: string): void
   unregisterToolPermission(tool: string): void
+}
+
+/** What there is of the host's storage at runtime beside the repositories of declared tables. */
+export interface Storage {
+  readonly driver: "sqlite"
+  /** Only statements that give rows. */
+  raw(sql: string): Promise<Array<unknown>>
+  run(sql: string): Promise<{ readonly changes: number | bigint }>
+  getRepository(namespace: string, table: string): never
 }
 
 export interface NewerPlugin extends WOPRPlugin {
@@ -50,6 +60,7 @@ export type Context = Newer &
     | "getExtension"
     | "listExtensions"
   > & {
+    readonly storage: Storage
     readonly events: {
       on(event: string, listener: (payload: unknown) => void): () => void
       off(event: string, listener: (payload: unknown) => void): void
@@ -60,10 +71,12 @@ export type Context = Newer &
   }
 
 /**
- * Whether the plugin's idea of a context is one the published types give, but for events that are younger than they.
+ * Whether the plugin's idea of a context is one the published types give, but for events and storage that are younger than they.
  * Only the compiler looks at it.
  */
-export const fits = (context: Omit<WOPRPluginContext, "events"> & Pick<Context, "events">): HostContext => context
+export const fits = (
+  context: Omit<WOPRPluginContext, "events" | "storage"> & Pick<Context, "events" | "storage">
+): HostContext => context
 
 /** A chat system with one room that several bots and people share. */
 export class ChatRoom {
@@ -212,6 +225,20 @@ const checked = (schema: Readonly<Record<string, unknown>>, value: unknown): unk
 
 const permissionForm = /^[a-z][a-z0-9]*(\.[a-z][a-z0-9]*)*$/
 
+/** The database that all plugins share: nothing in it is private, and what gives no rows is refused by `raw`. */
+const storageOf = (database: DatabaseSync): Storage => ({
+  driver: "sqlite",
+  raw: async (sql) => {
+    const statement = database.prepare(sql)
+    if (statement.columns().length === 0) throw new TypeError("This statement does not return data. Use run() instead")
+    return statement.all()
+  },
+  run: async (sql) => database.prepare(sql).run(),
+  getRepository: (namespace) => {
+    throw new Error(`Schema not registered: ${namespace}. Call storage.register() first.`)
+  }
+})
+
 /** One daemon. Everything a plugin registers is here to be looked at, and stays unless the plugin takes it away. */
 export class Daemon {
   readonly configs: Record<string, unknown>
@@ -222,6 +249,7 @@ export class Daemon {
   readonly toolPermissions = new Map<string, string>()
   /** Event types that plugins have registered, by whom. */
   readonly eventTypes = new Map<string, string>()
+  readonly database = new DatabaseSync(":memory:")
   readonly logs: Array<string> = []
   /** What plugins had the host's own model answer, and what they wrote into its conversations. */
   readonly injected: Array<string> = []
@@ -313,6 +341,7 @@ export class Daemon {
       getConfig: <T>() => (this.configs[installed] ?? {}) as T,
       getMainConfig: (key) => (key === "plugins.data" ? this.configs : undefined),
       getAgentIdentity: () => ({}),
+      storage: storageOf(this.database),
       events: {
         on: (event, listener) => {
           const all = this.#listeners.get(event) ?? new Set()

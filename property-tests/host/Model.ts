@@ -29,7 +29,11 @@ export const serve = (world: Tool.World | { readonly off: string }): Daemon => {
 }
 
 /** A model that sits at an actor's node. */
-export const sit = async ({ node, remains }: Actor, mayGrant = false): Promise<Seat> => {
+export const sit = async (
+  { node, remains }: Actor,
+  mayGrant = false,
+  more: Partial<Tool.World> = {}
+): Promise<Seat> => {
   const follow = Follow.make()
   const log = await Effect.runPromise(
     ConversationLog.use((one) => Effect.succeed(one)).pipe(Effect.provide(MemoryLog.layer(remains.archive)))
@@ -42,7 +46,7 @@ export const sit = async ({ node, remains }: Actor, mayGrant = false): Promise<S
     )
   )
   return {
-    daemon: serve({ node, follow, log, mayGrant }),
+    daemon: serve({ node, follow, log, mayGrant, ...more }),
     follow,
     end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }

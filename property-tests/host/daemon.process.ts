@@ -39,4 +39,6 @@ if (ending === "second") {
 }
 if (ending === "shutdown") await daemon.unload("p2p", loadable(plugin))
 if (ending === "vanish") process.exit(0)
+// Like the real host, it is gone at a SIGTERM before anybody is asked to shut down.
+if (ending === "stay") await new Promise(() => {})
 process.stdout.write("done\n")

@@ -32,6 +32,12 @@ it("after shutdown nothing keeps the process alive", async () => {
   expect(await play("shutdown", await settings())).toEqual({ code: 0, printed: '{"healthy":true}\ndone\n' })
 })
 
+it("nothing does either where friends would be answered, while the image, the model and the engine are still looked for", async () => {
+  const more = { sandbox: "agent", model: "m", modelUrl: "http://127.0.0.1:9", warm: 1 }
+  const { code, printed } = await play("shutdown", { ...(await settings()), ...more })
+  expect({ code, printed }).toEqual({ code: 0, printed: '{"healthy":true}\ndone\n' })
+})
+
 it("a second module copy takes over, and after its shutdown nothing keeps the process alive", async () => {
   const printed = '{"healthy":true}\n[true,{"healthy":true}]\ndone\n'
   expect(await play("second", await settings())).toEqual({ code: 0, printed })

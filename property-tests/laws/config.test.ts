@@ -28,6 +28,7 @@ const good: Config.Config = {
   budgetAll: "minutes=1",
   toolsMayGrant: true,
   mirror: true,
+  uiPort: 0,
   room: "/room.txt"
 }
 
@@ -52,6 +53,7 @@ const bad: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   budgetAll: ["calls=-1"],
   toolsMayGrant: ["true", 1],
   mirror: [0],
+  uiPort: [-1, 65_536, 1.5, "7334"],
   room: ["x"]
 }
 
@@ -80,7 +82,9 @@ describe("the configuration", () => {
   })
 
   it("warns of unknown keys, and knows those that the manifest's form has", () => {
-    expect(Config.read({ uiPort: 7334 })).toEqual({ config: {}, errors: [], warnings: [] })
+    for (const uiPort of [0, 7334, 65_535]) {
+      expect(Config.read({ uiPort })).toEqual({ config: { uiPort }, errors: [], warnings: [] })
+    }
     expect(Config.read({ owner: 1, __proto__: 1 }).warnings).toEqual([expect.stringMatching(/^"owner" is no key/)])
     const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
     const fields: ReadonlyArray<{ name: string; required?: boolean }> = manifest.wopr.configSchema.fields

@@ -353,7 +353,32 @@ describe("of a node that runs, the doctor", () => {
   }, 30_000)
 })
 
+/** The host's configuration with this in it for the plugin, and the environment in which that host is found. */
+const hosted = (folder: string, settings: object | string, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
+  const home = mkdtempSync(join(place.folder, "host-"))
+  const text = typeof settings === "string" ? settings : JSON.stringify({ plugins: { data: { p2p: settings } } })
+  writeFileSync(join(home, "config.json"), text)
+  return { WOPR_HOME: home, WOPR_P2P_HOME: folder, ...more }
+}
+const owned = { owners: { discord: ["me"] } }
+
+faults.push(
+  { code: "host-config-damaged", plant: (folder) => hosted(folder, "{") },
+  { code: "host-config-wrong", plant: (folder) => hosted(folder, { ...owned, sandbox: "of" }) },
+  { code: "host-config-unknown", plant: (folder) => hosted(folder, { ...owned, owner: "me" }) },
+  { code: "owners-missing", plant: (folder) => hosted(folder, { owners: { discord: [] } }) },
+  {
+    code: "host-lenient",
+    plant: (folder) => hosted(folder, owned, { WOPR_SECURITY_ENFORCEMENT: "warn" })
+  }
+)
+
 describe("the doctor", () => {
+  it("finds nothing wrong with what the host was told, and looks away where that is about another folder", async () => {
+    expect(await found(copied(), hosted("", owned))).toEqual([])
+    expect(await found(copied(), hosted("", { dataFolder: "/elsewhere" }))).toEqual([])
+    expect(await found(copied(), hosted("", { other: 1, dataFolder: "/elsewhere" }))).toEqual([])
+  })
   it("finds nothing where nothing is wrong, and says what it could not look at", async () => {
     const { findings, unknown } = await Doctor.examine({ dataFolder: copied(), offline: true, json: true }, env())
     expect(findings).toEqual([])

@@ -7,6 +7,8 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
+import { publint } from "publint"
 import { describe, expect, it } from "vitest"
 import { copy, link, printed, run, scratch } from "../tidy/Copy.ts"
 import { paths, projectRoot } from "../tidy/Tree.ts"
@@ -128,6 +130,62 @@ describe("a tarball", () => {
     expect(good.status, printed(good)).toBe(0)
     writeFileSync(join(app, "wrong.ts"), `${lines.join("\n").replace("not-a-friend", "not-a-code")}\n`)
     expect(printed(run(app, process.execPath, ...tsc, "wrong.ts"))).toContain("not-a-code")
+  })
+})
+
+/** What is wrong for programs that import; for those that require, an ESM package has nothing. */
+const wrongTypes = async (tarball: string): Promise<ReadonlyArray<unknown>> => {
+  const analysis = await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(tarball))))
+  if (!analysis.types) return ["the package has no types"]
+  const isOfRequire = (problem: object) =>
+    "resolutionKind" in problem && ["node10", "node16-cjs"].includes(String(problem.resolutionKind))
+  expect(Object.keys(analysis.entrypoints).sort()).toEqual([".", "./core", "./package.json"])
+  return analysis.problems.filter((problem) => !isOfRequire(problem))
+}
+
+const unpacked = (tarball: string): string => {
+  const folder = scratch("unpacked")
+  expect(run(folder, "tar", "-xzf", tarball).status).toBe(0)
+  return join(folder, "package")
+}
+
+describe("both tarballs", () => {
+  it("have nothing that publint or are-the-types-wrong finds, and differ in their name alone", async () => {
+    const { folder, tarball } = pack()
+    const result = run(folder, "npm", "run", "pack:host", "--silent")
+    expect(result.status, printed(result)).toBe(0)
+    const second = join(folder, result.stdout.trim())
+    expect(existsSync(join(folder, "dist"))).toBe(false)
+    for (const one of [tarball, second]) {
+      const bytes = Uint8Array.from(readFileSync(one))
+      expect((await publint({ pack: { tarball: bytes.buffer }, strict: true })).messages).toEqual([])
+      expect(await wrongTypes(one)).toEqual([])
+      console.info(`${one.split("/").at(-1)}: ${Math.round(bytes.length / 1_000)} kB`)
+      expect(bytes.length).toBeLessThan(1_000_000)
+    }
+    const [ours, theirs] = [unpacked(tarball), unpacked(second)]
+    const packed = JSON.parse(readFileSync(join(theirs, "package.json"), "utf8"))
+    expect(packed).toEqual({ ...manifest, name: "@wopr-network/plugin-p2p" })
+    expect(
+      printed(run(folder, "diff", "-rq", ours, theirs))
+        .trim()
+        .split("\n")
+    ).toEqual([expect.stringMatching(/package\.json .*differ$/)])
+  }, 120_000)
+
+  it("a plugin whose types are missing is found", async () => {
+    const folder = copy("untyped", false)
+    const without = { ...manifest, files: ["plugin/entry.js", "plugin/load.js"], scripts: {} }
+    writeFileSync(join(folder, "package.json"), JSON.stringify(without))
+    const result = run(folder, "npm", "pack", "--json")
+    const [packed] = JSON.parse(result.stdout) as [{ filename: string }]
+    const bytes = Uint8Array.from(readFileSync(join(folder, packed.filename)))
+    expect((await publint({ pack: { tarball: bytes.buffer }, strict: true })).messages.length).toBeGreaterThan(0)
+    expect(await wrongTypes(join(folder, packed.filename))).not.toEqual([])
+  })
+
+  it("run nothing when they are installed", () => {
+    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?(install|prepare)$/.test(name))).toEqual([])
   })
 })
 

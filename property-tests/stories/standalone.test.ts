@@ -251,7 +251,7 @@ describe("somebody who mistypes", () => {
     expect(await linesOf(alice, "/fingerprint @nobody")).toMatch(/nobody called @nobody; see \/friends and \/requests/)
     const help = await linesOf(alice, "/help")
     for (const word of ["friend", "accept", "deny", "message", "inject", "grant", "revoke", "unfriend", "quit"]) {
-      expect(help).toMatch(new RegExp(`^ {2}/${word} .*\\s {2,}\\S`, "m"))
+      expect(help).toMatch(new RegExp(`^ {2}/${word} .*\\s{2,}\\S`, "m"))
     }
     alice.type("")
     alice.type("   ")

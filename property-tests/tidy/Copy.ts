@@ -45,7 +45,7 @@ export const run = (folder: string, program: string, ...given: ReadonlyArray<str
     npm_config_offline: "true",
     npm_config_loglevel: "error"
   }
-  return spawnSync(program, given, { cwd: folder, encoding: "utf8", env, timeout: 60_000 })
+  return spawnSync(program, given, { cwd: folder, encoding: "utf8", env, timeout: 180_000 })
 }
 
 /** Everything a finished program printed. */

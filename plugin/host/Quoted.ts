@@ -1,0 +1,39 @@
+/**
+ * Whether a model has just been shown what others wrote: for a while its tools then change nothing but what it sends.
+ * It never looks at what a text says; a model that obeys texts obeys the harmless-looking ones too.
+ * For all conversations of the host at once, because a tool is not told which of them called it.
+ */
+import type { Tool } from "./Tool.ts"
+
+/** How long after a quotation the owner's own word is needed: a turn of a model is over by then. */
+export const quotedMs = 3_600_000
+
+/** Whose answers are strangers' words about themselves. */
+const ofStrangers: ReadonlyArray<string> = ["p2p_discover_peers"]
+
+/** Whether something that a tool gave holds a quotation: those are marked as untrusted where they are made. */
+const holdsQuotation = (given: unknown): boolean =>
+  typeof given === "object" &&
+  given !== null &&
+  ((given as { readonly untrusted?: unknown }).untrusted === true || Object.values(given).some(holdsQuotation))
+
+/** Whether a tool changes more than what is sent to friends. */
+export const changesMore = ({ changes, permission }: Tool): boolean => changes && permission === "p2p.admin"
+
+export interface Quoted {
+  /** Notes what a tool gave to a model. */
+  readonly note: (tool: Tool, given: unknown) => void
+  /** Whether a tool waits for the owner's own word now. */
+  readonly holds: (tool: Tool) => boolean
+}
+
+/** A fresh record. `nowMs` is any clock that does not go back. */
+export const make = (nowMs: () => number): Quoted => {
+  let lastMs = Number.NEGATIVE_INFINITY
+  return {
+    note: (tool, given) => {
+      if (holdsQuotation(given) || ofStrangers.includes(tool.name)) lastMs = nowMs()
+    },
+    holds: (tool) => changesMore(tool) && nowMs() - lastMs < quotedMs
+  }
+}
