@@ -138,6 +138,8 @@ export const refusedLinesPerMinute = 30
 export const refusedLinesOfOnePerMinute = 10
 /** Events that wait for one who listens; beyond it the oldest is lost. */
 export const eventsWaitingMax = 4_096
+/** Decisions of the gate that wait for whoever keeps account; what comes beyond is lost, and counted. */
+export const decisionsWaitingMax = 65_536
 /** Protocol violations of one peer within an hour that end in a ban. Honest software commits none. */
 export const violationsMax = 10
 export const violationWindowMs = 3_600_000

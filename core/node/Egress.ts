@@ -18,6 +18,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import { bounded } from "./Confined.ts"
+import type { Decided } from "./Decisions.ts"
 import type { Event } from "./Event.ts"
 import * as Finding from "./Finding.ts"
 import * as Guests from "./Guests.ts"
@@ -38,11 +39,28 @@ export interface Outside extends Ports {
   readonly links: Map<string, Effect.Effect<void>>
   readonly replies: Map<string, Deferred.Deferred<Reply>>
   readonly events: PubSub.PubSub<Event>
+  /** What the gate decided, for whoever keeps account; numbered, so that what was lost on the way is known. */
+  readonly decisions: PubSub.PubSub<Accounted>
+  readonly accounted: { count: number }
   readonly shows: Queue.Queue<Entry>
   /** A name for each grant that questions came under: what one leaves in the sandbox is for the next under the same grant alone. */
   readonly reuses: WeakMap<object, string>
   readonly jobs: FiberMap.FiberMap<string>
   readonly work: FiberSet.FiberSet
+}
+
+/** A decision of a stored turn: the how-manieth since the start, and when. */
+export interface Accounted extends Decided {
+  readonly number: number
+  readonly atMs: number
+}
+
+/** Hands on what the gate decided in a turn that is stored. Never waits: where nobody keeps up, it is lost. */
+export const account = (outside: Outside, decided: ReadonlyArray<Decided>, atMs: number): void => {
+  for (const one of decided) {
+    outside.accounted.count++
+    PubSub.publishUnsafe(outside.decisions, { ...one, number: outside.accounted.count, atMs })
+  }
 }
 
 /** How often the responder is asked how it is: one that is not ready may become so any moment. */

@@ -4,7 +4,6 @@
  * A request is idempotent and a refusal by the operator looks like no answer yet, so that asking again tells nothing.
  */
 import { HashMap, Option, Result } from "effect"
-import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { concat } from "../bytes/Bytes.ts"
 import * as Transcript from "../bytes/Transcript.ts"
@@ -20,6 +19,7 @@ import * as Table from "../Table.ts"
 import type { ConnectRequest, ConnectResponse } from "../wire/Message.ts"
 import * as Acquainting from "./Acquainting.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Errands from "./Errands.ts"
 import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
@@ -115,16 +115,17 @@ const factsOf = (
 
 /** Somebody wants to be friends. Whoever is one already hears so; everybody else is a question for our operator. */
 export const onRequest = (
-  state: State.State,
+  given: State.State,
   opened: State.Opened,
   request: ConnectRequest,
   turn: Turn
 ): State.Stepped => {
-  const { peerId } = Acquainting.recordOf(state, opened)
-  if (HashMap.has(state.passing.connections, opened.connection)) return answer(state, opened, request.id, "accepted")
-  const before = madeBefore(state, opened, request)
-  const facts = factsOf(state, opened, request, before)
-  const verdict = Verdict.decide(facts)
+  const { peerId } = Acquainting.recordOf(given, opened)
+  if (HashMap.has(given.passing.connections, opened.connection)) return answer(given, opened, request.id, "accepted")
+  const before = madeBefore(given, opened, request)
+  const facts = factsOf(given, opened, request, before)
+  const who = { key: opened.peer.signer.key, peerId }
+  const { state, verdict } = Decisions.decide(given, who, "connect", facts)
   if (!verdict.admitted) {
     const { code } = verdict.rejection
     return State.chain(
