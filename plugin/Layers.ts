@@ -23,6 +23,7 @@ import { ChatChannel } from "../ports/ChatChannel.ts"
 import { Model } from "../ports/Model.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
 import * as AgentSandbox from "./AgentSandbox.ts"
+import * as Audit from "./audit/Audit.ts"
 import type { Budgets } from "./Budgets.ts"
 import * as IrcSettings from "./IrcSettings.ts"
 import * as ModelSettings from "./ModelSettings.ts"
@@ -278,11 +279,14 @@ export const start = Effect.fnUntraced(function* (
     settings.sandbox === "agent"
       ? { agent: { instructions: yield* ModelSettings.instructions(settings.model ?? {}), allowances: budgets } }
       : {}
-  return yield* Effect.provideService(
+  const account = yield* Audit.open(settings.dataFolder, keys)
+  const node = yield* Effect.provideService(
     Node.make({ name, keys, rates, ...agent }),
     Scheduler.Scheduler,
     Scheduling.make()
   )
+  yield* account.attend(node)
+  return node
 })
 
 /** Where a room's file lies unless it is named. */

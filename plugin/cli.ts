@@ -20,6 +20,8 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
   wopr-p2p friend|p2p WORD …           the same in the words of the host's CLI: friend list
   wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or
                                        model, and what mends it
+  wopr-p2p audit verify [options]      whether the log of every decision about peers is as it
+                                       was written
   wopr-p2p migrate [options]           takes over what the former plugin left
   wopr-p2p demo [options]              two nodes meet, become friends and talk; it takes seconds
   wopr-p2p completion bash|zsh|fish    a script that has a shell complete all of this
@@ -76,6 +78,11 @@ Options of doctor
   --data DIR             the node's data folder, as for run
   --offline              nothing is asked of the network
   --json                 findings as one JSON object
+
+Options of audit
+  --data DIR             the node's data folder, as for run; the node may run or not
+  --key KEY              the identity key that may have signed, where the folder has no identity (a copy of the log)
+  --json                 what was found as one JSON object
 
 Options of migrate
   --from DIR             the former plugin's folder (else the data folder, or where it kept files)
@@ -167,6 +174,12 @@ const doctorOptions = {
   ...everywhere,
   data: { type: "string" },
   offline: { type: "boolean" }
+} satisfies ParseArgsOptionsConfig
+
+const auditOptions = {
+  ...everywhere,
+  data: { type: "string" },
+  key: { type: "string", multiple: true }
 } satisfies ParseArgsOptionsConfig
 
 const migrateOptions = {
@@ -302,6 +315,15 @@ const migrate = async (args: ReadonlyArray<string>): Promise<number> => {
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Migrate.migrate(wanted)
 }
 
+const audit = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, auditOptions, true)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help()
+  const Audit = await import("./audit/Cli.ts")
+  const wanted = Audit.readOptions(options.positionals, options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Audit.audit(wanted)
+}
+
 /** `friend` and `p2p` as the host's CLI has them. */
 const grouped = async (group: string, typed: ReadonlyArray<string>): Promise<number> => {
   const Groups = await import("./control/Groups.ts")
@@ -356,6 +378,8 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
       return completion(rest)
     case "doctor":
       return doctor(rest)
+    case "audit":
+      return audit(rest)
     case "migrate":
       return migrate(rest)
     case "friend":

@@ -31,6 +31,12 @@ export interface Decided extends Who {
   readonly code: Code | null
 }
 
+/** A decision of a stored turn: the how-manieth since the start, and when. */
+export interface Accounted extends Decided {
+  readonly number: number
+  readonly atMs: number
+}
+
 /** What the gate said, and the state in which that is noted. */
 export interface Answer {
   readonly state: State.State

@@ -18,7 +18,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import { bounded } from "./Confined.ts"
-import type { Decided } from "./Decisions.ts"
+import type { Accounted, Decided } from "./Decisions.ts"
 import type { Event } from "./Event.ts"
 import * as Finding from "./Finding.ts"
 import * as Guests from "./Guests.ts"
@@ -47,12 +47,6 @@ export interface Outside extends Ports {
   readonly reuses: WeakMap<object, string>
   readonly jobs: FiberMap.FiberMap<string>
   readonly work: FiberSet.FiberSet
-}
-
-/** A decision of a stored turn: the how-manieth since the start, and when. */
-export interface Accounted extends Decided {
-  readonly number: number
-  readonly atMs: number
 }
 
 /** Hands on what the gate decided in a turn that is stored. Never waits: where nobody keeps up, it is lost. */

@@ -39,6 +39,7 @@ import * as Name from "../identity/Name.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
+import type { Accounted } from "./Decisions.ts"
 import * as Describe from "./Describe.ts"
 import * as Egress from "./Egress.ts"
 import type { Event } from "./Event.ts"
@@ -66,7 +67,7 @@ export interface Node {
    * Everything the gate decides, beginning with the first decision of this start unless more than 1,024 came before the
    * subscription; 65,536 behind loses what comes then, which the numbers show.
    */
-  readonly decisions: Effect.Effect<PubSub.Subscription<Egress.Accounted>, never, Scope.Scope>
+  readonly decisions: Effect.Effect<PubSub.Subscription<Accounted>, never, Scope.Scope>
   /** The node as an operator may see it now. */
   readonly describe: Effect.Effect<Describe.Description>
   /** What to compare with the holder of this identity key. */
@@ -321,7 +322,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     links: new Map(),
     replies: new Map(),
     events: yield* PubSub.sliding<Event>({ capacity: Limits.eventsWaitingMax, replay: 64 }),
-    decisions: yield* PubSub.dropping<Egress.Accounted>({ capacity: Limits.decisionsWaitingMax, replay: 1_024 }),
+    decisions: yield* PubSub.dropping<Accounted>({ capacity: Limits.decisionsWaitingMax, replay: 1_024 }),
     accounted: { count: 0 },
     shows: yield* Queue.unbounded<Entry>(),
     reuses: new WeakMap(),
