@@ -11,6 +11,7 @@ import * as HelpText from "./HelpText.ts"
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
+  wopr-p2p mcp [--name NAME] [options]  the tools for an agent that speaks MCP, over standard input and output
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
   wopr-p2p identity export|import FILE [options]     identity, friends and what waits, to be moved
   wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
@@ -61,6 +62,16 @@ Options of run
   --instructions FILE    what the model is told before anything else, instead of our few words
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node
+  --log-level LEVEL      debug, info (default), warn, error, none
+  --log-format FORMAT    text or json: logs, and what happens, as lines on standard error, for a
+                         service
+
+Options of mcp
+  those of run, for a node of its own, which ends with standard input; where a node runs on the
+  folder, that one is asked, and they say nothing
+  --name NAME            needed the first time
+  --tools-may-grant      tools may make friends and widen what they may do; without it only you,
+                         in a terminal
 
 Options of identity
   --data DIR             where the identity lives, as for run; after run --local: what it printed
@@ -139,8 +150,12 @@ const runOptions = {
   "irc-password-file": { type: "string" },
   "irc-plain": { type: "boolean" },
   config: { type: "string" },
-  attached: { type: "boolean" }
+  attached: { type: "boolean" },
+  "log-level": { type: "string" },
+  "log-format": { type: "string" }
 } satisfies ParseArgsOptionsConfig
+
+const mcpOptions = { ...runOptions, "tools-may-grant": { type: "boolean" } } satisfies ParseArgsOptionsConfig
 
 const demoOptions = {
   ...everywhere,
@@ -324,6 +339,15 @@ const audit = async (args: ReadonlyArray<string>): Promise<number> => {
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Audit.audit(wanted)
 }
 
+const mcp = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, mcpOptions)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help()
+  const Mcp = await import("./mcp/Mcp.ts")
+  const wanted = Mcp.readOptions(options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Mcp.mcp(wanted, version())
+}
+
 /** `friend` and `p2p` as the host's CLI has them. */
 const grouped = async (group: string, typed: ReadonlyArray<string>): Promise<number> => {
   const Groups = await import("./control/Groups.ts")
@@ -350,6 +374,8 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
       const wanted = (await import("./standalone/RunOptions.ts")).readOptions(said.given, said.rates)
       return "mistake" in wanted ? misunderstood(wanted.mistake) : (await import("./standalone/Run.ts")).run(wanted)
     }
+    case "mcp":
+      return mcp(rest)
     case "identity":
       return identity(rest)
     case "sandbox": {

@@ -1,0 +1,50 @@
+/**
+ * `wopr-p2p mcp`: the tools over standard input and output, for an agent that starts this program itself.
+ * It never writes anything but the protocol to standard output; logs go to standard error.
+ * It ends when standard input does, because that is how an agent lets go of its servers; a node of its own ends with it.
+ */
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js"
+import { Effect } from "effect"
+import * as NodeFile from "../control/NodeFile.ts"
+import * as DataFolder from "../DataFolder.ts"
+import * as Logs from "../Logs.ts"
+import * as Run from "../standalone/RunOptions.ts"
+import * as Hosting from "./Hosting.ts"
+import * as Server from "./Server.ts"
+
+export interface Options extends Hosting.Hosted {
+  readonly logs: Logs.Wanted
+}
+
+/** Options of `mcp` as they were typed: those of `run`, and whether tools may grant. */
+export type Given = Run.Given & { readonly "tools-may-grant"?: boolean | undefined }
+
+/** Checks what was given; the name of a folder whose node has run before need not be said again. */
+export const readOptions = (given: Given): Options | { readonly mistake: string } => {
+  const { "tools-may-grant": mayGrant = false, ...rest } = given
+  const chosen = given.local === true ? undefined : DataFolder.choose(DataFolder.machine(), given.data)
+  const known = chosen?.ok === true ? NodeFile.read(chosen.folder)?.name : undefined
+  const name = given.name ?? known
+  const read = Run.readOptions({ ...rest, ...(name === undefined ? {} : { name }) })
+  return "mistake" in read ? read : { name: read.name, settings: read.settings, logs: read.logs, mayGrant }
+}
+
+/** Serves until standard input ends or the process is asked to end. Gives the exit code. */
+export const mcp = async (options: Options, version: string): Promise<number> => {
+  const logged = Effect.provide(Logs.layer({ format: "text", ...options.logs }, Logs.onStderr))
+  const { call, end } = Hosting.open(options, (effect) => Effect.runFork(logged(effect)))
+  const server = Server.make(version, call)
+  const over = new Promise<void>((resolve) => {
+    const done = () => resolve()
+    process.stdin.once("end", done).once("close", done).once("error", done)
+    process.stdout.once("error", done)
+    process.once("SIGINT", done).once("SIGTERM", done).once("SIGHUP", done)
+    server.onclose = done
+  })
+  await server.connect(new StdioServerTransport())
+  await over
+  await server.close()
+  await Effect.runPromise(end)
+  process.stdin.unref?.()
+  return 0
+}
