@@ -29,6 +29,7 @@ import * as IrcSettings from "./IrcSettings.ts"
 import * as ModelSettings from "./ModelSettings.ts"
 import * as FormerFiles from "./migration/FormerFiles.ts"
 import * as Scheduling from "./Scheduling.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 export interface Settings {
   readonly dataFolder: string
@@ -286,7 +287,9 @@ export const start = Effect.fnUntraced(function* (
     Scheduling.make()
   )
   yield* account.attend(node)
-  return node
+  if (!Telemetry.isWanted(process.env)) return node
+  yield* Telemetry.count(node)
+  return Telemetry.traced(node)
 })
 
 /** Where a room's file lies unless it is named. */

@@ -90,15 +90,21 @@ export const layer = (wanted: Wanted & { readonly format: (typeof formats)[numbe
   )
 
 /** Logs among everything else that a program shows: as an object, and as words above the prompt. */
-export const onScreen = (screen: {
-  readonly line: (line: Present.Line) => void
-  readonly json: (value: Record<string, unknown>) => void
-}) =>
-  Logger.layer([
-    Logger.make<unknown, void>((one) => {
-      const { text } = read(one)
-      screen.json({ event: "log", level: one.logLevel, text })
-      const tone = one.logLevel === "Error" || one.logLevel === "Fatal" ? "bad" : "quiet"
-      screen.line({ tone, text: Present.harmless(text, true) })
-    })
-  ])
+export const onScreen = (
+  screen: {
+    readonly line: (line: Present.Line) => void
+    readonly json: (value: Record<string, unknown>) => void
+  },
+  level: Level
+) =>
+  Layer.mergeAll(
+    Logger.layer([
+      Logger.make<unknown, void>((one) => {
+        const { text } = read(one)
+        screen.json({ event: "log", level: one.logLevel, text })
+        const tone = one.logLevel === "Error" || one.logLevel === "Fatal" ? "bad" : "quiet"
+        screen.line({ tone, text: Present.harmless(text, true) })
+      })
+    ]),
+    Layer.succeed(References.MinimumLogLevel, levels[level])
+  )

@@ -3,10 +3,10 @@
  * It never holds logic of a command: `standalone/` does, and is loaded when it is needed: help is there at once.
  * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand, 3 no node is running.
  */
-import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
 import type { Known } from "./Completion.ts"
 import * as HelpText from "./HelpText.ts"
+import { version } from "./Version.ts"
 
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
@@ -237,19 +237,6 @@ const completion = async (args: ReadonlyArray<string>): Promise<number> => {
   const entries = Completion.entries({ ...commands, ...Object.fromEntries(verbs) }, usage)
   process.stdout.write(Completion.script(shell, entries))
   return 0
-}
-
-const version = (): string => {
-  // dist lies one level deeper than the sources.
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { readonly version?: string }
-      if (found.version !== undefined) return found.version
-    } catch {
-      // The other place is tried.
-    }
-  }
-  return "unknown"
 }
 
 const meant = (typed: string, words: ReadonlyArray<string>): string => {

@@ -137,7 +137,7 @@ const announce = (world: World, key: RemoteIdentityKey): Effect.Effect<void> =>
 
 type PostLine = Extract<Output, { _tag: "PostLine" }>
 
-const postLine = Effect.fnUntraced(function* (outside: Outside, output: PostLine) {
+const postLine = Effect.fn("post a line")(function* (outside: Outside, output: PostLine) {
   const { crypto, keys, offer, state } = outside.world
   const { self } = state()
   const common = {
@@ -178,7 +178,7 @@ const transmit = (
  * Dials by the transport key the peer had last, where it was met lately and then wherever a lookup finds it, then by its
  * topic; each attempt is bounded by the transport.
  */
-const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
+const dial = Effect.fn("dial")(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
   const { addresses: hints, identityKey, peerId, swarmKey } = output
   const connected = () => State.session(world.state(), peerId) !== undefined || Guests.isReached(world.state(), peerId)
   const attempt = (target: Parameters<typeof world.transport.dial>[0]) =>
@@ -194,7 +194,7 @@ const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, 
  * Runs a job and hands its end back; a defect of the responder is a failed run, not a lost one. A run that is cut off tells
  * what it did not spend, too.
  */
-const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
+const run = Effect.fn("run a question")(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
   const { offer, state } = outside.world
   const { allowance: taken, conversation, entryId, job, text, timeLimitMs } = output
   const meter: Meter = { calls: 0, tokens: 0 }

@@ -22,6 +22,7 @@ import * as Logs from "../Logs.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as Present from "../Present.ts"
 import * as Identity from "../standalone/Identity.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as ChatCommands from "./ChatCommands.ts"
 import { attempt, type HostContext, say } from "./Context.ts"
 import * as Follow from "./Follow.ts"
@@ -288,4 +289,4 @@ export const keep = (
       yield* Effect.sleep(pauseMs)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
-  }).pipe(Effect.provide(hostLogger(context)))
+  }).pipe(Effect.provide(Telemetry.layer(process.env)), Effect.provide(hostLogger(context)))

@@ -9,6 +9,7 @@ import * as NodeFile from "../control/NodeFile.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Logs from "../Logs.ts"
 import * as Run from "../standalone/RunOptions.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as Hosting from "./Hosting.ts"
 import * as Server from "./Server.ts"
 
@@ -31,8 +32,10 @@ export const readOptions = (given: Given): Options | { readonly mistake: string 
 
 /** Serves until standard input ends or the process is asked to end. Gives the exit code. */
 export const mcp = async (options: Options, version: string): Promise<number> => {
-  const logged = Effect.provide(Logs.layer({ format: "text", ...options.logs }, Logs.onStderr))
-  const { call, end } = Hosting.open(options, (effect) => Effect.runFork(logged(effect)))
+  const logs = Logs.layer({ format: "text", ...options.logs }, Logs.onStderr)
+  const { call, end } = Hosting.open(options, (effect) =>
+    Effect.runFork(effect.pipe(Effect.provide(Telemetry.layer(process.env)), Effect.provide(logs)))
+  )
   const server = Server.make(version, call)
   const over = new Promise<void>((resolve) => {
     const done = () => resolve()

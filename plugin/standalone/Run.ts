@@ -4,7 +4,7 @@
  * Standard input may be a person or a program: without a terminal its end does not end the node, unless that was asked for.
  */
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
-import { Cause, Deferred, Effect, Exit, PubSub, Queue, References } from "effect"
+import { Cause, Deferred, Effect, Exit, PubSub, Queue } from "effect"
 import type { Event, Node } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import * as Commands from "../Commands.ts"
@@ -16,6 +16,7 @@ import * as IrcSettings from "../IrcSettings.ts"
 import * as Layers from "../Layers.ts"
 import * as Logs from "../Logs.ts"
 import * as Present from "../Present.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as Identity from "./Identity.ts"
 import type { Options } from "./RunOptions.ts"
 
@@ -116,7 +117,7 @@ const onLine = Effect.fnUntraced(function* (
 
 /** Logs among everything else that is shown; or, where a format was asked for, as lines of standard error. */
 const loggerOf = ({ logs: { format, level } }: Options, screen: Screen) =>
-  format === undefined ? Logs.onScreen(screen) : Logs.layer({ format, level }, Logs.onStderr)
+  format === undefined ? Logs.onScreen(screen, level) : Logs.layer({ format, level }, Logs.onStderr)
 
 const networkInWords = (network: Layers.Settings["network"]): string =>
   network.kind === "public"
@@ -255,8 +256,8 @@ export const run = async (options: Options): Promise<number> => {
   // Fibers do not keep the process alive; this does, until the node has ended.
   const alive = setInterval(() => {}, 60_000)
   const node = serveOn(options, screen, typed).pipe(
-    Effect.provide(loggerOf(options, screen)),
-    Effect.provideService(References.MinimumLogLevel, Logs.levels[options.logs.level])
+    Effect.provide(Telemetry.layer(process.env)),
+    Effect.provide(loggerOf(options, screen))
   )
   // The wish to end counts from the first moment: a start may take long where a network or an engine is slow.
   const exit = await Effect.runPromiseExit(Effect.raceFirst(node, Deferred.await(quit)))
