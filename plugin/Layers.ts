@@ -281,12 +281,12 @@ export const start = Effect.fnUntraced(function* (
       ? { agent: { instructions: yield* ModelSettings.instructions(settings.model ?? {}), allowances: budgets } }
       : {}
   const account = yield* Audit.open(settings.dataFolder, keys)
-  const node = yield* Effect.provideService(
+  const made = yield* Effect.provideService(
     Node.make({ name, keys, rates, ...agent }),
     Scheduler.Scheduler,
     Scheduling.make()
   )
-  yield* account.attend(node)
+  const node = yield* account.attend(made)
   if (!Telemetry.isWanted(process.env)) return node
   yield* Telemetry.count(node)
   return Telemetry.traced(node)

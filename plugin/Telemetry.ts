@@ -1,30 +1,37 @@
 /**
  * What a node tells OpenTelemetry, where the environment names a collector: its logs, spans of what it does, and numbers.
- * It never tells who anybody is or what anybody said: kinds, codes, counts and durations only, and nothing at all unasked.
+ * It never tells what anybody said, and in spans and numbers not who: kinds, codes, counts and durations; nothing at all unasked.
  * The variables are OpenTelemetry's own (`OTEL_EXPORTER_OTLP_ENDPOINT` and its kin), so that every collector's page holds here.
  */
-import { Cause, Effect, Layer, Metric, PubSub, type Scope } from "effect"
+import { Cause, ConfigProvider, Effect, Layer, Metric, PubSub, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Otlp, OtlpSerialization } from "effect/observability"
 import type { Node } from "../core/index.ts"
 import { version } from "./Version.ts"
+
+const present = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter((one): one is [string, string] => (one[1] ?? "") !== ""))
 
 const variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 /** Whether the environment names a collector. */
 export const isWanted = (env: NodeJS.ProcessEnv): boolean => (env[variable] ?? "") !== ""
 
-const exporting = (): Layer.Layer<never> =>
+/** What OpenTelemetry says is so where its variables say nothing, and Effect's reader of them does not. */
+const defaults = { OTEL_LOGS_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "otlp", OTEL_TRACES_EXPORTER: "otlp" }
+
+const exporting = (env: NodeJS.ProcessEnv): Layer.Layer<never> =>
   Otlp.layerFromConfig({ resource: { serviceName: "wopr-p2p", serviceVersion: version() } }).pipe(
     Layer.provide(OtlpSerialization.layerJson),
     Layer.provide(FetchHttpClient.layer),
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { ...defaults, ...present(env) } }))),
     Layer.catchCause((cause) =>
       Layer.effectDiscard(Effect.logError(`nothing is told to OpenTelemetry: ${Cause.pretty(cause)}`))
     )
   ) as Layer.Layer<never>
 
 /** The export that the environment asks for; nothing where it asks for none. Give it inside of the program's own logger. */
-export const layer = (env: NodeJS.ProcessEnv): Layer.Layer<never> => (isWanted(env) ? exporting() : Layer.empty)
+export const layer = (env: NodeJS.ProcessEnv): Layer.Layer<never> => (isWanted(env) ? exporting(env) : Layer.empty)
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 const events = counter("wopr_p2p_events", "what the node told, by kind")

@@ -11,7 +11,7 @@ import { version } from "./Version.ts"
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
   wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
-  wopr-p2p mcp [--name NAME] [options]  the tools for an agent that speaks MCP, over standard input and output
+  wopr-p2p mcp [options]               the tools for an agent that speaks MCP
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
   wopr-p2p identity export|import FILE [options]     identity, friends and what waits, to be moved
   wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
@@ -23,6 +23,7 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
                                        model, and what mends it
   wopr-p2p audit verify [options]      whether the log of every decision about peers is as it
                                        was written
+  wopr-p2p bugreport [FILE] [options]  a report without anybody's texts, names or keys, to pass on
   wopr-p2p migrate [options]           takes over what the former plugin left
   wopr-p2p demo [options]              two nodes meet, become friends and talk; it takes seconds
   wopr-p2p completion bash|zsh|fish    a script that has a shell complete all of this
@@ -197,6 +198,8 @@ const auditOptions = {
   key: { type: "string", multiple: true }
 } satisfies ParseArgsOptionsConfig
 
+const reportOptions = { ...everywhere, data: { type: "string" } } satisfies ParseArgsOptionsConfig
+
 const migrateOptions = {
   ...everywhere,
   from: { type: "string" },
@@ -326,6 +329,15 @@ const audit = async (args: ReadonlyArray<string>): Promise<number> => {
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Audit.audit(wanted)
 }
 
+const bugreport = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, reportOptions, true)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help()
+  const Report = await import("./report/Cli.ts")
+  const wanted = Report.readOptions(options.positionals, options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Report.bugreport(wanted)
+}
+
 const mcp = async (args: ReadonlyArray<string>): Promise<number> => {
   const options = parsed(args, mcpOptions)
   if ("mistake" in options) return misunderstood(options.mistake)
@@ -393,6 +405,8 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
       return doctor(rest)
     case "audit":
       return audit(rest)
+    case "bugreport":
+      return bugreport(rest)
     case "migrate":
       return migrate(rest)
     case "friend":

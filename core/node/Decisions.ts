@@ -29,6 +29,8 @@ export interface Who {
 export interface Decided extends Who {
   readonly asked: Asked
   readonly code: Code | null
+  /** Of a message: how long its body is. */
+  readonly bytes?: number
 }
 
 /** A decision of a stored turn: the how-manieth since the start, and when. */
@@ -50,9 +52,10 @@ export const whoIs = (state: State.State, { key, peerId }: Pick<Signer, "key" | 
 })
 
 /** A verdict that has been given, noted. */
-export const note = (state: State.State, who: Who, asked: Asked, verdict: Verdict.Verdict): Answer => {
+export const note = (state: State.State, who: Who, asked: Asked, verdict: Verdict.Verdict, bytes?: number): Answer => {
   const { key, peerId } = who
-  const decided: Decided = { peerId, key, asked, code: verdict.admitted ? null : verdict.rejection.code }
+  const code = verdict.admitted ? null : verdict.rejection.code
+  const decided: Decided = { peerId, key, asked, code, ...(bytes === undefined ? {} : { bytes }) }
   return { state: State.withPassing(state, { decided: [...state.passing.decided, decided] }), verdict }
 }
 

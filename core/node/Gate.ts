@@ -42,7 +42,7 @@ export interface Asking {
 export const ask = (state: State.State, asking: Asking, message: Durable, turn: Turn): Decisions.Answer => {
   const answer = judge(state, asking, message, turn)
   const who = { peerId: asking.peerId, key: asking.friend.identityKey }
-  return Decisions.note(answer.state, who, `message ${message.kind}`, answer.verdict)
+  return Decisions.note(answer.state, who, `message ${message.kind}`, answer.verdict, asking.bytes)
 }
 
 /** What the grants say, and the budget, which is drawn only if all else holds. */

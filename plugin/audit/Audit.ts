@@ -3,28 +3,43 @@
  * It never holds up a turn and never fails the node: what cannot be written is said once and counted.
  * Opened before the node and closed after it, so that the last decisions of a node that ends in order are in it.
  */
-import { Cause, Clock, Effect, Exit, Option, PubSub, Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Option, PubSub, Queue, Scope } from "effect"
 import { inWords } from "../../adapters/filesystem/Files.ts"
-import { type Decisions, type Keys, type Node, PeerId } from "../../core/index.ts"
+import { type Decisions, type Keys, Limits, type Node, PeerId } from "../../core/index.ts"
 import { Crypto } from "../../ports/Crypto.ts"
 import * as AuditFolder from "./AuditFolder.ts"
 import * as AuditJournal from "./AuditJournal.ts"
 import type { Said } from "./AuditLine.ts"
 import * as Bounds from "./Bounds.ts"
+import * as Owner from "./Owner.ts"
 
 interface Written {
   readonly at: number
   readonly said: Said
 }
 
-/** Decisions as lines: what was lost before one is counted, and the same refusal several times in a row is one line. */
-export const linesOf = (decisions: ReadonlyArray<Decisions.Accounted>, lastNumber: number): ReadonlyArray<Written> => {
+/** What waits to be written: a decision of the gate, or a line that says it all. */
+type Waiting = Decisions.Accounted | Written
+
+/** What waits as lines: what was lost before one is counted, and the same refusal several times in a row is one line. */
+export const linesOf = (waiting: ReadonlyArray<Waiting>, lastNumber: number): ReadonlyArray<Written> => {
   const lines: Array<Written> = []
   let number = lastNumber
-  for (const { asked, atMs, code, key, number: own, peerId } of decisions) {
+  for (const one of waiting) {
+    if ("said" in one) {
+      lines.push(one)
+      continue
+    }
+    const { asked, atMs, bytes, code, key, number: own, peerId } = one
     if (own > number + 1) lines.push({ at: atMs, said: { note: "missed", count: own - number - 1 } })
     number = own
-    const said = { asked, peer: PeerId.short(peerId), key, verdict: code ?? "admitted" }
+    const said = {
+      asked,
+      peer: PeerId.short(peerId),
+      key,
+      verdict: code ?? "admitted",
+      ...(bytes === undefined ? {} : { bytes })
+    }
     const before = lines.at(-1)?.said
     const isSame =
       code !== null &&
@@ -41,8 +56,8 @@ export const linesOf = (decisions: ReadonlyArray<Decisions.Accounted>, lastNumbe
 
 /** An account that is open; absent where it could not be opened. */
 export interface Account {
-  /** Keeps account of a node until the account is closed. */
-  readonly attend: (node: Node.Node) => Effect.Effect<void>
+  /** Keeps account of a node until the account is closed; gives the node to command, so that its owner is accounted for too. */
+  readonly attend: (node: Node.Node) => Effect.Effect<Node.Node>
 }
 
 /** A write that failed, said; what it was to say is counted as lost with the next one that can be written. */
@@ -52,17 +67,17 @@ const failed = (error: unknown) =>
 const attempt = (work: () => Promise<void>) => Effect.tryPromise({ try: work, catch: (error) => error })
 
 /** Writes what is decided, in its order, and signs; for as long as it is let. */
-const keeping = (journal: AuditJournal.Journal, subscription: PubSub.Subscription<Decisions.Accounted>) => {
+const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => {
   let [number, isBroken, lost] = [0, false, 0]
-  const write = Effect.fnUntraced(function* (decisions: ReadonlyArray<Decisions.Accounted>) {
+  const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>) {
     const at = yield* Clock.currentTimeMillis
-    const lines = linesOf(decisions, number)
-    number = decisions.at(-1)?.number ?? number
+    const lines = linesOf(waiting, number)
+    number = waiting.reduce((last, one) => ("number" in one ? one.number : last), number)
     const missed: ReadonlyArray<Written> = lost === 0 ? [] : [{ at, said: { note: "missed", count: lost } }]
     const written = yield* Effect.exit(attempt(() => journal.append([...missed, ...lines])))
     if (Exit.isSuccess(written)) [isBroken, lost] = [false, 0]
     else {
-      lost += decisions.length
+      lost += waiting.length
       if (!isBroken) yield* failed(Cause.squash(written.cause))
       isBroken = true
     }
@@ -71,7 +86,7 @@ const keeping = (journal: AuditJournal.Journal, subscription: PubSub.Subscriptio
     Effect.catch((error) => (isBroken ? Effect.void : failed(error)))
   )
   const loop = Effect.gen(function* () {
-    const take = PubSub.takeBetween(subscription, 1, Bounds.batchMax)
+    const take = Queue.takeBetween(queue, 1, Bounds.batchMax)
     // What was taken is written, whatever ends meanwhile.
     const next = Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(Effect.timeoutOption(take, Bounds.headAfterMs)), (taken) =>
@@ -84,7 +99,7 @@ const keeping = (journal: AuditJournal.Journal, subscription: PubSub.Subscriptio
     for (;;) yield* next
   })
   const finish = Effect.gen(function* () {
-    yield* write(yield* PubSub.takeUpTo(subscription, Bounds.batchMax * Bounds.batchMax))
+    yield* write(yield* Queue.clear(queue))
     const at = yield* Clock.currentTimeMillis
     yield* Effect.ignore(attempt(() => journal.append([{ at, said: { note: "ended" } }])))
     yield* sign
@@ -102,7 +117,7 @@ export const open = Effect.fnUntraced(function* (dataFolder: string, keys: Keys.
     const failure = Cause.squash(opened.cause)
     const why = inWords(failure instanceof Error && failure.cause !== undefined ? failure.cause : failure)
     yield* Effect.logError(`there is no audit log: ${why}`)
-    return { attend: () => Effect.void } satisfies Account as Account
+    return { attend: (node) => Effect.succeed(node) } satisfies Account as Account
   }
   const journal = opened.value
   const own = yield* Scope.make()
@@ -112,9 +127,23 @@ export const open = Effect.fnUntraced(function* (dataFolder: string, keys: Keys.
   return {
     attend: (node) =>
       Effect.gen(function* () {
-        const { finish, loop } = keeping(journal, yield* node.decisions)
-        yield* Effect.addFinalizer(() => finish)
+        const decided = yield* node.decisions
+        const queue = yield* Queue.dropping<Waiting>(Limits.decisionsWaitingMax)
+        const { finish, loop } = keeping(journal, queue)
+        const rest = Effect.flatMap(PubSub.takeUpTo(decided, Limits.decisionsWaitingMax), (left) =>
+          Queue.offerAll(queue, left)
+        )
+        yield* Effect.addFinalizer(() => Effect.andThen(rest, finish))
         yield* Effect.forkScoped(loop)
+        const piping = Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(restore(PubSub.takeBetween(decided, 1, Bounds.batchMax)), (several) =>
+            Queue.offerAll(queue, several)
+          )
+        )
+        yield* Effect.forkScoped(Effect.forever(piping))
+        return Owner.noted(node, (said) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.asVoid(Queue.offer(queue, { at: now, said })))
+        )
       }).pipe(Scope.provide(own))
   } satisfies Account as Account
 })

@@ -18,6 +18,7 @@ const DecisionLine = Schema.Struct({
   peer: Schema.String,
   key: Schema.String,
   verdict: Schema.String,
+  bytes: Schema.optionalKey(count),
   times: Schema.optionalKey(count)
 })
 
