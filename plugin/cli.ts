@@ -360,6 +360,9 @@ const grouped = async (group: string, typed: ReadonlyArray<string>): Promise<num
   return words[0] === "friend" ? verb("friend", words.slice(1)) : dispatch(words)
 }
 
+/** Commands that take their arguments whole. */
+const programs: Readonly<Record<string, (args: ReadonlyArray<string>) => Promise<number>>> = { audit, bugreport, mcp }
+
 /** Carries out what was asked for. Gives the exit code. */
 export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
   const [command, ...rest] = args
@@ -373,8 +376,6 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
       const wanted = (await import("./standalone/RunOptions.ts")).readOptions(said.given, said.rates)
       return "mistake" in wanted ? misunderstood(wanted.mistake) : (await import("./standalone/Run.ts")).run(wanted)
     }
-    case "mcp":
-      return mcp(rest)
     case "identity":
       return identity(rest)
     case "sandbox": {
@@ -403,10 +404,6 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
       return completion(rest)
     case "doctor":
       return doctor(rest)
-    case "audit":
-      return audit(rest)
-    case "bugreport":
-      return bugreport(rest)
     case "migrate":
       return migrate(rest)
     case "friend":
@@ -420,8 +417,10 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
     case "--help":
     case "-h":
       return help()
+    case undefined:
+      return misunderstood("no command was given")
     default:
-      return command === undefined ? misunderstood("no command was given") : verb(command, rest)
+      return Object.hasOwn(programs, command) ? programs[command]!(rest) : verb(command, rest)
   }
 }
 

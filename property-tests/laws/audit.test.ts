@@ -17,6 +17,7 @@ import * as AuditJournal from "../../plugin/audit/AuditJournal.ts"
 import type { Said } from "../../plugin/audit/AuditLine.ts"
 import * as Bounds from "../../plugin/audit/Bounds.ts"
 import * as Verify from "../../plugin/audit/Verify.ts"
+import type { CryptoShape } from "../../ports/Crypto.ts"
 import { keysOf, sodium } from "../arbitraries/keys.ts"
 import { befriend, deliver, makeWorld, says } from "../world/World.ts"
 
@@ -58,7 +59,19 @@ const write = async (folder: string, { bounds, decisions, each = 1, signer = key
   return AuditFolder.read(folder)
 }
 
-const verify = (found: AuditFolder.Found, mine: ReadonlyArray<string> = ours) => Verify.verify(sodium, found, mine)
+/** The engine, which computes the same signature once: of ten thousand damaged logs nearly all heads are whole. */
+const remembering = (): CryptoShape => {
+  const known = new Map<string, boolean>()
+  const ed25519Verify: CryptoShape["ed25519Verify"] = (key, message, signature) => {
+    const asked = Buffer.concat([key, signature, message]).toString("latin1")
+    const answer = known.get(asked) ?? sodium.ed25519Verify(key, message, signature)
+    known.set(asked, answer)
+    return answer
+  }
+  return { ...sodium, ed25519Verify }
+}
+const engine = remembering()
+const verify = (found: AuditFolder.Found, mine: ReadonlyArray<string> = ours) => Verify.verify(engine, found, mine)
 const codesOf = ({ findings }: Verify.Verified) => [...new Set(findings.map(({ code }) => code))]
 const flipped = (text: string, bit: number): string => {
   const at = bit >> 3
@@ -73,9 +86,9 @@ const joined = (lines: ReadonlyArray<string>): string => lines.map((line) => `${
 
 describe("law: an audit log is as it was written, or it is found not to be", () => {
   it("every bit of it", async () => {
-    const found = await write(newFolder(), { decisions: 1 })
+    const found = await write(newFolder(), { decisions: 1, unsigned: 0 })
     const [file] = found.files
-    expect(verify(found)).toMatchObject({ ok: true, first: 1, last: 5, signed: 5, unsigned: 0, heads: 2 })
+    expect(verify(found)).toMatchObject({ ok: true, first: 1, last: 4, signed: 4, unsigned: 0, heads: 2 })
     for (let bit = 0; bit < file!.text.length * 8; bit++) {
       if (verify(withFile(found, 0, flipped(file!.text, bit))).ok) expect.fail(`bit ${bit} of the file`)
     }
@@ -85,10 +98,10 @@ describe("law: an audit log is as it was written, or it is found not to be", () 
   })
 
   it("an unsigned end too, bit by bit; what is not signed is said", async () => {
-    const found = await write(newFolder(), { decisions: 0, unsigned: 2 })
+    const found = await write(newFolder(), { decisions: 0, unsigned: 1 })
     const { text } = found.files[0]!
-    expect(verify(found)).toMatchObject({ ok: true, unsigned: 2 })
-    const from = text.indexOf(linesIn(text).at(-2)!)
+    expect(verify(found)).toMatchObject({ ok: true, unsigned: 1 })
+    const from = text.indexOf(linesIn(text).at(-1)!)
     for (let bit = from * 8; bit < text.length * 8; bit++) {
       if (verify(withFile(found, 0, flipped(text, bit))).ok) expect.fail(`bit ${bit}`)
     }
