@@ -5,7 +5,7 @@
  */
 import { type FileHandle, open, unlink } from "node:fs/promises"
 import { join } from "node:path"
-import { preparePrivateFolder, replaceFile, syncFolder } from "../../adapters/filesystem/Files.ts"
+import { preparePrivateFolder, replaceFile, sweepDrafts, syncFolder } from "../../adapters/filesystem/Files.ts"
 import type { Keys } from "../../core/index.ts"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import * as AuditFolder from "./AuditFolder.ts"
@@ -76,6 +76,7 @@ export const openJournal = async (pen: Pen, at: number): Promise<Journal> => {
   const { fileBytesMax, filesMax } = pen.bounds ?? Bounds
   const wide = await preparePrivateFolder(folder)
   if (wide !== undefined) throw new Error(wide)
+  await sweepDrafts(folder, AuditFolder.headName)
   const end = endOf(crypto, AuditFolder.read(folder))
   let { hash, n } = end.last
   let { first } = end

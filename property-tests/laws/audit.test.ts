@@ -3,7 +3,7 @@
  * It writes real files with the shipped writer and damages them as somebody with an editor would.
  * The log is small so that every single bit of it can be tried.
  */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
@@ -147,11 +147,13 @@ describe("an audit log over restarts", () => {
     const before = await write(folder, { decisions: 2, unsigned: 2 })
     const path = join(folder, before.files[0]!.name)
     appendFileSync(path, linesIn(before.files[0]!.text).at(-1)!.slice(0, 100))
+    writeFileSync(join(folder, ".head.json.0123456789ab.new"), "half a he")
     expect(codesOf(verify(AuditFolder.read(folder)))).toEqual(["torn-end"])
     const after = await write(folder, { decisions: 1 })
     expect(verify(after)).toMatchObject({ ok: true, unsigned: 0 })
     expect(after.files[0]!.text).toContain('"note":"cut","count":100}')
     expect(after.files[0]!.text.startsWith(before.files[0]!.text)).toBe(true)
+    expect(readdirSync(folder).sort()).toEqual([before.files[0]!.name, "head.json"].sort())
   })
 
   it("goes on beside damage without hiding it", async () => {
