@@ -1,12 +1,13 @@
 /**
- * Which version of this program runs, as its package says.
- * It never guesses: where no package file is found it is unknown.
- * Looked up in two places, because `dist` lies one level deeper than the sources.
+ * Which version of the program this is, read from its package.
+ * It never guesses: where there is no package it says so.
+ * A file of its own because the program's help must be there before anything else is loaded.
  */
 import { readFileSync } from "node:fs"
 
-/** The version, or `unknown`. */
+/** The version in package.json, or `unknown`. */
 export const version = (): string => {
+  // dist lies one level deeper than the sources.
   for (const up of ["../package.json", "../../package.json"]) {
     try {
       const found = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { readonly version?: string }
