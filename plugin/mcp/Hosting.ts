@@ -4,6 +4,7 @@
  * Looked at again with every call and every few seconds: when the other node ends ours takes over, and friends still reach us.
  */
 import { Cause, Effect, Exit, Fiber, PubSub } from "effect"
+import type * as RateLimit from "../../core/admission/RateLimit.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
 import * as AtRest from "../control/AtRest.ts"
 import * as Client from "../control/Client.ts"
@@ -19,6 +20,8 @@ import type { Call } from "./Server.ts"
 export interface Hosted {
   readonly name: string
   readonly settings: Layers.Settings
+  /** What friends may do at most, where it is less than the protocol's own bounds. */
+  readonly rates: Partial<RateLimit.Rates>
   readonly mayGrant: boolean
 }
 
@@ -42,9 +45,9 @@ const off = (why: string): ToolCalls.Answer =>
   fault("not-running", `no node runs: ${why}`, "it is started again by itself where it can be; tell the owner")
 
 /** A node of our own until it ends, with its socket for other terminals, and for other servers like this one. */
-const live = ({ name, settings }: Hosted, standing: Standing) =>
+const live = ({ name, rates, settings }: Hosted, standing: Standing) =>
   Effect.gen(function* () {
-    const node = yield* Layers.start(name, settings)
+    const node = yield* Layers.start(name, settings, rates)
     const follow = Follow.make()
     const events = yield* node.events
     const tools = Tooling.make({ node, follow, log: yield* ConversationLog })
@@ -54,12 +57,7 @@ const live = ({ name, settings }: Hosted, standing: Standing) =>
         Effect.forever
       )
     )
-    const room = settings.rooms[0]
-    yield* Control.attend(name, settings, {
-      node,
-      channel: room === undefined ? undefined : `room:${room.name}`,
-      tools
-    })
+    yield* Control.attend(name, settings, { node, channel: Layers.firstChannel(settings), tools })
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         standing.own = tools

@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import * as NodeFile from "../control/NodeFile.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as Logs from "../Logs.ts"
-import * as Run from "../standalone/RunOptions.ts"
+import * as RunOptions from "../standalone/RunOptions.ts"
 import * as Telemetry from "../Telemetry.ts"
 import * as Hosting from "./Hosting.ts"
 import * as Server from "./Server.ts"
@@ -17,17 +17,18 @@ export interface Options extends Hosting.Hosted {
   readonly logs: Logs.Wanted
 }
 
-/** Options of `mcp` as they were typed: those of `run`, and whether tools may grant. */
-export type Given = Run.Given & { readonly "tools-may-grant"?: boolean | undefined }
-
 /** Checks what was given; the name of a folder whose node has run before need not be said again. */
-export const readOptions = (given: Given): Options | { readonly mistake: string } => {
-  const { "tools-may-grant": mayGrant = false, ...rest } = given
+export const readOptions = (
+  given: RunOptions.Given,
+  rates: RunOptions.Options["rates"],
+  mayGrant: boolean
+): Options | { readonly mistake: string } => {
   const chosen = given.local === true ? undefined : DataFolder.choose(DataFolder.machine(), given.data)
   const known = chosen?.ok === true ? NodeFile.read(chosen.folder)?.name : undefined
   const name = given.name ?? known
-  const read = Run.readOptions({ ...rest, ...(name === undefined ? {} : { name }) })
-  return "mistake" in read ? read : { name: read.name, settings: read.settings, logs: read.logs, mayGrant }
+  const read = RunOptions.readOptions({ ...given, ...(name === undefined ? {} : { name }) }, rates)
+  if ("mistake" in read) return read
+  return { name: read.name, settings: read.settings, rates: read.rates, logs: read.logs, mayGrant }
 }
 
 /** Serves until standard input ends or the process is asked to end. Gives the exit code. */
