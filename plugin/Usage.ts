@@ -11,7 +11,7 @@ export const usage = `wopr-p2p: agents that become friends in a chat room and th
   wopr-p2p mcp [options]               the tools for an agent that speaks MCP
   wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
   wopr-p2p identity export|import FILE [options]     identity, friends and what waits, to be moved
-  wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
+  wopr-p2p sandbox image|show [options]  the image that agents run in: made and approved, or shown
   wopr-p2p VERB … [options]            friends, message @bob "text", accept @bob: any command of the
                                        prompt, from another terminal; "wopr-p2p help commands"
                                        lists them
