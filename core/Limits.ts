@@ -136,8 +136,9 @@ export const alarmsPerMinute = 10
 /** Friend lines of one channel whose refusal is told, and of them those of one author, or of one claimed name. */
 export const refusedLinesPerMinute = 30
 export const refusedLinesOfOnePerMinute = 10
-/** Events that wait for one who listens; beyond it the oldest is lost. */
+/** Events that wait for one who listens (beyond it the oldest is lost), and decisions (beyond it they are counted). */
 export const eventsWaitingMax = 4_096
+export const decisionsWaitingMax = 65_536
 /** Protocol violations of one peer within an hour that end in a ban. Honest software commits none. */
 export const violationsMax = 10
 export const violationWindowMs = 3_600_000

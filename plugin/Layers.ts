@@ -23,11 +23,13 @@ import { ChatChannel } from "../ports/ChatChannel.ts"
 import { Model } from "../ports/Model.ts"
 import { Sandbox } from "../ports/Sandbox.ts"
 import * as AgentSandbox from "./AgentSandbox.ts"
+import * as Audit from "./audit/Audit.ts"
 import type { Budgets } from "./Budgets.ts"
 import * as IrcSettings from "./IrcSettings.ts"
 import * as ModelSettings from "./ModelSettings.ts"
 import * as FormerFiles from "./migration/FormerFiles.ts"
 import * as Scheduling from "./Scheduling.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 export interface Settings {
   readonly dataFolder: string
@@ -278,11 +280,16 @@ export const start = Effect.fnUntraced(function* (
     settings.sandbox === "agent"
       ? { agent: { instructions: yield* ModelSettings.instructions(settings.model ?? {}), allowances: budgets } }
       : {}
-  return yield* Effect.provideService(
+  const account = yield* Audit.open(settings.dataFolder, keys)
+  const made = yield* Effect.provideService(
     Node.make({ name, keys, rates, ...agent }),
     Scheduler.Scheduler,
     Scheduling.make()
   )
+  const node = yield* account.attend(made)
+  if (!Telemetry.isWanted(process.env)) return node
+  yield* Telemetry.count(node)
+  return Telemetry.traced(node)
 })
 
 /** Where a room's file lies unless it is named. */

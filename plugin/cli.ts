@@ -3,103 +3,11 @@
  * It never holds logic of a command: `standalone/` does, and is loaded when it is needed: help is there at once.
  * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand, 3 no node is running.
  */
-import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
 import type { Known } from "./Completion.ts"
 import * as HelpText from "./HelpText.ts"
-
-const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
-
-  wopr-p2p run --name NAME [options]   a node of one's own, with a prompt
-  wopr-p2p identity show|rotate|recovery [options]   the keys in a folder whose node does not run
-  wopr-p2p identity export|import FILE [options]     identity, friends and what waits, to be moved
-  wopr-p2p sandbox image|show [options] the image that agents run in: made and approved, or shown
-  wopr-p2p VERB … [options]            friends, message @bob "text", accept @bob: any command of the
-                                       prompt, from another terminal; "wopr-p2p help commands"
-                                       lists them
-  wopr-p2p friend|p2p WORD …           the same in the words of the host's CLI: friend list
-  wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or
-                                       model, and what mends it
-  wopr-p2p migrate [options]           takes over what the former plugin left
-  wopr-p2p demo [options]              two nodes meet, become friends and talk; it takes seconds
-  wopr-p2p completion bash|zsh|fish    a script that has a shell complete all of this
-  wopr-p2p help                        this text
-  wopr-p2p version                     which version this is
-
-Options of run
-  --name NAME            how others address you in the room
-  --room FILE            a shared file that serves as chat room (may be given several times)
-  --irc HOST[:PORT]      an IRC server whose channels serve as chat rooms; over TLS, but
-                         for one of this machine
-  --irc-channel '#NAME'  a channel there (may be given several times)
-  --irc-nick NICK        how the node is called there (else NAME, which others compare it with)
-  --irc-account NAME     its account at the network's services, where there is one
-  --irc-password-file FILE  the account's password, else the server's, in a file that only you
-                         can read
-  --irc-plain            speak without TLS: everybody on the way can read, and change, what is said
-  --config FILE          a JSON file that says these options, by the names that README.md gives;
-                         those given here count
-  --local                use the network that nodes of this machine share, no internet needed
-  --local-port PORT      its UDP port on 127.0.0.1, the same for all who should meet (default 49736)
-  --bootstrap HOST:PORT  a DHT of your own instead of the public one (may be given several times)
-  --data DIR             where identity and records live (else WOPR_P2P_HOME, and as README.md says)
-  --sandbox WHO          who answers injects, in a Docker container: agent (default, needs a model),
-                         scripted (a small fixed program, for trying out), or off: nobody
-  --sandbox-runtime NAME the engine's runtime for containers, such as runsc (gVisor); refused where
-                         it has none so named
-  --model NAME           the language model that the agent asks, as its server calls it
-  --model-url URL        its server, with the chat completions API: https, or http on this machine
-  --model-key-file FILE  the key for it, in a file that only you can read (chmod 600)
-  --warm N               containers kept started ahead, 0 to 4 (default 0): answers begin sooner,
-                         45 MB each
-  --budget-turn, --budget, --budget-all calls=N,tokens=N,minutes=N
-                         what a turn may cost at most, a friend's turns in a day (UTC), and all's
-  --keep MINUTES         a friend's container stays so long for its next question, 0 to 60
-                         (default 0: never)
-  --instructions FILE    what the model is told before anything else, instead of our few words
-  --json                 one JSON object per line instead of prose
-  --attached             end when standard input ends: for a program that drives the node
-
-Options of identity
-  --data DIR             where the identity lives, as for run; after run --local: what it printed
-  --compromise           rotate: the old keys may be in other hands
-  --recovery-file FILE   rotate: the recovery key, to win against whoever has stolen the old keys
-  --passphrase-file FILE export, import: the passphrase is in there, for scripts; else you are asked
-  --json                 facts as one JSON object
-
-Options of sandbox
-  --data DIR             the data folder that the image is approved for, as for run
-  --from IMAGE           image: build on this one, such as node:24-slim, not this machine's files
-  --json                 facts as one JSON object
-
-Options of doctor
-  --data DIR             the node's data folder, as for run
-  --offline              nothing is asked of the network
-  --json                 findings as one JSON object
-
-Options of migrate
-  --from DIR             the former plugin's folder (else the data folder, or where it kept files)
-  --data DIR             where to put what is taken over, as for run
-  --identity-json FILE   the row of the host's table p2p_identity as JSON: it is out of reach here
-  --dry-run              say what would be done, and do nothing
-  --json                 facts as one JSON object
-
-Options of demo
-  --json                 one JSON object per line, with "event"
-  --require-sandbox      fail where no Docker engine is reachable, instead of skipping that step
-
-Environment
-  WOPR_P2P_PASSPHRASE    identity export, import: the passphrase, where no file is named
-  WOPR_P2P_MODEL, WOPR_P2P_MODEL_URL, WOPR_P2P_MODEL_KEY
-                         run: the model, where no option names it, and its key
-  WOPR_P2P_IRC_PASSWORD  run: the IRC password, where no file is named
-  WOPR_P2P_DOCKER_SOCKET the Docker engine's socket; else that of DOCKER_HOST (unix:///path only),
-                         else /var/run/docker.sock
-  WOPR_P2P_SANDBOX_RUNTIME  run: the runtime, where no option names it
-  NO_COLOR               no colours
-
-Exit codes: 0 done, 1 could not, 2 not understood, 3 no node is running
-`
+import { usage } from "./Usage.ts"
+import { version } from "./Version.ts"
 
 const everywhere = {
   json: { type: "boolean" },
@@ -132,8 +40,12 @@ const runOptions = {
   "irc-password-file": { type: "string" },
   "irc-plain": { type: "boolean" },
   config: { type: "string" },
-  attached: { type: "boolean" }
+  attached: { type: "boolean" },
+  "log-level": { type: "string" },
+  "log-format": { type: "string" }
 } satisfies ParseArgsOptionsConfig
+
+const mcpOptions = { ...runOptions, "tools-may-grant": { type: "boolean" } } satisfies ParseArgsOptionsConfig
 
 const demoOptions = {
   ...everywhere,
@@ -169,6 +81,14 @@ const doctorOptions = {
   offline: { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
+const auditOptions = {
+  ...everywhere,
+  data: { type: "string" },
+  key: { type: "string", multiple: true }
+} satisfies ParseArgsOptionsConfig
+
+const reportOptions = { help: everywhere.help, data: { type: "string" } } satisfies ParseArgsOptionsConfig
+
 const migrateOptions = {
   ...everywhere,
   from: { type: "string" },
@@ -184,11 +104,17 @@ const misunderstood = (message: string): number => {
   throw new Misunderstood(message)
 }
 
+/** Help in which what `mcp` takes besides its own options, those of `run`, is found as well. */
+const helpOfMcp = usage.replace("Options of mcp\n", "Options of mcp alone\n")
+
 /** Every command but the verbs, with its options: what shells complete. A new command has its row here too. */
 const commands: Readonly<Record<string, Known>> = {
   run: { options: runOptions, choices: { sandbox: ["agent", "scripted", "off"] } },
   identity: { options: identityOptions, words: ["show", "rotate", "recovery", "export", "import"] },
   sandbox: { options: sandboxOptions, words: ["image", "show"] },
+  mcp: { options: mcpOptions, choices: { sandbox: ["agent", "scripted", "off"] }, help: helpOfMcp },
+  audit: { options: auditOptions, words: ["verify"] },
+  bugreport: { options: reportOptions },
   doctor: { options: doctorOptions },
   migrate: { options: migrateOptions },
   demo: { options: demoOptions },
@@ -209,19 +135,6 @@ const completion = async (args: ReadonlyArray<string>): Promise<number> => {
   const entries = Completion.entries({ ...commands, ...Object.fromEntries(verbs) }, usage)
   process.stdout.write(Completion.script(shell, entries))
   return 0
-}
-
-const version = (): string => {
-  // dist lies one level deeper than the sources.
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { readonly version?: string }
-      if (found.version !== undefined) return found.version
-    } catch {
-      // The other place is tried.
-    }
-  }
-  return "unknown"
 }
 
 const meant = (typed: string, words: ReadonlyArray<string>): string => {
@@ -302,6 +215,36 @@ const migrate = async (args: ReadonlyArray<string>): Promise<number> => {
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Migrate.migrate(wanted)
 }
 
+const audit = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, auditOptions, true)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help("audit")
+  const Audit = await import("./audit/Cli.ts")
+  const wanted = Audit.readOptions(options.positionals, options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Audit.audit(wanted)
+}
+
+const bugreport = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, reportOptions, true)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help("bugreport")
+  const Report = await import("./report/Cli.ts")
+  const wanted = Report.readOptions(options.positionals, options.values)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Report.bugreport(wanted)
+}
+
+const mcp = async (args: ReadonlyArray<string>): Promise<number> => {
+  const options = parsed(args, mcpOptions)
+  if ("mistake" in options) return misunderstood(options.mistake)
+  if (options.values.help === true) return help("mcp")
+  const Mcp = await import("./mcp/Mcp.ts")
+  const { "tools-may-grant": mayGrant = false, ...typed } = options.values
+  const said = await (await import("./standalone/ConfigFile.ts")).merged(typed)
+  if ("mistake" in said) return misunderstood(said.mistake)
+  const wanted = Mcp.readOptions(said.given, said.rates, mayGrant)
+  return "mistake" in wanted ? misunderstood(wanted.mistake) : Mcp.mcp(wanted, version())
+}
+
 /** `friend` and `p2p` as the host's CLI has them. */
 const grouped = async (group: string, typed: ReadonlyArray<string>): Promise<number> => {
   const Groups = await import("./control/Groups.ts")
@@ -314,6 +257,9 @@ const grouped = async (group: string, typed: ReadonlyArray<string>): Promise<num
   if (words === undefined) return misunderstood(`${group} has no command "${typed.join(" ")}"`)
   return words[0] === "friend" ? verb("friend", words.slice(1)) : dispatch(words)
 }
+
+/** Commands that take their arguments whole. */
+const programs: Readonly<Record<string, (args: ReadonlyArray<string>) => Promise<number>>> = { audit, bugreport, mcp }
 
 /** Carries out what was asked for. Gives the exit code. */
 export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => {
@@ -369,8 +315,10 @@ export const dispatch = async (args: ReadonlyArray<string>): Promise<number> => 
     case "--help":
     case "-h":
       return help()
+    case undefined:
+      return misunderstood("no command was given")
     default:
-      return command === undefined ? misunderstood("no command was given") : verb(command, rest)
+      return Object.hasOwn(programs, command) ? programs[command]!(rest) : verb(command, rest)
   }
 }
 

@@ -19,7 +19,8 @@ export const labels = {
   proof: "wop/3 proof",
   message: "wop/3 message",
   rotation: "wop/3 rotation",
-  profile: "wop/3 profile"
+  profile: "wop/3 profile",
+  auditHead: "wop/3 audit-head"
 } as const
 
 export type Purpose = keyof typeof labels

@@ -4,7 +4,6 @@
  * A request and its answer are shown in the friend's conversation, under ids that follow from stream, number and content.
  */
 import { HashMap } from "effect"
-import * as Verdict from "../admission/Verdict.ts"
 import * as Allowance from "../agent/Allowance.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { text, utf8, utf8Length } from "../bytes/Bytes.ts"
@@ -18,6 +17,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Done, Inject, Resume } from "../wire/Message.ts"
+import * as Decisions from "./Decisions.ts"
 import type { Input, JobResult, Turn, Unspent } from "./Input.ts"
 import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
@@ -108,9 +108,10 @@ export const isAffordable = (state: State.State, peerId: PeerId, turn: Turn): bo
   return allowance === undefined || Allowance.isEnough(allowance)
 }
 
-const runQuestion = (state: State.State, peerId: PeerId, affordable: boolean): Verdict.Verdict => {
+const runQuestion = (state: State.State, friend: Roster.Friend, affordable: boolean): Decisions.Answer => {
+  const { identityKey, peerId } = friend
   const running = Jobs.running(state.durable.jobs)
-  return Verdict.decide({
+  return Decisions.decide(state, { key: identityKey, peerId }, "run", {
     kind: "run",
     trusted: Trusting.suffices(state, peerId, "inject"),
     ...readiness(state),
@@ -122,13 +123,14 @@ const runQuestion = (state: State.State, peerId: PeerId, affordable: boolean): V
 }
 
 /** Whether a run may begin. An id that is known was run before: its repetition is admitted and runs nothing. */
-export const mayRun = (state: State.State, peerId: PeerId, id: string, turn: Turn): Verdict.Verdict =>
-  Table.has(state.durable.jobs, Jobs.keyOf(peerId, id))
-    ? { admitted: true }
-    : runQuestion(state, peerId, isAffordable(state, peerId, turn))
+export const mayRun = (state: State.State, friend: Roster.Friend, id: string, turn: Turn): Decisions.Answer =>
+  Table.has(state.durable.jobs, Jobs.keyOf(friend.peerId, id))
+    ? { state, verdict: { admitted: true } }
+    : runQuestion(state, friend, isAffordable(state, friend.peerId, turn))
 
 /** Whether a run may begin that our owner has approved: what it costs is the owner's business then. */
-export const mayRunApproved = (state: State.State, peerId: PeerId): Verdict.Verdict => runQuestion(state, peerId, true)
+export const mayRunApproved = (state: State.State, friend: Roster.Friend): Decisions.Answer =>
+  runQuestion(state, friend, true)
 
 /** What the next question of a peer may cost; undefined where nothing is counted. */
 const allowanceFor = (state: State.State, peerId: PeerId, turn: Turn): Allowance.Allowance | undefined =>

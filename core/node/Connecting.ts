@@ -4,7 +4,6 @@
  * One session per peer: of two, both sides keep the one whose initiator has the smaller identity key.
  */
 import { HashMap, Option } from "effect"
-import * as Verdict from "../admission/Verdict.ts"
 import * as Inbox from "../delivery/Inbox.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Outbox from "../delivery/Outbox.ts"
@@ -17,6 +16,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Reject } from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Errands from "./Errands.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Guests from "./Guests.ts"
@@ -46,11 +46,12 @@ export const opened = (state: State.State, input: Opened, turn: Turn): State.Ste
     awaitingAcceptance: Table.size(roster.asked) > 0,
     guest: false
   }
-  const isKnown = Verdict.decide(question).admitted
-  const verdict = Verdict.decide({ ...question, guest: Guests.isWelcome(state, input) })
+  const isKnown = Decisions.would(question).admitted
+  const verdict = Decisions.would({ ...question, guest: Guests.isWelcome(state, input) })
+  const who = { key: input.peer.signer.key, peerId }
   const refused = verdict.admitted ? Rejection.make("not-a-friend") : verdict.rejection
   return State.chain(
-    stepped[0],
+    Decisions.note(stepped[0], who, "session", verdict).state,
     (current) => [current, stepped[1]],
     (current) => {
       if (isKnown && known !== undefined) return admit(current, input, known, turn)
@@ -62,7 +63,7 @@ export const opened = (state: State.State, input: Opened, turn: Turn): State.Ste
 
 /** What a guest hears that takes us for a friend: what it had heard without a reason to stay. */
 export const notAFriend = (state: State.State): Rejection.Rejection => {
-  const verdict = Verdict.decide({
+  const verdict = Decisions.would({
     kind: "session",
     standing: "stranger",
     farewell: false,

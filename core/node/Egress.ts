@@ -18,6 +18,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import * as FriendLine from "../wire/FriendLine.ts"
 import { bounded } from "./Confined.ts"
+import type { Accounted, Decided } from "./Decisions.ts"
 import type { Event } from "./Event.ts"
 import * as Finding from "./Finding.ts"
 import * as Guests from "./Guests.ts"
@@ -38,11 +39,22 @@ export interface Outside extends Ports {
   readonly links: Map<string, Effect.Effect<void>>
   readonly replies: Map<string, Deferred.Deferred<Reply>>
   readonly events: PubSub.PubSub<Event>
+  /** What the gate decided, for whoever keeps account; numbered, so that what was lost on the way is known. */
+  readonly decisions: PubSub.PubSub<Accounted>
+  readonly accounted: { count: number }
   readonly shows: Queue.Queue<Entry>
   /** A name for each grant that questions came under: what one leaves in the sandbox is for the next under the same grant alone. */
   readonly reuses: WeakMap<object, string>
   readonly jobs: FiberMap.FiberMap<string>
   readonly work: FiberSet.FiberSet
+}
+
+/** Hands on what the gate decided in a turn that is stored. Never waits: where nobody keeps up, it is lost. */
+export const account = (outside: Outside, decided: ReadonlyArray<Decided>, atMs: number): void => {
+  for (const one of decided) {
+    outside.accounted.count++
+    PubSub.publishUnsafe(outside.decisions, { ...one, number: outside.accounted.count, atMs })
+  }
 }
 
 /** How often the responder is asked how it is: one that is not ready may become so any moment. */
@@ -125,7 +137,7 @@ const announce = (world: World, key: RemoteIdentityKey): Effect.Effect<void> =>
 
 type PostLine = Extract<Output, { _tag: "PostLine" }>
 
-const postLine = Effect.fnUntraced(function* (outside: Outside, output: PostLine) {
+const postLine = Effect.fn("post a line")(function* (outside: Outside, output: PostLine) {
   const { crypto, keys, offer, state } = outside.world
   const { self } = state()
   const common = {
@@ -166,7 +178,7 @@ const transmit = (
  * Dials by the transport key the peer had last, where it was met lately and then wherever a lookup finds it, then by its
  * topic; each attempt is bounded by the transport.
  */
-const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
+const dial = Effect.fn("dial")(function* (world: World, output: Extract<Output, { _tag: "Dial" }>) {
   const { addresses: hints, identityKey, peerId, swarmKey } = output
   const connected = () => State.session(world.state(), peerId) !== undefined || Guests.isReached(world.state(), peerId)
   const attempt = (target: Parameters<typeof world.transport.dial>[0]) =>
@@ -182,7 +194,7 @@ const dial = Effect.fnUntraced(function* (world: World, output: Extract<Output, 
  * Runs a job and hands its end back; a defect of the responder is a failed run, not a lost one. A run that is cut off tells
  * what it did not spend, too.
  */
-const run = Effect.fnUntraced(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
+const run = Effect.fn("run a question")(function* (outside: Outside, output: Extract<Output, { _tag: "Run" }>) {
   const { offer, state } = outside.world
   const { allowance: taken, conversation, entryId, job, text, timeLimitMs } = output
   const meter: Meter = { calls: 0, tokens: 0 }

@@ -7,7 +7,7 @@ import { Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
 import * as ReplayWindow from "../admission/ReplayWindow.ts"
-import * as Verdict from "../admission/Verdict.ts"
+import type * as Verdict from "../admission/Verdict.ts"
 import * as Outbox from "../delivery/Outbox.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Friendship from "../friend/Friendship.ts"
@@ -19,6 +19,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
 import * as Answering from "./Answering.ts"
+import * as Decisions from "./Decisions.ts"
 import type { Input, Turn } from "./Input.ts"
 import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
@@ -63,12 +64,14 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   }
   const drawn = RateLimit.draw(state.passing.lineBudget, "line", turn.nowMs)
   const evidence = evidenceOf(input.author, value.from)
-  const verdict = Verdict.decide({ kind: "line", evidence, lineWaitMs: drawn.waitMs, ...standingOf(state, input) })
+  const question = { kind: "line" as const, evidence, lineWaitMs: drawn.waitMs, ...standingOf(state, input) }
+  const who = Decisions.whoIs(state, signer)
+  const { state: asked, verdict } = Decisions.decide(state, who, `line ${value.kind}`, question)
   // A line over the rate is not remembered: it may be read again when the sender posts it again.
-  if (drawn.waitMs > 0) return [state, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
+  if (drawn.waitMs > 0) return [asked, verdict.admitted ? [] : [refused(input, verdict.rejection)]]
   // Nor is one that came under another's account: a copy posted ahead by somebody else must not burn the honest line.
   const replay = evidence === "different" ? state.durable.replay : once.success
-  const counted = State.withPassing(State.withDurable(state, { replay }), { lineBudget: drawn.budgets })
+  const counted = State.withPassing(State.withDurable(asked, { replay }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
   const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
   const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)

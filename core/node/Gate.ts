@@ -5,13 +5,13 @@
  */
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
-import * as Verdict from "../admission/Verdict.ts"
 import type * as Roster from "../friend/Roster.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Durable } from "../wire/Message.ts"
+import * as Decisions from "./Decisions.ts"
 import type { Turn } from "./Input.ts"
 import * as Introducing from "./Introducing.ts"
 import * as Sending from "./Sending.ts"
@@ -40,14 +40,15 @@ export interface Asking {
   readonly bytes: number
 }
 
-/** What the gate says, and the state with the budget that was drawn. */
-export interface Answer {
-  readonly state: State.State
-  readonly verdict: Verdict.Verdict
+/** Whether a message may take effect; noted, and the state with the budget that was drawn. */
+export const ask = (state: State.State, asking: Asking, message: Durable, turn: Turn): Decisions.Answer => {
+  const answer = judge(state, asking, message, turn)
+  const who = { peerId: asking.peerId, key: asking.friend.identityKey }
+  return Decisions.note(answer.state, who, `message ${message.kind}`, answer.verdict, asking.bytes)
 }
 
-/** Whether a message may take effect: what the grants say, and the budget, which is drawn only if all else holds. */
-export const ask = (state: State.State, asking: Asking, message: Durable, turn: Turn): Answer => {
+/** What the grants say, and the budget, which is drawn only if all else holds. */
+const judge = (state: State.State, asking: Asking, message: Durable, turn: Turn): Decisions.Answer => {
   const needed = needs[message.kind]
   if (needed === null) return { state, verdict: { admitted: true } }
   if (message.kind === "Log" && isBehind(state, asking.peerId, message, turn)) {
@@ -65,12 +66,12 @@ export const ask = (state: State.State, asking: Asking, message: Durable, turn: 
   const trusted = Trusting.suffices(state, peerId, needed)
   const facts = { needs: needed, granted, trusted, conversationKnown, bytes, unshown, unshownCharacters }
   const question = { kind: "message" as const, ...facts, waitMs: 0 }
-  const free = Verdict.decide(question)
+  const free = Decisions.would(question)
   if (!free.admitted) return { state, verdict: free }
   const asked = message.kind === "Introduce" ? Introducing.ask(state, friend, message, turn) : free
   if (!asked.admitted) return { state, verdict: asked }
   const drawn = State.draw(state, peerId, needed, turn.nowMs)
-  return { state: drawn.state, verdict: Verdict.decide({ ...question, waitMs: drawn.waitMs }) }
+  return { state: drawn.state, verdict: Decisions.would({ ...question, waitMs: drawn.waitMs }) }
 }
 
 /**

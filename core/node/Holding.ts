@@ -5,7 +5,6 @@
  */
 import { Result } from "effect"
 import * as Grants from "../admission/Grants.ts"
-import * as Verdict from "../admission/Verdict.ts"
 import * as HoldRule from "../agent/HoldRule.ts"
 import * as Jobs from "../delivery/Jobs.ts"
 import * as Roster from "../friend/Roster.ts"
@@ -16,6 +15,7 @@ import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Held, Inject } from "../wire/Message.ts"
 import * as Answering from "./Answering.ts"
+import * as Decisions from "./Decisions.ts"
 import type { Turn } from "./Input.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
@@ -29,9 +29,10 @@ export const reason = (state: State.State, peerId: PeerId, id: string, turn: Tur
 }
 
 /** Whether one more question may be held: somebody must be able to answer it, and no friend may fill the owner's desk. */
-export const mayHold = (state: State.State, peerId: PeerId, inject: Inject): Verdict.Verdict => {
+export const mayHold = (state: State.State, friend: Roster.Friend, inject: Inject): Decisions.Answer => {
+  const { identityKey, peerId } = friend
   const held = Jobs.held(state.durable.jobs)
-  return Verdict.decide({
+  return Decisions.decide(state, { key: identityKey, peerId }, "hold", {
     kind: "hold",
     mayHold: inject.mayHold !== false,
     ...Answering.readiness(state),
@@ -97,9 +98,9 @@ export const approve = (
       !Answering.isStopped(friend) &&
       Grants.covers(state.durable.grants, peerId, Grants.own, "inject", turn.nowMs)
     if (!granted || question === undefined) return Result.fail(Rejection.make("no-capability", "inject"))
-    const may = Answering.mayRunApproved(state, peerId)
-    if (!may.admitted) return Result.fail(may.rejection)
-    const approved = State.withDurable(state, { holdRules: HoldRule.approve(state.durable.holdRules, peerId) })
+    const { state: asked, verdict } = Answering.mayRunApproved(state, friend)
+    if (!verdict.admitted) return Result.fail(verdict.rejection)
+    const approved = State.withDurable(asked, { holdRules: HoldRule.approve(state.durable.holdRules, peerId) })
     const { number, stream, text } = question
     const inject: Inject = { kind: "Inject", stream, number, id: job.id, text, timeLimitMs: Limits.injectTimeMs }
     const allowance = state.passing.allowances?.turn

@@ -4,7 +4,7 @@
  * What an introducer says is kept apart from what is proven; nothing it says changes a friend, and its end ends its word.
  */
 import { Result } from "effect"
-import * as Verdict from "../admission/Verdict.ts"
+import type * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as Introduction from "../friend/Introduction.ts"
@@ -18,6 +18,7 @@ import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
 import type { Introduce } from "../wire/Message.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Errands from "./Errands.ts"
 import type { Command, Turn } from "./Input.ts"
 import * as Sending from "./Sending.ts"
@@ -99,7 +100,7 @@ export const ask = (
   const another = key as RemoteIdentityKey
   const { introductions } = state.durable
   const theirs = [friend.identityKey, ...(friend.earlier ?? []).map((left) => left.key)]
-  return Verdict.decide({
+  return Decisions.would({
     kind: "introduction",
     isTimely: expiresAtMs + Limits.freshnessMs > turn.nowMs,
     isOurs: isGood(state.self, yours),

@@ -7,7 +7,6 @@ import { Redacted, Result } from "effect"
 import type { Capability } from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as RateLimit from "../admission/RateLimit.ts"
-import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { concat } from "../bytes/Bytes.ts"
 import * as Transcript from "../bytes/Transcript.ts"
@@ -22,6 +21,7 @@ import * as Table from "../Table.ts"
 import * as InviteLink from "../wire/InviteLink.ts"
 import type { Claim, ClaimAnswer } from "../wire/Message.ts"
 import * as Acquainting from "./Acquainting.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Errands from "./Errands.ts"
 import * as Guests from "./Guests.ts"
 import type { Command, Turn } from "./Input.ts"
@@ -177,10 +177,11 @@ const draw = (state: State.State, key: RemoteIdentityKey, nowMs: number) => {
 /** Somebody wants to redeem an invite of ours. */
 export const onClaim = (before: State.State, opened: State.Opened, message: Claim, turn: Turn): State.Stepped => {
   const { signer } = opened.peer
-  const { state, waitMs } = draw(before, signer.key, turn.nowMs)
+  const drawn = draw(before, signer.key, turn.nowMs)
   const name = Name.parse(message.name)
-  const { before: redemption, invite, peerId, question } = factsOf(state, opened, message, turn)
-  const verdict = Verdict.decide({ ...question, waitMs, isNamed: Result.isSuccess(name) })
+  const { before: redemption, invite, peerId, question } = factsOf(drawn.state, opened, message, turn)
+  const asked = { ...question, waitMs: drawn.waitMs, isNamed: Result.isSuccess(name) }
+  const { state, verdict } = Decisions.decide(drawn.state, { key: signer.key, peerId }, "claim", asked)
   const refused = (current: State.State, rejection: Rejection.Rejection) =>
     refuse(current, opened, message, rejection, turn)
   if (!verdict.admitted) return refused(state, verdict.rejection)

@@ -4,7 +4,6 @@
  * A request is idempotent and a refusal by the operator looks like no answer yet, so that asking again tells nothing.
  */
 import { HashMap, Option, Result } from "effect"
-import * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { concat } from "../bytes/Bytes.ts"
 import * as Transcript from "../bytes/Transcript.ts"
@@ -22,6 +21,7 @@ import * as Table from "../Table.ts"
 import type { ConnectRequest, ConnectResponse } from "../wire/Message.ts"
 import * as Acquainting from "./Acquainting.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Errands from "./Errands.ts"
 import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
@@ -144,21 +144,22 @@ const confirm = (
 
 /** Somebody wants to be friends. Whoever is one already hears so; everybody else is a question for our operator. */
 export const onRequest = (
-  state: State.State,
+  given: State.State,
   opened: State.Opened,
   request: ConnectRequest,
   turn: Turn
 ): State.Stepped => {
-  const { peerId, record } = Acquainting.recordOf(state, opened)
-  if (HashMap.has(state.passing.connections, opened.connection)) return confirm(state, opened, request, record, turn)
-  const before = madeBefore(state, opened, request)
+  const { peerId, record } = Acquainting.recordOf(given, opened)
+  if (HashMap.has(given.passing.connections, opened.connection)) return confirm(given, opened, request, record, turn)
+  const before = madeBefore(given, opened, request)
   const { topic } = request
-  const known = of(state.durable.introductions, opened.peer.value.history)
+  const known = of(given.durable.introductions, opened.peer.value.history)
   // Who names a topic asks for reasons of its own, unless our operator has said yes to the introduction.
   const introduced = topic === undefined || known?.state === "Accepted" ? known : undefined
-  const channel = introduced ? introduction : channelOf(state, topic ?? "", opened.peer.signer.key)
-  const facts = factsOf(state, opened, request, { before, channel, introduced: introduced !== undefined })
-  const verdict = Verdict.decide(facts)
+  const channel = introduced ? introduction : channelOf(given, topic ?? "", opened.peer.signer.key)
+  const facts = factsOf(given, opened, request, { before, channel, introduced: introduced !== undefined })
+  const who = { key: opened.peer.signer.key, peerId }
+  const { state, verdict } = Decisions.decide(given, who, "connect", facts)
   if (!verdict.admitted) {
     const { code } = verdict.rejection
     return State.chain(

@@ -39,6 +39,7 @@ import * as Name from "../identity/Name.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
 import * as Table from "../Table.ts"
+import type { Accounted } from "./Decisions.ts"
 import * as Describe from "./Describe.ts"
 import * as Egress from "./Egress.ts"
 import type { Event } from "./Event.ts"
@@ -62,6 +63,11 @@ export interface Node {
   command(command: Command, intent?: Intent): Effect.Effect<Reply>
   /** Everything the node tells, the newest 64 events before the subscription included; 4,096 behind loses the oldest. */
   readonly events: Effect.Effect<PubSub.Subscription<Event>, never, Scope.Scope>
+  /**
+   * Everything the gate decides, beginning with the first decision of this start unless more than 1,024 came before the
+   * subscription; 65,536 behind loses what comes then, which the numbers show.
+   */
+  readonly decisions: Effect.Effect<PubSub.Subscription<Accounted>, never, Scope.Scope>
   /** The node as an operator may see it now. */
   readonly describe: Effect.Effect<Describe.Description>
   /** What to compare with the holder of this identity key. */
@@ -241,6 +247,7 @@ const nodeOf = (outside: Egress.Outside, inputs: Queue.Queue<Input>, ended: Node
         )
       }),
     events: PubSub.subscribe(outside.events),
+    decisions: PubSub.subscribe(outside.decisions),
     describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state(), nowMs)),
     fingerprint: (key) => Fingerprint.between(crypto, state().self.identityKey, key),
     ended
@@ -315,6 +322,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     links: new Map(),
     replies: new Map(),
     events: yield* PubSub.sliding<Event>({ capacity: Limits.eventsWaitingMax, replay: 64 }),
+    decisions: yield* PubSub.dropping<Accounted>({ capacity: Limits.decisionsWaitingMax, replay: 1_024 }),
+    accounted: { count: 0 },
     shows: yield* Queue.unbounded<Entry>(),
     reuses: new WeakMap(),
     jobs: yield* FiberMap.make<string>(),

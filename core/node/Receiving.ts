@@ -347,13 +347,13 @@ const onInject = (state: State.State, numbered: Numbered, inject: Message.Inject
   const { friend, peerId } = numbered
   const held = Holding.reason(state, peerId, inject.id, turn)
   const may =
-    held === undefined ? Answering.mayRun(state, peerId, inject.id, turn) : Holding.mayHold(state, peerId, inject)
-  if (!may.admitted) return refuse(state, numbered, may.rejection, turn)
+    held === undefined ? Answering.mayRun(state, friend, inject.id, turn) : Holding.mayHold(state, friend, inject)
+  if (!may.verdict.admitted) return refuse(may.state, numbered, may.verdict.rejection, turn)
   const effect = (current: State.State) =>
     held === undefined
       ? Answering.begin(current, friend, inject, turn)
       : Holding.hold(current, friend, inject, held, turn)
-  return simply(state, numbered, effect, turn)
+  return simply(may.state, numbered, effect, turn)
 }
 
 /** The friend has ended the friendship: it is over here too, with everything granted and everything that waited. */

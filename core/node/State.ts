@@ -30,6 +30,7 @@ import type { RemoteAgreementKey, RemoteIdentityKey, RemoteSwarmKey } from "../i
 import type { Reason } from "../identity/Link.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Table from "../Table.ts"
+import type { Decided } from "./Decisions.ts"
 import type { Event } from "./Event.ts"
 import type { Output } from "./Output.ts"
 import type { Exchange, Guest, Later, Leaving, Opened } from "./Visit.ts"
@@ -203,6 +204,8 @@ export interface Passing {
   readonly exchanges: HashMap.HashMap<string, Exchange>
   /** Answers that we never asked for. */
   readonly unasked: number
+  /** What the gate decided in the last turn. */
+  readonly decided: ReadonlyArray<Decided>
   /** Answers that wait for their time, the first due first. */
   readonly later: ReadonlyArray<Later>
   /** What claims have left, all together and by identity; of an identity that is not listed, everything. */
@@ -272,7 +275,8 @@ export const start = (
     topics: HashMap.empty(),
     leaving: HashMap.empty(),
     exchanges: HashMap.empty(),
-    unasked: 0
+    unasked: 0,
+    decided: []
   }
 })
 

@@ -12,6 +12,7 @@ import * as Table from "../Table.ts"
 import * as Answering from "./Answering.ts"
 import * as Comparing from "./Comparing.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Decisions from "./Decisions.ts"
 import * as Errands from "./Errands.ts"
 import * as Farewell from "./Farewell.ts"
 import * as Friending from "./Friending.ts"
@@ -38,7 +39,11 @@ import * as Visiting from "./Visiting.ts"
 /** One input → the next state, and what is wanted from the world once it is committed. */
 export const step = (state: State.State, input: Input, turn: Turn): State.Stepped =>
   Telling.bound(
-    Introducing.sweep(state, Comparing.enforce(state, Comparing.sweep(route(state, input, turn), turn), turn), turn),
+    Introducing.sweep(
+      state,
+      Comparing.enforce(state, Comparing.sweep(route(Decisions.begin(state), input, turn), turn), turn),
+      turn
+    ),
     input,
     turn
   )

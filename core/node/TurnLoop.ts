@@ -6,6 +6,7 @@
 import { Clock, Effect, FiberHandle, FiberSet, Queue } from "effect"
 import type { RecordStoreShape, StoreError } from "../../ports/RecordStore.ts"
 import * as Limits from "../Limits.ts"
+import type { Decided } from "./Decisions.ts"
 import * as Egress from "./Egress.ts"
 import type { Input, Turn } from "./Input.ts"
 import type { Output } from "./Output.ts"
@@ -25,6 +26,7 @@ const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (stat
     let entropy: Uint8Array | undefined
     let next = state()
     const outputs: Array<Output> = []
+    const decided: Array<Decided> = []
     // Drawn when a turn asks for it: most do not.
     const entropyOf = (index: number) => {
       entropy ??= crypto.randomBytes(32 * batch.length)
@@ -42,6 +44,7 @@ const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (stat
       const [stepped, wanted] = Step.step(next, input, given)
       next = stepped
       outputs.push(...wanted)
+      decided.push(...next.passing.decided)
     }
     const changes = Records.diff(next.durable)
     if (Records.onlyForget(changes) && !batch.some((input) => input._tag === "Tick")) adopt(next)
@@ -49,6 +52,7 @@ const makeTurn = (outside: Egress.Outside, store: RecordStoreShape, adopt: (stat
       yield* store.commit(changes)
       adopt({ ...next, durable: Records.settled(next.durable) })
     }
+    Egress.account(outside, decided, nowMs)
     return outputs
   })
 

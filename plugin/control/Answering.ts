@@ -10,6 +10,7 @@ import * as Present from "../Present.ts"
 import * as Carrying from "./Carrying.ts"
 import { version } from "./Proof.ts"
 import type { Answer, Request } from "./Request.ts"
+import type * as Tooling from "./Tooling.ts"
 
 /** A node as the socket serves it. */
 export interface Served {
@@ -18,6 +19,8 @@ export interface Served {
   readonly channel: string | undefined
   /** Ends the node; absent where whoever embeds it does. */
   readonly quit?: Effect.Effect<void>
+  /** The tools of a language model; absent where there are none. */
+  readonly tools?: Tooling.Call
 }
 
 /** What an answer needs to be written before the node that gives it ends. */
@@ -114,6 +117,16 @@ const waiting = (served: Served, request: Extract<Request, { kind: "wait" }>) =>
     return withOutcome(request, id, told)
   })
 
+/** A call of a tool; what a refusal says is in the answer that the model is shown. */
+const tooling = (served: Served, request: Extract<Request, { kind: "tool" }>): Effect.Effect<Answer> =>
+  Effect.map(
+    Effect.promise(async () => served.tools?.(request.name, request.given, request.mayGrant)),
+    (called) =>
+      called === undefined
+        ? answer(request, Carrying.refusal("usage", "there is no such tool at this node"))
+        : answer(request, { ok: true, facts: { ok: true, answer: called }, lines: [] })
+  )
+
 /** The answer to one request. Never fails; a wait ends with the scope or the caller. */
 export const respond = (served: Served, request: Request): Effect.Effect<Answer> => {
   switch (request.kind) {
@@ -122,6 +135,8 @@ export const respond = (served: Served, request: Request): Effect.Effect<Answer>
       return Effect.scoped(carrying(served, request))
     case "wait":
       return Effect.scoped(waiting(served, request))
+    case "tool":
+      return tooling(served, request)
     case "describe":
       return Effect.map(served.node.describe, (node) =>
         answer(request, { ok: true, facts: { ok: true, ...node }, lines: [] })

@@ -15,6 +15,7 @@ const text = Schema.String.check(Schema.isMaxLength(Bounds.requestBytesMax))
 /**
  * `line`: as typed at the prompt. `command`: a row of the table by its name, and what follows it. `wait`: for the outcome of
  * a message by its id. `describe`: everything a node says of itself. With `waitMs` the answer comes with the outcome.
+ * `tool`: a call of a language model's tool; the fact `answer` is what the model is shown.
  */
 export const Request = Schema.Union([
   Schema.Struct({ v, id, kind: Schema.Literal("line"), line: text, waitMs }),
@@ -33,7 +34,15 @@ export const Request = Schema.Union([
     message: Schema.String.check(Schema.isPattern(/^[0-9a-f]{4,32}$/)),
     waitMs
   }),
-  Schema.Struct({ v, id, kind: Schema.Literal("describe") })
+  Schema.Struct({ v, id, kind: Schema.Literal("describe") }),
+  Schema.Struct({
+    v,
+    id,
+    kind: Schema.Literal("tool"),
+    name: Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{0,31}$/)),
+    given: Schema.Record(Schema.String, Schema.Unknown),
+    mayGrant: Schema.Boolean
+  })
 ])
 export type Request = typeof Request.Type
 

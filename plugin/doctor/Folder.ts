@@ -33,9 +33,12 @@ const modes = ({ dataFolder }: Examined): Findings => {
   const folder = isOpen(dataFolder)
     ? found("folder-open", `${dataFolder} has mode ${modeInWords(about(dataFolder)!.mode)}`, `chmod 700 ${word}`)
     : none
-  const files = [dataFolder, join(dataFolder, "conversations"), join(dataFolder, "intents")].flatMap((where) =>
-    namesIn(where).map((name) => join(where, name))
-  )
+  const files = [
+    dataFolder,
+    join(dataFolder, "conversations"),
+    join(dataFolder, "intents"),
+    join(dataFolder, "audit")
+  ].flatMap((where) => namesIn(where).map((name) => join(where, name)))
   const open = files.filter((path) => {
     const one = about(path)
     const named = ["identity.json", "control.key"].some((name) => path === join(dataFolder, name))

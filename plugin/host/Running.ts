@@ -14,13 +14,16 @@ import { Sandbox } from "../../ports/Sandbox.ts"
 import * as Budgets from "../Budgets.ts"
 import * as Config from "../Config.ts"
 import * as Control from "../control/index.ts"
+import * as Tooling from "../control/Tooling.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as HostSandbox from "../HostSandbox.ts"
 import * as Layers from "../Layers.ts"
+import * as Logs from "../Logs.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 import * as FormerTables from "../migration/FormerTables.ts"
 import * as Present from "../Present.ts"
 import * as Identity from "../standalone/Identity.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as ChatCommands from "./ChatCommands.ts"
 import { attempt, type HostContext, say } from "./Context.ts"
 import * as Follow from "./Follow.ts"
@@ -85,15 +88,6 @@ const longestPauseMs = 300_000
 const arrivalMs = 30_000
 /** The daemon has other things to do while it starts than to wait for our image. */
 const sandboxAfterMs = 5_000
-
-/** Words of our own about an event; what friends wrote is not among them. */
-export const logged = (event: Event.Event): string => {
-  if (event._tag === "Received")
-    return `a text of ${event.bytes} bytes in the conversation with ${Present.harmless(event.name)}`
-  if (event._tag === "Answered") return `${Present.harmless(event.name)} has answered (${event.bytes} bytes)`
-  if (event._tag === "ConnectAsked") return Present.event({ ...event, note: "" }).text
-  return Present.event(event).text
-}
 
 const hostLogger = (context: HostContext) =>
   Logger.layer([
@@ -258,7 +252,7 @@ const live = (
       Effect.flatMap((event) =>
         Effect.sync(() => {
           follow.note(event)
-          say(context, "info", logged(event))
+          say(context, "info", Logs.ofEvent(event))
           notify(event)
           tell(event)
           mirror(event)
@@ -267,7 +261,8 @@ const live = (
       Effect.forever
     )
     const channel = settings.rooms[0] === undefined ? undefined : `room:${settings.rooms[0].name}`
-    const attending = Effect.andThen(Control.attend(name, settings, { node, channel }), Effect.never)
+    const tools = Tooling.make(world)
+    const attending = Effect.andThen(Control.attend(name, settings, { node, channel, tools }), Effect.never)
     const over = Effect.raceFirst(node.ended, Deferred.await(wish))
     return yield* Effect.raceFirst(telling, Effect.raceFirst(attending, over))
   }).pipe(Effect.scoped, Effect.provide(Layers.layers(settings)))
@@ -312,4 +307,4 @@ export const keep = (
       yield* Effect.sleep(pauseMs)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
-  }).pipe(Effect.provide(hostLogger(context)))
+  }).pipe(Effect.provide(Telemetry.layer(process.env)), Effect.provide(hostLogger(context)))

@@ -4,14 +4,19 @@
  * Standard input may be a person or a program: without a terminal its end does not end the node, unless that was asked for.
  */
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline"
-import { Cause, Deferred, Effect, Exit, Logger, PubSub, Queue, References } from "effect"
+import { Cause, Deferred, Effect, Exit, PubSub, Queue } from "effect"
 import type { Event, Node } from "../../core/index.ts"
+import { ConversationLog } from "../../ports/ConversationLog.ts"
 import * as Commands from "../Commands.ts"
 import * as Carrying from "../control/Carrying.ts"
 import * as Control from "../control/index.ts"
+import * as Tooling from "../control/Tooling.ts"
+import * as Follow from "../host/Follow.ts"
 import * as IrcSettings from "../IrcSettings.ts"
 import * as Layers from "../Layers.ts"
+import * as Logs from "../Logs.ts"
 import * as Present from "../Present.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as Identity from "./Identity.ts"
 import type { Options } from "./RunOptions.ts"
 
@@ -110,17 +115,9 @@ const onLine = Effect.fnUntraced(function* (
   }
 })
 
-const quietLogger = (screen: Screen) =>
-  Logger.layer([
-    Logger.make<unknown, void>(({ cause, logLevel, message }) => {
-      const parts = Array.isArray(message) ? message : [message]
-      const text = parts.map((part) => (typeof part === "string" ? part : String(part))).join(": ")
-      const detail = cause.reasons.length === 0 ? "" : `: ${Cause.pretty(cause)}`
-      screen.json({ event: "log", level: logLevel, text: `${text}${detail}` })
-      const tone = logLevel === "Error" || logLevel === "Fatal" ? "bad" : "quiet"
-      screen.line({ tone, text: Present.harmless(`${text}${detail}`, true) })
-    })
-  ])
+/** Logs among everything else that is shown; or, where a format was asked for, as lines of standard error. */
+const loggerOf = ({ logs: { format, level } }: Options, screen: Screen) =>
+  format === undefined ? Logs.onScreen(screen, level) : Logs.layer({ format, level }, Logs.onStderr)
 
 const networkInWords = (network: Layers.Settings["network"]): string =>
   network.kind === "public"
@@ -156,8 +153,11 @@ const welcome = (screen: Screen, options: Options, key: string): void => {
 const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typed: Queue.Queue<string>) {
   const node = yield* Layers.start(options.name, options.settings, options.rates)
   const events = yield* node.events
+  const follow = Follow.make()
   yield* Effect.forkScoped(
     PubSub.take(events).pipe(
+      Effect.tap((told) => Effect.sync(() => follow.note(told))),
+      Effect.tap((told) => (options.logs.format === undefined ? Effect.void : Logs.event(told))),
       Effect.flatMap((told) => Effect.sync(() => tell(screen, node, told))),
       Effect.forever
     )
@@ -165,7 +165,8 @@ const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typ
   welcome(screen, options, (yield* node.describe).identityKey)
   const channel = Layers.firstChannel(options.settings)
   const quit = Effect.asVoid(Queue.offer(typed, "/quit"))
-  yield* Control.attend(options.name, options.settings, { node, channel, quit })
+  const tools = Tooling.make({ node, follow, log: yield* ConversationLog })
+  yield* Control.attend(options.name, options.settings, { node, channel, quit, tools })
   const reading = Effect.gen(function* () {
     for (;;) {
       const ending = yield* onLine(screen, node, channel, yield* Queue.take(typed))
@@ -255,8 +256,8 @@ export const run = async (options: Options): Promise<number> => {
   // Fibers do not keep the process alive; this does, until the node has ended.
   const alive = setInterval(() => {}, 60_000)
   const node = serveOn(options, screen, typed).pipe(
-    Effect.provide(quietLogger(screen)),
-    Effect.provideService(References.MinimumLogLevel, "Info")
+    Effect.provide(Telemetry.layer(process.env)),
+    Effect.provide(loggerOf(options, screen))
   )
   // The wish to end counts from the first moment: a start may take long where a network or an engine is slow.
   const exit = await Effect.runPromiseExit(Effect.raceFirst(node, Deferred.await(quit)))

@@ -12,6 +12,7 @@ import * as Budgets from "../Budgets.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as IrcSettings from "../IrcSettings.ts"
 import * as Layers from "../Layers.ts"
+import * as Logs from "../Logs.ts"
 import * as ModelSettings from "../ModelSettings.ts"
 
 export interface Options {
@@ -19,6 +20,7 @@ export interface Options {
   readonly json: boolean
   /** Whether the node ends with its standard input. */
   readonly attached: boolean
+  readonly logs: Logs.Wanted
   readonly settings: Layers.Settings
   /** What friends may do at most, where it is less than the protocol's own bounds. */
   readonly rates: Partial<RateLimit.Rates>
@@ -45,6 +47,8 @@ export interface Given extends IrcSettings.Given {
   readonly "sandbox-runtime"?: string | undefined
   readonly json?: boolean | undefined
   readonly attached?: boolean | undefined
+  readonly "log-level"?: string | undefined
+  readonly "log-format"?: string | undefined
 }
 
 const parsePort = (text: string): number | undefined => {
@@ -141,5 +145,7 @@ export const readOptions = (given: Given, rates: Options["rates"] = {}): Options
   if (irc !== undefined && "mistake" in irc) return irc
   const channel = irc === undefined ? {} : { irc }
   const settings = { dataFolder, rooms, network, sandbox, model, warm, budgets, ...channel, ...engine } as const
-  return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings, rates }
+  const logs = Logs.wanted(given["log-level"], given["log-format"])
+  if ("mistake" in logs) return logs
+  return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, logs, settings, rates }
 }

@@ -50,7 +50,8 @@ const control: Target = {
         { v: 1, id: 2, kind: "command", name: "grant", rest: "@bob inject", waitMs: 1_000 },
         { v: 1, id: 3, kind: "describe" }
       ],
-      [{ v: 1, id: 4, kind: "wait", message: "00ff", waitMs: 5 }]
+      [{ v: 1, id: 4, kind: "wait", message: "00ff", waitMs: 5 }],
+      [{ v: 1, id: 5, kind: "tool", name: "p2p_log_message", given: { peer: "bob" }, mayGrant: false }]
     ])
     return Uint8Array.from(Buffer.concat(frames.map(ControlFrame.encode)))
   },
@@ -60,6 +61,8 @@ const control: Target = {
     "command",
     "wait",
     "describe",
+    "tool",
+    "given",
     "waitMs",
     "message",
     "nonce",

@@ -1,6 +1,7 @@
 /**
  * Every reader that takes bytes or text from outside: a new one is fuzzed by being added here.
  */
+import { auditTargets } from "./AuditTargets.ts"
 import { controlTargets } from "./ControlTargets.ts"
 import { inviteTargets } from "./InviteTargets.ts"
 import { linkTargets } from "./LinkTargets.ts"
@@ -17,5 +18,6 @@ export const targets: ReadonlyArray<Target> = [
   ...textTargets.slice(2),
   ...sandboxTargets,
   ...controlTargets,
+  ...auditTargets,
   profileTarget
 ]

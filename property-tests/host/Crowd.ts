@@ -34,6 +34,7 @@ export const stub = (
       }),
     describe: Effect.succeed(view),
     events: Effect.flatMap(PubSub.unbounded<never>(), PubSub.subscribe),
+    decisions: Effect.flatMap(PubSub.unbounded<never>(), PubSub.subscribe),
     fingerprint: () => ({ words: "", number: "", qr: "" }),
     ended: Effect.never
   }

@@ -321,7 +321,8 @@ describe("law: a Statement is bound to its signer, its purpose and every field",
       proof: "wop/3 proof",
       message: "wop/3 message",
       rotation: "wop/3 rotation",
-      profile: "wop/3 profile"
+      profile: "wop/3 profile",
+      auditHead: "wop/3 audit-head"
     })
   })
 

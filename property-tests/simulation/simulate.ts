@@ -3,13 +3,15 @@
  * It holds no logic but its options; the simulator, the troubles and the checkers are beside it.
  * Exit codes: 0 nothing wrong, 1 a checker found something, 2 asked for in a way we do not understand.
  */
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
+import * as Report from "../../plugin/report/Report.ts"
 import { settingsOf } from "../CommandLine.ts"
 import * as Options from "./Options.ts"
 import { type Moment, page } from "./Page.ts"
 import { mistakes } from "./Plants.ts"
+import { replay } from "./Replay.ts"
 import { type Outcome, play } from "./Simulator.ts"
 import { playTowns, townMax, townsOf } from "./Towns.ts"
 
@@ -22,6 +24,7 @@ const usage = `npm run simulate -- [options]
   --outage       instead of that: friends in peace who are left without lookups for three hours
   --mistake M    with a mistake of the former design built in: ${mistakes.map(({ name }) => name).join(", ")}
   --verbose      a line for each turn that did something: time, node, what came, what went out
+  --report FILE  the story of a bug report, with fresh keys; 0 if the gate decides alike what can be played
   --page FILE    a page that draws the run as a lane for each node over time
                  (--mistake, --verbose and --page: not with more than 250 nodes)
   --json         the last line is {"seed", "nodes", "virtualHours", "hash", "violations", "faults", "turns"}
@@ -35,6 +38,7 @@ const options = {
   mistake: { type: "string" },
   verbose: { type: "boolean", default: false },
   page: { type: "string" },
+  report: { type: "string" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false }
 } as const
@@ -43,6 +47,28 @@ const numberFrom = (name: string, text: string, least: number, most: number): nu
   const number = Number(text)
   if (text.trim() !== "" && number >= least && number <= most) return number
   throw new Error(`--${name} "${text}": a number from ${least} to ${most} is expected`)
+}
+
+const readReport = (file: string): Report.Report => {
+  const found = Report.read(readFileSync(file, "utf8"))
+  if (found === undefined) throw new Error(`--report "${file}": a file that wopr-p2p bugreport made is expected`)
+  return found
+}
+
+/** Plays a report, and says where the gate decided otherwise. */
+const playReport = (report: Report.Report, seed: number, json: boolean): number => {
+  const played = replay(report, seed)
+  const say = (word: string) => (one: (typeof played.missing)[number]) =>
+    `  ${word} ${one.times} × ${one.what} of ${one.who}: ${one.outcome}\n`
+  if (json) process.stdout.write(`${JSON.stringify({ seed, ...played })}\n`)
+  else {
+    process.stdout.write(
+      `${report.story.length} moments, seed ${seed}: ${played.alike} of ${played.told} decisions came out alike\n` +
+        [...played.missing.map(say("only in the report:")), ...played.added.map(say("only here:"))].join("") +
+        (played.skipped.length === 0 ? "" : `cannot be played: ${played.skipped.join(", ")}\n`)
+    )
+  }
+  return played.missing.length === 0 ? 0 : 1
 }
 
 const readSettings = (args: ReadonlyArray<string>) => {
@@ -56,6 +82,7 @@ const readSettings = (args: ReadonlyArray<string>) => {
   const plant = mistakes.find(({ name }) => name === values.mistake)
   if (values.mistake !== undefined && plant === undefined)
     throw new Error(`--mistake "${values.mistake}": there is none`)
+  if (values.report !== undefined) return { report: readReport(values.report), seed, json: values.json }
   const alone = (["page", "verbose", "mistake"] as const).filter(
     (name) => values[name] !== undefined && values[name] !== false
   )
@@ -97,6 +124,7 @@ hash ${hash}
 const main = async (args: ReadonlyArray<string>): Promise<number> => {
   const settings = settingsOf(args, readSettings, usage)
   if (typeof settings === "number") return settings
+  if (settings.report !== undefined) return playReport(settings.report, settings.seed, settings.json)
   const { isPeaceful, json, mistake, options: chosen, pageFile, plant, verbose } = settings
   for (const line of Options.inWords(chosen, mistake)) process.stdout.write(`${line}\n`)
   const progress = bar()

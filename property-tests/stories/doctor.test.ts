@@ -70,7 +70,8 @@ const copied = (): string => {
   const folder = mkdtempSync(join(place.folder, "seeded-"))
   rmSync(folder, { recursive: true })
   cpSync(healthy, folder, { recursive: true, preserveTimestamps: true })
-  chmodSync(folder, 0o700)
+  // Copying a folder does not copy its mode.
+  for (const one of [folder, join(folder, "audit")]) chmodSync(one, 0o700)
   return folder
 }
 const env = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({ HOME: join(place.folder, "home"), ...more })
@@ -391,7 +392,7 @@ describe("the doctor", () => {
       if (code === "socket-path") {
         const deep = join(folder, "..", "deep".repeat(25))
         cpSync(folder, deep, { recursive: true, preserveTimestamps: true })
-        chmodSync(deep, 0o700)
+        for (const one of [deep, join(deep, "audit")]) chmodSync(one, 0o700)
         folder = deep
       }
       const more = ((await fault.plant(folder)) as NodeJS.ProcessEnv | undefined) ?? {}

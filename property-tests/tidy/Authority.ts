@@ -27,3 +27,17 @@ export const authority = (source: Source): ReadonlyArray<Finding> => {
   })
   return found
 }
+
+const gatekeeper = "core/node/Decisions.ts"
+
+/** Calls of the gate past the one place that notes what it says: a decision would be missing in every account. */
+export const gate = (source: Source): ReadonlyArray<Finding> => {
+  const found: Array<Finding> = []
+  if (source.tree === undefined || source.part !== "core" || source.path === gatekeeper) return found
+  walk(source.tree, (node) => {
+    const property = node.type === "MemberExpression" ? nameOf(child(node, "property")) : undefined
+    if (property === "decide" && nameOf(child(node, "object")) === "Verdict")
+      found.push(at(source, node, `only ${gatekeeper} asks the gate; use Decisions.decide, which notes the answer`))
+  })
+  return found
+}

@@ -4,7 +4,7 @@
  * The innocent texts are as close to the guilty ones as they can be: a rule that cries at everything gets switched off.
  */
 import { describe, expect, it } from "vitest"
-import { authority } from "./Authority.ts"
+import { authority, gate } from "./Authority.ts"
 import { imports, undeclared } from "./Imports.ts"
 import { moduleState } from "./ModuleState.ts"
 import { codes, links, machines, namedTests } from "./Pages.ts"
@@ -119,6 +119,16 @@ judge(
     ["core/session/Seal.ts", `import { type Authentic, prove } from "../identity/Authentic.ts"`],
     ["core/node/Ingress.ts", `import * as Authentic from "../identity/Authentic.ts"\nconst x = Authentic.map(a, f)`],
     ["core/node/Input.ts", `import type { Authentic } from "../identity/Authentic.ts"`]
+  ]
+)
+
+judge(
+  "gate",
+  gate,
+  [["core/node/Friending.ts", `import * as Verdict from "../admission/Verdict.ts"\nconst v = Verdict.decide(q)`, 2]],
+  [
+    ["core/node/Decisions.ts", `const v = Verdict.decide(q)`],
+    ["core/node/Friending.ts", `const v = Decisions.decide(state, who, asked, q)`]
   ]
 )
 

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { isCode } from "../../core/Rejection.ts"
-import { authority } from "./Authority.ts"
+import { authority, gate } from "./Authority.ts"
 import { imports, undeclared } from "./Imports.ts"
 import { moduleState } from "./ModuleState.ts"
 import { codes, links, machines, namedTests } from "./Pages.ts"
@@ -26,6 +26,7 @@ export const rules = (root: string): Readonly<Record<string, Rule>> => {
     "imports follow the table of parts and the order of rooms": imports,
     "shipped code imports declared dependencies only": (source) => (isShipped(source) ? declaredOnly(source) : []),
     "only the verifiers prove": authority,
+    "the gate is asked where its answers are noted": gate,
     "core knows no clock, no chance and no process": purity,
     "no module keeps state": moduleState,
     "every file says in its header what it is": header,

@@ -23,6 +23,10 @@ const labelUses: Readonly<Record<string, readonly [use: string, fields: string]>
     "signed",
     "topic, identity key, transport key, version, issued, expires, then name, description and each tag; nothing more in the last one of a member that leaves"
   ],
+  "wop/3 audit-head": [
+    "signed",
+    "for the node's own files alone: hash of the line before, number, first number kept, ts"
+  ],
   "wop/3 topic": ["hashed", "name"],
   "wop/3 secret topic": ["hashed", "name, key of the topic (16 bytes)"],
   "wop/3 topic mark": ["hashed", "name, key of the topic or empty, identity key"],

@@ -1,0 +1,149 @@
+/**
+ * The account of what the gate decides, kept beside the turns for as long as a node runs.
+ * It never holds up a turn and never fails the node: what cannot be written is said once and counted.
+ * Opened before the node and closed after it, so that the last decisions of a node that ends in order are in it.
+ */
+import { Cause, Clock, Effect, Exit, Option, PubSub, Queue, Scope } from "effect"
+import { inWords } from "../../adapters/filesystem/Files.ts"
+import { type Decisions, type Keys, Limits, type Node, PeerId } from "../../core/index.ts"
+import { Crypto } from "../../ports/Crypto.ts"
+import * as AuditFolder from "./AuditFolder.ts"
+import * as AuditJournal from "./AuditJournal.ts"
+import type { Said } from "./AuditLine.ts"
+import * as Bounds from "./Bounds.ts"
+import * as Owner from "./Owner.ts"
+
+interface Written {
+  readonly at: number
+  readonly said: Said
+}
+
+/** What waits to be written: a decision of the gate, or a line that says it all. */
+type Waiting = Decisions.Accounted | Written
+
+/** What waits as lines: what was lost before one is counted, and the same refusal several times in a row is one line. */
+export const linesOf = (waiting: ReadonlyArray<Waiting>, lastNumber: number): ReadonlyArray<Written> => {
+  const lines: Array<Written> = []
+  let number = lastNumber
+  for (const one of waiting) {
+    if ("said" in one) {
+      lines.push(one)
+      continue
+    }
+    const { asked, atMs, bytes, code, key, number: own, peerId } = one
+    if (own > number + 1) lines.push({ at: atMs, said: { note: "missed", count: own - number - 1 } })
+    number = own
+    const said = {
+      asked,
+      peer: PeerId.short(peerId),
+      key,
+      verdict: code ?? "admitted",
+      ...(bytes === undefined ? {} : { bytes })
+    }
+    const before = lines.at(-1)?.said
+    const isSame =
+      code !== null &&
+      before !== undefined &&
+      "asked" in before &&
+      before.asked === asked &&
+      before.key === key &&
+      before.verdict === code
+    if (isSame) lines.pop()
+    lines.push({ at: atMs, said: isSame ? { ...said, times: (before.times ?? 1) + 1 } : said })
+  }
+  return lines
+}
+
+/** An account that is open; absent where it could not be opened. */
+export interface Account {
+  /** Keeps account of a node until the account is closed; gives the node to command, so that its owner is accounted for too. */
+  readonly attend: (node: Node.Node) => Effect.Effect<Node.Node>
+}
+
+/** A write that failed, said; what it was to say is counted as lost with the next one that can be written. */
+const failed = (error: unknown) =>
+  Effect.logError(`the audit log cannot be written; what is decided meanwhile is counted there: ${inWords(error)}`)
+
+const attempt = (work: () => Promise<void>) => Effect.tryPromise({ try: work, catch: (error) => error })
+
+/** Writes what is decided, in its order, and signs; for as long as it is let. */
+const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => {
+  let [number, isBroken, lost] = [0, false, 0]
+  const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>) {
+    const at = yield* Clock.currentTimeMillis
+    const lines = linesOf(waiting, number)
+    number = waiting.reduce((last, one) => ("number" in one ? one.number : last), number)
+    const missed: ReadonlyArray<Written> = lost === 0 ? [] : [{ at, said: { note: "missed", count: lost } }]
+    const written = yield* Effect.exit(attempt(() => journal.append([...missed, ...lines])))
+    if (Exit.isSuccess(written)) [isBroken, lost] = [false, 0]
+    else {
+      lost += waiting.length
+      if (!isBroken) yield* failed(Cause.squash(written.cause))
+      isBroken = true
+    }
+  })
+  const sign = Effect.flatMap(Clock.currentTimeMillis, (at) => attempt(() => journal.sign(at))).pipe(
+    Effect.catch((error) => (isBroken ? Effect.void : failed(error)))
+  )
+  const loop = Effect.gen(function* () {
+    const take = Queue.takeBetween(queue, 1, Bounds.batchMax)
+    // What was taken is written, whatever ends meanwhile.
+    const next = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(Effect.timeoutOption(take, Bounds.headAfterMs)), (taken) =>
+        Effect.andThen(
+          Option.isSome(taken) ? write(taken.value) : Effect.void,
+          Effect.suspend(() => (Option.isNone(taken) || journal.unsigned() >= Bounds.linesPerHead ? sign : Effect.void))
+        )
+      )
+    )
+    for (;;) yield* next
+  })
+  const finish = Effect.gen(function* () {
+    yield* write(yield* Queue.clear(queue))
+    const at = yield* Clock.currentTimeMillis
+    yield* Effect.ignore(attempt(() => journal.append([{ at, said: { note: "ended" } }])))
+    yield* sign
+  })
+  return { loop, finish }
+}
+
+/** Opens the account of a data folder, for the scope: what ends it is the end of the scope, after the node's. */
+export const open = Effect.fnUntraced(function* (dataFolder: string, keys: Keys.LocalKeys) {
+  const crypto = yield* Crypto
+  const at = yield* Clock.currentTimeMillis
+  const pen = { crypto, keys, folder: AuditFolder.folderOf(dataFolder) }
+  const opened = yield* Effect.exit(Effect.tryPromise(() => AuditJournal.openJournal(pen, at)))
+  if (Exit.isFailure(opened)) {
+    const failure = Cause.squash(opened.cause)
+    const why = inWords(failure instanceof Error && failure.cause !== undefined ? failure.cause : failure)
+    yield* Effect.logError(`there is no audit log: ${why}`)
+    return { attend: (node) => Effect.succeed(node) } satisfies Account as Account
+  }
+  const journal = opened.value
+  const own = yield* Scope.make()
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Scope.close(own, Exit.void), Effect.ignore(attempt(() => journal.close())))
+  )
+  return {
+    attend: (node) =>
+      Effect.gen(function* () {
+        const decided = yield* node.decisions
+        const queue = yield* Queue.dropping<Waiting>(Limits.decisionsWaitingMax)
+        const { finish, loop } = keeping(journal, queue)
+        const rest = Effect.flatMap(PubSub.takeUpTo(decided, Limits.decisionsWaitingMax), (left) =>
+          Queue.offerAll(queue, left)
+        )
+        yield* Effect.addFinalizer(() => Effect.andThen(rest, finish))
+        yield* Effect.forkScoped(loop)
+        const piping = Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(restore(PubSub.takeBetween(decided, 1, Bounds.batchMax)), (several) =>
+            Queue.offerAll(queue, several)
+          )
+        )
+        yield* Effect.forkScoped(Effect.forever(piping))
+        return Owner.noted(node, (said) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.asVoid(Queue.offer(queue, { at: now, said })))
+        )
+      }).pipe(Scope.provide(own))
+  } satisfies Account as Account
+})

@@ -1,0 +1,23 @@
+/**
+ * The tools of a language model at a running node, for programs of this machine that reach its socket.
+ * It never decides about a call: the one table and the one way to call it do, as for the host's models.
+ * Whether tools may grant is said with each call: whoever can reach the socket can grant by a command as well.
+ */
+import { Effect } from "effect"
+import type { World } from "../host/Tool.ts"
+import * as ToolCalls from "../host/ToolCalls.ts"
+import { table } from "../host/Tools.ts"
+
+/** Calls a tool by its name; undefined where there is none of that name. Never rejects. */
+export type Call = (name: string, given: unknown, mayGrant: boolean) => Promise<ToolCalls.Answer | undefined>
+
+/** The tools of one node, with one memory of idempotency keys for each kind of caller. */
+export const make = (world: Omit<World, "mayGrant">): Call => {
+  const callAs = (mayGrant: boolean) =>
+    ToolCalls.make({ world: () => ({ ...world, mayGrant }), run: (effect) => Effect.runPromiseExit(effect) })
+  const [careful, trusted] = [callAs(false), callAs(true)]
+  return async (name, given, mayGrant) => {
+    const tool = table.find((one) => one.name === name)
+    return tool === undefined ? undefined : (mayGrant ? trusted : careful)(tool, given)
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What a node logs and reports: a record is a line whatever is in it, and a report holds nothing that nobody has looked at.
+ * It draws hostile names, texts and codes; the whole programs are in `stories/report.slow.test.ts`.
+ */
+import { Effect } from "effect"
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import type { Describe } from "../../core/index.ts"
+import * as Logs from "../../plugin/Logs.ts"
+import * as Redacting from "../../plugin/report/Redacting.ts"
+import * as Report from "../../plugin/report/Report.ts"
+import { replay } from "../simulation/Replay.ts"
+
+const hostile = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.constantFrom("\n", "\r\n", "\u001b[2J", "\u2028", "‮", '"}\n{"at":')
+)
+
+const logged = (text: string, wanted: Parameters<typeof Logs.layer>[0]): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  Effect.runSync(
+    Effect.annotateLogs(Effect.logWarning(text), { about: text }).pipe(
+      Effect.provide(Logs.layer(wanted, (line) => lines.push(line)))
+    )
+  )
+  return lines
+}
+
+describe("law: a record of the log is one line", () => {
+  it("for a program one JSON object, for a person nothing that steers a terminal", () => {
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const [json = ""] = logged(text, { level: "info", format: "json" })
+        expect(JSON.parse(json)).toMatchObject({ level: "warn", text, about: text })
+        const [plain = ""] = logged(text, { level: "info", format: "text" })
+        for (const line of [json, plain]) expect(line).not.toMatch(/[\p{Cc}\u2028\u2029\u202e]/u)
+      })
+    )
+  })
+
+  it("below its level there is none; a level and a format are of a list", () => {
+    expect(logged("x", { level: "error", format: "text" })).toEqual([])
+    expect(logged("x", { level: "none", format: "json" })).toEqual([])
+    expect(Logs.wanted()).toEqual({ level: "info" })
+    expect(Logs.wanted("loud")).toHaveProperty("mistake")
+    expect(Logs.wanted("info", "xml")).toHaveProperty("mistake")
+    expect(Logs.wanted("warn", "json")).toEqual({ level: "warn", format: "json" })
+  })
+})
+
+const friend = {
+  shortId: "0a1b2c3d",
+  capabilities: ["inject"],
+  connected: true,
+  waiting: 1,
+  alarm: null,
+  trust: "verified"
+}
+const viewOf = (said: string): Describe.Description =>
+  ({
+    name: said,
+    friends: [{ ...friend, name: said, called: said, allowsUs: ["message", said], bannedUntilMs: null, sinceMs: 5 }],
+    sandbox: { ready: false, reason: said },
+    queue: [{ id: said, name: said, kind: "Log", state: "waiting", bytes: 9 }],
+    refusals: [{ id: said, name: said, kind: "Log", code: said, atMs: 1 }],
+    ...Object.fromEntries(
+      ["requests", "asked", "rules", "held", "invites", "errands", "topics"].map((key) => [key, []])
+    )
+  }) as unknown as Describe.Description
+
+const reportOf = (said: string, story: Report.Report["story"] = []): unknown => ({
+  report: 1,
+  program: { version: "1", node: "24", platform: "linux", arch: "x64" },
+  running: true,
+  ...Redacting.described(viewOf(said), undefined, Redacting.naming(new Uint8Array(32))),
+  audit: { ok: true, codes: [] },
+  story
+})
+
+describe("law: a bug report holds nobody", () => {
+  it("whatever names, reasons and codes of peers are", () => {
+    fc.assert(
+      fc.property(hostile, (noise) => {
+        const said = `canary ${noise}`
+        const text = JSON.stringify(reportOf(said))
+        expect(text).not.toContain("canary")
+        expect(text).not.toContain(friend.shortId)
+        expect(Report.read(text)).toBeDefined()
+      })
+    )
+  })
+
+  it("and what is no report is read as none", () => {
+    fc.assert(
+      fc.property(fc.oneof(hostile, fc.json()), (text) => {
+        expect(Report.read(text)).toBeUndefined()
+      })
+    )
+    const story = [{ afterMs: 0, what: "line request", who: "alice!!!", outcome: "admitted" }]
+    expect(Report.read(JSON.stringify(reportOf("x", story)))).toBeUndefined()
+  })
+
+  it("and says where the gate has decided otherwise", () => {
+    const moment = (afterMs: number, what: string, outcome = "admitted") => ({
+      afterMs,
+      what,
+      who: "00000001",
+      outcome
+    })
+    const told = [
+      moment(0, "line request"),
+      moment(1_000, "owner Accept", "done"),
+      moment(60_000, "session"),
+      moment(70_000, "message Log"),
+      moment(80_000, "message Inject")
+    ]
+    const report = Report.read(JSON.stringify(reportOf("x", told)))
+    expect(replay(report!, 1)).toMatchObject({
+      told: 4,
+      alike: 3,
+      missing: [{ what: "message Inject", outcome: "admitted" }],
+      added: [{ what: "message Inject", outcome: "no-capability" }]
+    })
+  })
+})
