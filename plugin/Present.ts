@@ -255,7 +255,8 @@ export const eventJson = (told: Event.Event): Record<string, unknown> => {
 }
 
 const settle = "compare fingerprints, then /confirm or /unfriend"
-const alarmInWords = {
+/** What an alarm about a friend's key means, and what settles it. */
+export const alarmInWords = {
   "second-accept": `two keys answered one request, inject stops; ${settle}`,
   "key-fork": `two successors of one key, messages wait; ${settle}`,
   "key-change": `another key uses this name, messages wait; ${settle}`,
@@ -277,7 +278,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `${Meant.address(node.friends, friend)} (${friend.shortId}${friend.called === undefined ? "" : `, to you @${harmless(friend.called)}`}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
-          `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
+          `${friend.knowsOurKey ? "" : "; has not seen your new key"}${friend.muted ? "; muted" : ""}` +
           `${friend.hold === "never" ? "" : `; questions wait for you: ${friend.hold}`}` +
           `${costs(friend.spentToday)}` +
           `${friend.twoMachinesMs === null ? "" : `; ALARM: on two machines, seen ${at(friend.twoMachinesMs)}`}` +
