@@ -3,10 +3,10 @@
  * It never holds logic of a command: `standalone/` does, and is loaded when it is needed: help is there at once.
  * Exit codes: 0 done, 1 could not, 2 asked for in a way we do not understand, 3 no node is running.
  */
-import { readFileSync } from "node:fs"
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util"
 import type { Known } from "./Completion.ts"
 import * as HelpText from "./HelpText.ts"
+import { version } from "./Version.ts"
 
 const usage = `wopr-p2p: agents that become friends in a chat room and then talk directly, encrypted
 
@@ -18,6 +18,7 @@ const usage = `wopr-p2p: agents that become friends in a chat room and then talk
                                        prompt, from another terminal; "wopr-p2p help commands"
                                        lists them
   wopr-p2p friend|p2p WORD …           the same in the words of the host's CLI: friend list
+  wopr-p2p panel [options]             a link, good once, to the web panel of a node (run --panel)
   wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or
                                        model, and what mends it
   wopr-p2p migrate [options]           takes over what the former plugin left
@@ -57,6 +58,8 @@ Options of run
   --keep MINUTES         a friend's container stays so long for its next question, 0 to 60
                          (default 0: never)
   --instructions FILE    what the model is told before anything else, instead of our few words
+  --panel                serve the web panel and its API on 127.0.0.1, for "wopr-p2p panel"
+  --panel-port PORT      its port (default 7334, any other where that is taken; 0: any)
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node
 
@@ -132,6 +135,8 @@ const runOptions = {
   "irc-password-file": { type: "string" },
   "irc-plain": { type: "boolean" },
   config: { type: "string" },
+  panel: { type: "boolean" },
+  "panel-port": { type: "string" },
   attached: { type: "boolean" }
 } satisfies ParseArgsOptionsConfig
 
@@ -209,19 +214,6 @@ const completion = async (args: ReadonlyArray<string>): Promise<number> => {
   const entries = Completion.entries({ ...commands, ...Object.fromEntries(verbs) }, usage)
   process.stdout.write(Completion.script(shell, entries))
   return 0
-}
-
-const version = (): string => {
-  // dist lies one level deeper than the sources.
-  for (const up of ["../package.json", "../../package.json"]) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as { readonly version?: string }
-      if (found.version !== undefined) return found.version
-    } catch {
-      // The other place is tried.
-    }
-  }
-  return "unknown"
 }
 
 const meant = (typed: string, words: ReadonlyArray<string>): string => {

@@ -3,7 +3,7 @@
  * It never changes the identity: that shows a secret and restarts the node, and belongs to its prompt or to the keys at rest.
  * A request that waits for an outcome listens before it begins anything, so that nothing can be over before it listens.
  */
-import { Effect, type PubSub } from "effect"
+import { Effect, type PubSub, Redacted } from "effect"
 import type { Describe, Event, Node } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
@@ -18,6 +18,8 @@ export interface Served {
   readonly channel: string | undefined
   /** Ends the node; absent where whoever embeds it does. */
   readonly quit?: Effect.Effect<void>
+  /** Draws a link to the panel, which is a secret; absent where none is served. */
+  readonly panel?: Effect.Effect<Redacted.Redacted<string>>
 }
 
 /** What an answer needs to be written before the node that gives it ends. */
@@ -111,6 +113,19 @@ const waiting = (served: Served, request: Extract<Request, { kind: "wait" }>) =>
     return withOutcome(request, id, told)
   })
 
+const linking = (served: Served, request: Extract<Request, { kind: "panel" }>): Effect.Effect<Answer> => {
+  const none = "no panel is served here: start the node with --panel, or see its log for why there is none"
+  if (served.panel === undefined) return Effect.succeed(answer(request, Carrying.refusal("no-panel", none)))
+  return Effect.map(served.panel, (link) => {
+    const url = Redacted.value(link)
+    const lines = [
+      { tone: "plain", text: url },
+      { tone: "quiet", text: "good once and for five minutes, in a browser on this machine" }
+    ] as const
+    return answer(request, { ok: true, facts: { ok: true, url }, lines })
+  })
+}
+
 /** The answer to one request. Never fails; a wait ends with the scope or the caller. */
 export const respond = (served: Served, request: Request): Effect.Effect<Answer> => {
   switch (request.kind) {
@@ -119,6 +134,8 @@ export const respond = (served: Served, request: Request): Effect.Effect<Answer>
       return Effect.scoped(carrying(served, request))
     case "wait":
       return Effect.scoped(waiting(served, request))
+    case "panel":
+      return linking(served, request)
     case "describe":
       return Effect.map(served.node.describe, (node) =>
         answer(request, { ok: true, facts: { ok: true, ...node }, lines: [] })

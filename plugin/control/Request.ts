@@ -1,6 +1,6 @@
 /**
  * What a control connection carries once both ends have proven the key: requests, and one answer to each.
- * It never carries a secret: a command that shows or needs one is refused here and has its own place.
+ * It never carries a key: a command that changes them is refused here and has its own place. A link that is shown once may pass.
  * A request names a row of the table of commands, or is a typed line: a new row needs nothing here.
  */
 import { Result, Schema } from "effect"
@@ -14,7 +14,7 @@ const text = Schema.String.check(Schema.isMaxLength(Bounds.requestBytesMax))
 
 /**
  * `line`: as typed at the prompt. `command`: a row of the table by its name, and what follows it. `wait`: for the outcome of
- * a message by its id. `describe`: everything a node says of itself. With `waitMs` the answer comes with the outcome.
+ * a message by its id. `describe`: everything a node says of itself. `panel`: a link to its panel, good once. With `waitMs` the answer comes with the outcome.
  */
 export const Request = Schema.Union([
   Schema.Struct({ v, id, kind: Schema.Literal("line"), line: text, waitMs }),
@@ -33,7 +33,8 @@ export const Request = Schema.Union([
     message: Schema.String.check(Schema.isPattern(/^[0-9a-f]{4,32}$/)),
     waitMs
   }),
-  Schema.Struct({ v, id, kind: Schema.Literal("describe") })
+  Schema.Struct({ v, id, kind: Schema.Literal("describe") }),
+  Schema.Struct({ v, id, kind: Schema.Literal("panel") })
 ])
 export type Request = typeof Request.Type
 
@@ -46,7 +47,10 @@ export const read = (value: unknown): Request | undefined => {
 }
 
 /** A line of an answer, with how strongly it is marked on a terminal. */
-const Line = Schema.Struct({ tone: Schema.Literals(["good", "bad", "quiet", "plain", "alarm"]), text: Schema.String })
+export const Line = Schema.Struct({
+  tone: Schema.Literals(["good", "bad", "quiet", "plain", "alarm"]),
+  text: Schema.String
+})
 
 /**
  * One answer. `facts` are for programs and `lines` for people, of the same; `outcome` is the event that ended what was

@@ -8,7 +8,14 @@ import * as PrivateFile from "../../adapters/filesystem/PrivateFile.ts"
 import * as Config from "../Config.ts"
 import type { Given, Options } from "./RunOptions.ts"
 
-const { mirror: _mirror, notify: _notify, owners: _owners, toolsMayGrant: _toolsMayGrant, ...shared } = Config.keys
+const {
+  mirror: _mirror,
+  notify: _notify,
+  owners: _owners,
+  toolsMayGrant: _toolsMayGrant,
+  uiOrigins: _uiOrigins,
+  ...shared
+} = Config.keys
 const list = <S extends Schema.Constraint>(item: S) =>
   Schema.Array(item).check(Schema.isMinLength(1), Schema.isMaxLength(32))
 const port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
@@ -56,6 +63,8 @@ const optionsOf = (values: Values): Given => ({
   "irc-account": values.ircAccount,
   "irc-password-file": values.ircPasswordFile,
   "irc-plain": values.ircPlain,
+  panel: values.panel,
+  "panel-port": values.panel === false ? undefined : values.uiPort?.toString(),
   json: values.json
 })
 

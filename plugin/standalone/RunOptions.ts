@@ -13,8 +13,9 @@ import * as DataFolder from "../DataFolder.ts"
 import * as IrcSettings from "../IrcSettings.ts"
 import * as Layers from "../Layers.ts"
 import * as ModelSettings from "../ModelSettings.ts"
+import * as PanelChoice from "./PanelChoice.ts"
 
-export interface Options {
+export interface Options extends PanelChoice.Chosen {
   readonly name: string
   readonly json: boolean
   /** Whether the node ends with its standard input. */
@@ -25,7 +26,7 @@ export interface Options {
 }
 
 /** Options as `parseArgs` gives them, and as the configuration file says them. */
-export interface Given extends IrcSettings.Given {
+export interface Given extends IrcSettings.Given, PanelChoice.Given {
   readonly name?: string | undefined
   readonly room?: ReadonlyArray<string> | undefined
   readonly local?: boolean | undefined
@@ -141,5 +142,7 @@ export const readOptions = (given: Given, rates: Options["rates"] = {}): Options
   if (irc !== undefined && "mistake" in irc) return irc
   const channel = irc === undefined ? {} : { irc }
   const settings = { dataFolder, rooms, network, sandbox, model, warm, budgets, ...channel, ...engine } as const
-  return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings, rates }
+  const panel = PanelChoice.read(given)
+  if ("mistake" in panel) return panel
+  return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, settings, rates, ...panel }
 }

@@ -10,6 +10,8 @@ import type {
   ChannelCommand,
   ChannelMessageParser,
   ChannelProvider,
+  UiComponentExtension,
+  WebUiExtension,
   WOPRPlugin,
   WOPRPluginContext
 } from "@wopr-network/plugin-types"
@@ -49,6 +51,10 @@ export type Context = Newer &
     | "unregisterExtension"
     | "getExtension"
     | "listExtensions"
+    | "registerUiComponent"
+    | "unregisterUiComponent"
+    | "registerWebUiExtension"
+    | "unregisterWebUiExtension"
   > & {
     readonly events: {
       on(event: string, listener: (payload: unknown) => void): () => void
@@ -223,6 +229,9 @@ export class Daemon {
   /** Event types that plugins have registered, by whom. */
   readonly eventTypes = new Map<string, string>()
   readonly logs: Array<string> = []
+  /** Parts and links of the host's web UI. */
+  readonly components = new Map<string, UiComponentExtension>()
+  readonly pages = new Map<string, WebUiExtension>()
   /** What plugins had the host's own model answer, and what they wrote into its conversations. */
   readonly injected: Array<string> = []
   readonly written: Array<readonly [string, string]> = []
@@ -335,6 +344,10 @@ export class Daemon {
           this.emit(event, payload)
         }
       },
+      registerUiComponent: (component) => void this.components.set(component.id, component),
+      unregisterUiComponent: (id) => void this.components.delete(id),
+      registerWebUiExtension: (page) => void this.pages.set(page.id, page),
+      unregisterWebUiExtension: (id) => void this.pages.delete(id),
       ...this.#channels(),
       ...this.#extensions(installed),
       ...this.#security(installed)
