@@ -216,6 +216,18 @@ const verify: Row = {
   })
 }
 
+const aboutMuting = (name: "mute" | "unmute", help: string): Row => {
+  const usage = `/${name} @name[#key]`
+  return {
+    name,
+    usage,
+    help,
+    parse: withName(usage, ({ keyPrefix, name: who, rest }) =>
+      rest === "" ? command({ _tag: "Mute", name: who, keyPrefix, muted: name === "mute" }) : mistake(`usage: ${usage}`)
+    )
+  }
+}
+
 const requireUsage = "/require list | verified for message|inject | nothing for message|inject"
 const require: Row = {
   name: "require",
@@ -304,6 +316,8 @@ export const table: ReadonlyArray<Row> = [
   aboutHeld("refuse", "Refuse", "turn a question that waits down; the friend is told"),
   name,
   aboutPeer("unfriend", "Unfriend", "end a friendship at once, with everything granted"),
+  aboutMuting("mute", "keep a friend's texts in the conversation without announcing them"),
+  aboutMuting("unmute", "announce a friend's texts again"),
   aboutPeer("confirm", "Confirm", "settle an alarm about a friend's key: the one we hold is right"),
   verify,
   aboutPeer("unverify", "Unverify", "take a verification back"),

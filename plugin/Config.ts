@@ -26,6 +26,8 @@ const whole = (most: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, 
 const budget = (whose: keyof Budgets.Budgets) =>
   Schema.String.check(Schema.makeFilter((text) => Budgets.parse(whose, text) !== undefined))
 const accounts = Schema.Array(filled).check(Schema.isMaxLength(100))
+/** Scheme, host and perhaps a port, as a browser writes them: no path, no `null`, no `*`. */
+const webOrigin = /^https?:\/\/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[1-9]\d{0,4})?$/
 const perProvider = <S extends Schema.Constraint>(schema: S) => Schema.Record(Schema.String, schema)
 
 /** What friends may do at most, each; never more than the protocol's own bounds. */
@@ -68,8 +70,13 @@ export const keys = {
   budgetAll: { schema: budget("everybody"), allowed: Budgets.expected },
   toolsMayGrant: { schema: Schema.Boolean, allowed: "true or false" },
   mirror: { schema: Schema.Boolean, allowed: "true or false" },
+  room: { schema: path, allowed: "the absolute path of a text file" },
+  panel: { schema: Schema.Boolean, allowed: "true or false" },
   uiPort: { schema: whole(65_535), allowed: "a port of this machine, 1 to 65535, or 0 for any that is free" },
-  room: { schema: path, allowed: "the absolute path of a text file" }
+  uiOrigins: {
+    schema: Schema.Array(Schema.String.check(Schema.isPattern(webOrigin))).check(Schema.isMaxLength(16)),
+    allowed: 'a list of up to 16 origins of web pages, such as ["http://127.0.0.1:3000"]'
+  }
 } as const
 
 /** Values that may be a secret put in the wrong place: not repeated in a log. */

@@ -258,14 +258,6 @@ export const eventJson = (told: Event.Event): Record<string, unknown> => {
   return { event: jsonNames[_tag] ?? snake(_tag), ...rest, ...code, pid: process.pid }
 }
 
-const settle = "compare fingerprints, then /confirm or /unfriend"
-const alarmInWords = {
-  "second-accept": `two keys answered one request, inject stops; ${settle}`,
-  "key-fork": `two successors of one key, messages wait; ${settle}`,
-  "key-change": `another key uses this name, messages wait; ${settle}`,
-  "sas-mismatch": "what you compared differs, messages wait; /unfriend, or /confirm after a comparison that holds"
-} as const
-
 /** What a friend's questions have cost today, if anything. */
 const costs = (spent: Describe.FriendView["spentToday"]): string =>
   spent === null || spent.calls + spent.tokens + spent.ms === 0
@@ -281,11 +273,11 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
           `${Meant.address(node.friends, friend)} (${friend.shortId}${friend.called === undefined ? "" : `, to you @${harmless(friend.called)}`}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
           `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
-          `${friend.knowsOurKey ? "" : "; has not seen your new key"}` +
+          `${friend.knowsOurKey ? "" : "; has not seen your new key"}${friend.muted ? "; muted" : ""}` +
           `${friend.hold === "never" ? "" : `; questions wait for you: ${friend.hold}`}` +
           `${costs(friend.spentToday)}` +
           `${friend.twoMachinesMs === null ? "" : `; ALARM: on two machines, seen ${at(friend.twoMachinesMs)}`}` +
-          `${friend.alarm === null ? "" : `; ALARM: ${alarmInWords[friend.alarm]}`}`
+          `${friend.alarm === null ? "" : `; ALARM: ${PresentTrust.alarmInWords[friend.alarm]}`}`
       )
 
 const fingerprintLines = (node: Describe.Description, name: string): ReadonlyArray<string> => {
@@ -322,7 +314,7 @@ const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   `@${node.name}, key ${node.identityKey}`,
   `${counted(node.friends.length, "friend")}, ${counted(node.requests.length, "open request")}`,
   ...node.friends.flatMap(({ alarm, name }) =>
-    alarm === null ? [] : [`ALARM: @${harmless(name)}: ${alarmInWords[alarm]}`]
+    alarm === null ? [] : [`ALARM: @${harmless(name)}: ${PresentTrust.alarmInWords[alarm]}`]
   ),
   ...node.friends.flatMap(({ name, saysTwoMachinesMs, twoMachinesMs }) => [
     ...(twoMachinesMs === null ? [] : [`ALARM: @${harmless(name)} is on two machines, seen ${at(twoMachinesMs)}`]),

@@ -28,6 +28,15 @@ const reasons: Readonly<Record<Told<"TrustChanged">["why"], string>> = {
   ends: "the friendship has ended"
 }
 
+const settle = "compare fingerprints, then /confirm or /unfriend"
+/** What an alarm about a friend's key means, and what settles it. */
+export const alarmInWords = {
+  "second-accept": `two keys answered one request, inject stops; ${settle}`,
+  "key-fork": `two successors of one key, messages wait; ${settle}`,
+  "key-change": `another key uses this name, messages wait; ${settle}`,
+  "sas-mismatch": "what you compared differs, messages wait; /unfriend, or /confirm after a comparison that holds"
+} as const
+
 /** The words of this subject's events; the name is harmless already. */
 export const words = {
   TrustChanged: ({ to, why }: Told<"TrustChanged">, name: string): Line => ({

@@ -16,6 +16,7 @@ export const usage = `wopr-p2p: agents that become friends in a chat room and th
                                        prompt, from another terminal; "wopr-p2p help commands"
                                        lists them
   wopr-p2p friend|p2p WORD …           the same in the words of the host's CLI: friend list
+  wopr-p2p panel [options]             a link, good once, to the web panel of a node (run --panel)
   wopr-p2p doctor [options]            what is wrong with a node's folder, network, sandbox or
                                        model, and what mends it
   wopr-p2p audit verify [options]      whether the log of every decision about peers is as it
@@ -58,6 +59,8 @@ Options of run
   --keep MINUTES         a friend's container stays so long for its next question, 0 to 60
                          (default 0: never)
   --instructions FILE    what the model is told before anything else, instead of our few words
+  --panel                serve the web panel and its API on 127.0.0.1, for "wopr-p2p panel"
+  --panel-port PORT      its port (default 7334, any other where that is taken; 0: any)
   --json                 one JSON object per line instead of prose
   --attached             end when standard input ends: for a program that drives the node
   --log-level LEVEL      debug, info (default), warn, error, none

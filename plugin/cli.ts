@@ -40,6 +40,8 @@ const runOptions = {
   "irc-password-file": { type: "string" },
   "irc-plain": { type: "boolean" },
   config: { type: "string" },
+  panel: { type: "boolean" },
+  "panel-port": { type: "string" },
   attached: { type: "boolean" },
   "log-level": { type: "string" },
   "log-format": { type: "string" }

@@ -31,6 +31,8 @@ export interface ConversationLogShape {
   append(entries: ReadonlyArray<Entry>): Effect.Effect<void, LogError>
   /** The newest `limit` entries of a conversation, oldest first; empty for an unknown one or no positive limit. */
   read(conversation: string, limit: number): Effect.Effect<ReadonlyArray<Entry>, LogError>
+  /** Forgets a conversation whole, durably when it returns; what comes later begins it anew. Harmless for an unknown one. */
+  remove(conversation: string): Effect.Effect<void, LogError>
 }
 
 export class ConversationLog extends Context.Service<ConversationLog, ConversationLogShape>()(

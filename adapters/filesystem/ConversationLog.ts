@@ -5,7 +5,7 @@
  * with the file after a crash, and then a friend's words would appear twice or not at all.
  */
 import { constants, lstatSync, writeSync } from "node:fs"
-import { type FileHandle, open } from "node:fs/promises"
+import { type FileHandle, open, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Semaphore } from "effect"
 import { ConversationLog, type ConversationLogShape, type Entry, LogError } from "../../ports/ConversationLog.ts"
@@ -173,6 +173,17 @@ const read = async (folder: string, conversation: string, limit: number): Promis
   }
 }
 
+const remove = async (folder: string, memory: Memory, conversation: string): Promise<void> => {
+  requireName(conversation)
+  await forget(memory, conversation)
+  try {
+    await unlink(pathOf(folder, conversation))
+    await syncFolder(folder)
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error
+  }
+}
+
 /** Entries by conversation, in order. */
 const appendAll = async (folder: string, memory: Memory, entries: ReadonlyArray<Entry>): Promise<void> => {
   for (const [conversation, mine] of Map.groupBy(entries, (entry) => entry.conversation)) {
@@ -198,6 +209,8 @@ export const layer = (settings: { readonly folder: string }): Layer.Layer<Conver
     return {
       append: (entries) =>
         Effect.uninterruptible(turn.withPermits(1)(attempt(() => appendAll(folder, memory, entries)))),
+      remove: (conversation) =>
+        Effect.uninterruptible(turn.withPermits(1)(attempt(() => remove(folder, memory, conversation)))),
       read: (conversation, limit) => turn.withPermits(1)(attempt(() => read(folder, conversation, limit)))
     } satisfies ConversationLogShape as ConversationLogShape
   })

@@ -21,6 +21,11 @@ export class Archive {
     return [...this.#conversations.keys()]
   }
 
+  /** Forgets a conversation. */
+  forget(conversation: string): void {
+    this.#conversations.delete(conversation)
+  }
+
   /** The next append that has no fault yet fails with this sentence and changes nothing. */
   failNextAppend(message: string): void {
     this.#failures.push(message)
@@ -59,6 +64,11 @@ export const layer = (archive: Archive = new Archive()): Layer.Layer<Conversatio
             })
           ),
         { discard: true }
+      ),
+    remove: (conversation) =>
+      named(
+        conversation,
+        Effect.sync(() => archive.forget(conversation))
       ),
     read: (conversation, limit) =>
       named(

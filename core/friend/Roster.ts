@@ -64,6 +64,8 @@ export const Friend = Schema.Struct({
   introducedBy: optional(Origin),
   /** Runs of its program that have greeted us, newest last; see `Runs`. */
   runs: optional(Schema.Array(text)),
+  /** Its texts go into the conversation, and nobody is told. */
+  muted: optional(Schema.Literal(true)),
   /** When it was last told that one identity is on two machines: the friend's as we saw it, ours as the friend says. */
   twoMachines: optional(Schema.Struct({ ours: optional(Schema.Int), theirs: optional(Schema.Int) }))
 })
@@ -107,11 +109,12 @@ export const withoutDoubt = ({ doubt: _, ...friend }: Friend): Friend => friend
  */
 export const keysKept = (before: Friend | undefined): Partial<Friend> => {
   if (before === undefined) return {}
-  const { addresses, called, doubt, earlier, lost, recovery, trust } = before
+  const { addresses, called, doubt, earlier, lost, muted, recovery, trust } = before
   const left = {
     ...(called === undefined ? {} : { called }),
     ...(earlier === undefined ? {} : { earlier }),
     ...(lost === undefined ? {} : { lost }),
+    ...(muted === undefined ? {} : { muted }),
     ...(trust === undefined ? {} : { trust })
   }
   if (before.standing !== "Friend") return left

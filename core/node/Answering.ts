@@ -64,10 +64,7 @@ export const show = (
   }
   return [
     State.withDurable(state, { unshown: Unshown.add(state.durable.unshown, entry) }),
-    [
-      { _tag: "Show", entry },
-      { _tag: "Tell", event }
-    ]
+    [{ _tag: "Show", entry }, ...(friend.muted === true ? [] : [{ _tag: "Tell" as const, event }])]
   ]
 }
 

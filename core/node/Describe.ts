@@ -70,6 +70,8 @@ export interface FriendView {
   readonly connected: boolean
   readonly waiting: number
   readonly bannedUntilMs: number | null
+  /** Whether its texts go into the conversation without being announced. */
+  readonly muted: boolean
   readonly sinceMs: number
   /** When the friend was last seen on two machines, and when it last said so of us; null if not lately. */
   readonly twoMachinesMs: number | null
@@ -290,6 +292,7 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         connected: HashMap.has(passing.sessions, friend.peerId),
         waiting: Outbox.waitingFor(durable.outbox, friend.peerId).entries.length,
         bannedUntilMs: Table.get(durable.bans, friend.peerId)?.untilMs ?? null,
+        muted: friend.muted === true,
         sinceMs: friend.sinceMs,
         twoMachinesMs: Doubling.lastSeenMs(friend, "theirs", nowMs),
         saysTwoMachinesMs: Doubling.lastSeenMs(friend, "ours", nowMs)

@@ -65,6 +65,8 @@ export type Command =
   /** An interactive comparison: begun, or taken up if the friend has begun it; and what the operator says of its string. */
   | { readonly _tag: "Compare"; readonly name: string; readonly keyPrefix: string }
   | { readonly _tag: "Compared"; readonly name: string; readonly keyPrefix: string; readonly same: boolean }
+  /** Whether a friend's texts are announced; the friend does not learn of it. */
+  | { readonly _tag: "Mute"; readonly name: string; readonly keyPrefix: string; readonly muted: boolean }
   /** What every friend has to be for a capability. */
   | { readonly _tag: "Require"; readonly capability: Capability; readonly trust: "verified" | "nothing" }
   /** A held question, by its id or the beginning of it. */

@@ -105,6 +105,8 @@ const perform = (state: State.State, command: Exclude<Command, { _tag: "CreateIn
       return hold(state, command)
     case "Name":
       return call(state, command)
+    case "Mute":
+      return mute(state, command)
     case "Approve":
     case "Refuse":
       return (command._tag === "Approve" ? Holding.approve : Holding.refuse)(state, command.id, turn)
@@ -174,6 +176,12 @@ const call = (state: State.State, command: Extract<Command, { _tag: "Name" }>): 
     (named) => [State.withRoster(state, { friends: Table.set(roster.friends, named.peerId, named) }), []]
   )
 }
+
+const mute = (state: State.State, { keyPrefix, muted, name }: Extract<Command, { _tag: "Mute" }>): Outcome =>
+  Result.map(Roster.findFriend(state.durable.roster, name, keyPrefix), ({ muted: _, ...friend }) => {
+    const friends = Table.set(state.durable.roster.friends, friend.peerId, { ...friend, ...(muted ? { muted } : {}) })
+    return [State.withRoster(state, { friends }), []]
+  })
 
 const accept = (state: State.State, name: string, keyPrefix: string, turn: Turn): Outcome =>
   Result.flatMap(

@@ -3,7 +3,7 @@
  * It never changes the identity: that shows a secret and restarts the node, and belongs to its prompt or to the keys at rest.
  * A request that waits for an outcome listens before it begins anything, so that nothing can be over before it listens.
  */
-import { Effect, type PubSub } from "effect"
+import { Effect, type PubSub, Redacted } from "effect"
 import type { Describe, Event, Node } from "../../core/index.ts"
 import * as Commands from "../Commands.ts"
 import * as Present from "../Present.ts"
@@ -21,6 +21,8 @@ export interface Served {
   readonly quit?: Effect.Effect<void>
   /** The tools of a language model; absent where there are none. */
   readonly tools?: Tooling.Call
+  /** Draws a link to the panel, which is a secret; absent where none is served. */
+  readonly panel?: Effect.Effect<Redacted.Redacted<string>>
 }
 
 /** What an answer needs to be written before the node that gives it ends. */
@@ -126,6 +128,18 @@ const tooling = (served: Served, request: Extract<Request, { kind: "tool" }>): E
         ? answer(request, Carrying.refusal("usage", "there is no such tool at this node"))
         : answer(request, { ok: true, facts: { ok: true, answer: called }, lines: [] })
   )
+const linking = (served: Served, request: Extract<Request, { kind: "panel" }>): Effect.Effect<Answer> => {
+  const none = "no panel is served here: start the node with --panel, or see its log for why there is none"
+  if (served.panel === undefined) return Effect.succeed(answer(request, Carrying.refusal("no-panel", none)))
+  return Effect.map(served.panel, (link) => {
+    const url = Redacted.value(link)
+    const lines = [
+      { tone: "plain", text: url },
+      { tone: "quiet", text: "good once and for five minutes, in a browser on this machine" }
+    ] as const
+    return answer(request, { ok: true, facts: { ok: true, url }, lines })
+  })
+}
 
 /** The answer to one request. Never fails; a wait ends with the scope or the caller. */
 export const respond = (served: Served, request: Request): Effect.Effect<Answer> => {
@@ -137,6 +151,8 @@ export const respond = (served: Served, request: Request): Effect.Effect<Answer>
       return Effect.scoped(waiting(served, request))
     case "tool":
       return tooling(served, request)
+    case "panel":
+      return linking(served, request)
     case "describe":
       return Effect.map(served.node.describe, (node) =>
         answer(request, { ok: true, facts: { ok: true, ...node }, lines: [] })

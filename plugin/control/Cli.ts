@@ -173,15 +173,13 @@ export const carryOut = async (line: string, options: Options): Promise<Outcome>
   }
 }
 
-/** Waits for the outcome of a message by its id. */
-const waitFor = async (id: string, options: Options): Promise<Outcome> => {
-  if (!/^[0-9a-f]{4,32}$/.test(id))
-    return refused(exits.misunderstood, "usage", "usage: wopr-p2p wait ID [--timeout SECONDS]")
+/** Asks the node one thing that no file answers; `without` says what cannot be where none runs. */
+const askNode = async (asked: Client.Asked, options: Options, without: string): Promise<Outcome> => {
   try {
     const client = await reachSoon(options.dataFolder)
-    if (client === undefined) return needsNode("nothing can come of it to wait for")
+    if (client === undefined) return needsNode(without)
     try {
-      return ofAnswer(await client.ask({ kind: "wait", message: id, waitMs: options.waitMs ?? 60_000 }))
+      return ofAnswer(await client.ask(asked))
     } finally {
       client.close()
     }
@@ -189,6 +187,14 @@ const waitFor = async (id: string, options: Options): Promise<Outcome> => {
     if (!(error instanceof ControlError)) throw error
     return refused(error.code === "unreachable" ? exits.notRunning : exits.refused, error.code, error.message)
   }
+}
+
+/** Waits for the outcome of a message by its id. */
+const waitFor = async (id: string, options: Options): Promise<Outcome> => {
+  if (!/^[0-9a-f]{4,32}$/.test(id))
+    return refused(exits.misunderstood, "usage", "usage: wopr-p2p wait ID [--timeout SECONDS]")
+  const asked = { kind: "wait", message: id, waitMs: options.waitMs ?? 60_000 } as const
+  return askNode(asked, options, "nothing can come of it to wait for")
 }
 
 /** Prints an outcome: to standard error what is refused, unless it is JSON. */
@@ -202,12 +208,18 @@ const print = ({ exit, facts, lines }: Outcome, json: boolean): void => {
   for (const line of lines) stream.write(`${Present.paint(line, colour)}\n`)
 }
 
+/** What a verb comes to: the commands of the table are lines, and two are asked of the node alone. */
+const workOf = (name: string, text: ReadonlyArray<string>, options: Options): Promise<Outcome> => {
+  if (name === "wait") return waitFor(text[0] ?? "", options)
+  if (name === "panel") return askNode({ kind: "panel" }, options, "start it with --panel, and ask again for a link")
+  return carryOut(`/${[name, ...text].join(" ")}`, options)
+}
+
 /** The command `wopr-p2p VERB …`. Gives the exit code. */
 export const verb = async (words: ReadonlyArray<string>, options: Options): Promise<number> => {
   const [name = "", ...rest] = words
   const text = rest.at(-1) === "-" ? [...rest.slice(0, -1), await readInput()] : rest
-  const work = name === "wait" ? waitFor(text[0] ?? "", options) : carryOut(`/${[name, ...text].join(" ")}`, options)
-  const outcome = await waiting(work, options.json)
+  const outcome = await waiting(workOf(name, text, options), options.json)
   print(outcome, options.json)
   return outcome.exit
 }

@@ -1,6 +1,6 @@
 /**
  * What a control connection carries once both ends have proven the key: requests, and one answer to each.
- * It never carries a secret: a command that shows or needs one is refused here and has its own place.
+ * It never carries a key: a command that changes them is refused here and has its own place. A link that is shown once may pass.
  * A request names a row of the table of commands, or is a typed line: a new row needs nothing here.
  */
 import { Result, Schema } from "effect"
@@ -14,7 +14,8 @@ const text = Schema.String.check(Schema.isMaxLength(Bounds.requestBytesMax))
 
 /**
  * `line`: as typed at the prompt. `command`: a row of the table by its name, and what follows it. `wait`: for the outcome of
- * a message by its id. `describe`: everything a node says of itself. With `waitMs` the answer comes with the outcome.
+ * a message by its id. `describe`: everything a node says of itself. `panel`: a link to its panel, good once. With `waitMs` the
+ * answer comes with the outcome.
  * `tool`: a call of a language model's tool; the fact `answer` is what the model is shown.
  */
 export const Request = Schema.Union([
@@ -42,7 +43,8 @@ export const Request = Schema.Union([
     name: Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{0,31}$/)),
     given: Schema.Record(Schema.String, Schema.Unknown),
     mayGrant: Schema.Boolean
-  })
+  }),
+  Schema.Struct({ v, id, kind: Schema.Literal("panel") })
 ])
 export type Request = typeof Request.Type
 
@@ -55,7 +57,10 @@ export const read = (value: unknown): Request | undefined => {
 }
 
 /** A line of an answer, with how strongly it is marked on a terminal. */
-const Line = Schema.Struct({ tone: Schema.Literals(["good", "bad", "quiet", "plain", "alarm"]), text: Schema.String })
+export const Line = Schema.Struct({
+  tone: Schema.Literals(["good", "bad", "quiet", "plain", "alarm"]),
+  text: Schema.String
+})
 
 /**
  * One answer. `facts` are for programs and `lines` for people, of the same; `outcome` is the event that ended what was

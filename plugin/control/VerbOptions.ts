@@ -23,6 +23,8 @@ const wait = {
   help: "the outcome of a message, inject, claim or connect, by its id or how it begins"
 }
 
+const panel = { usage: "panel", help: "a link to the node's web panel, good once (run --panel)" }
+
 /** The words of a usage that are typed as they are. */
 const literals = (usage: string): ReadonlyArray<string> => [
   ...new Set(
@@ -33,14 +35,15 @@ const literals = (usage: string): ReadonlyArray<string> => [
   )
 ]
 
-/** Every verb, what it is for and which words may come after it: the commands of the table, and `wait`. */
+/** Every verb, what it is for and which words may come after it: the commands of the table, `wait` and `panel`. */
 export const verbs: ReadonlyArray<{
   readonly name: string
   readonly about: string
   readonly words: ReadonlyArray<string>
 }> = [
   ...Commands.table.map(({ help: about, name, usage }) => ({ name, about, words: literals(usage) })),
-  { name: "wait", about: wait.help, words: [] }
+  { name: "wait", about: wait.help, words: [] },
+  { name: "panel", about: panel.help, words: [] }
 ]
 
 /** Whether a word is a verb. */
@@ -77,7 +80,7 @@ export const read = (verb: string, given: Given): Options | { readonly mistake: 
 export const help =
   (): string => `wopr-p2p VERB: asks or changes the node that runs on a data folder, from another terminal
 
-${Commands.columns([...Commands.table.map(({ help: does, usage }) => ({ help: does, usage: usage.slice(1) })), wait])}
+${Commands.columns([...Commands.table.map(({ help: does, usage }) => ({ help: does, usage: usage.slice(1) })), wait, panel])}
 
 A text "-" is read from standard input: other users of the machine can see arguments. A text that
 begins with a dash comes after "--".

@@ -25,6 +25,23 @@ export interface ToolServer {
   tools: Array<HostTool>
 }
 
+/** A part of the host's web UI: it imports the module and shows what its default export returns. */
+export interface UiComponent {
+  id: string
+  title: string
+  moduleUrl: string
+  slot: "sidebar" | "settings" | "statusbar" | "chat-header" | "chat-footer"
+  description?: string
+}
+
+/** A link in the host's web UI. */
+export interface WebUiExtension {
+  id: string
+  title: string
+  url: string
+  description?: string
+}
+
 /** The part of the host's bus that events of our own need; a name that was not registered is refused there. */
 interface Bus {
   readonly registerEventType?: (name: string, options: { readonly description: string }) => unknown
@@ -51,6 +68,10 @@ export interface HostContext extends Channels, Source {
   readonly registerExtension?: (name: string, extension: unknown) => void
   readonly unregisterExtension?: (name: string) => void
   readonly getExtension?: (name: string) => unknown
+  readonly registerUiComponent?: (component: UiComponent) => void
+  readonly unregisterUiComponent?: (id: string) => void
+  readonly registerWebUiExtension?: (extension: WebUiExtension) => void
+  readonly unregisterWebUiExtension?: (id: string) => void
 }
 
 /** Says something in the host's log, which may be missing or broken. */

@@ -25,6 +25,10 @@ const rows: { readonly [Tag in Input.Command["_tag"]]: (command: Told<Tag>) => s
     command.when === "never"
       ? `no question of ${who(command)} waits for you any more`
       : `questions of ${who(command)} wait for you: ${command.when}`,
+  Mute: (command) =>
+    command.muted
+      ? `texts of ${who(command)} are kept and not announced; /unmute announces them again`
+      : `texts of ${who(command)} are announced again`,
   Verify: (command) =>
     command.same
       ? `${who(command)} is verified`

@@ -4,7 +4,7 @@
  * What cannot start now may start later (another process that holds the folder ends, a disk gets room): so it goes on
  * trying, ever more slowly, and says a reason once.
  */
-import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Layer, Logger, PubSub, Result } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, FiberSet, Layer, Logger, PubSub, Result } from "effect"
 import * as WoprChat from "../../adapters/wopr/ChatChannel.ts"
 import * as Grafts from "../../adapters/wopr/Grafts.ts"
 import { ask, type Provider } from "../../adapters/wopr/Host.ts"
@@ -30,6 +30,7 @@ import * as Follow from "./Follow.ts"
 import * as Mirror from "./Mirror.ts"
 import * as Notify from "./Notify.ts"
 import * as Operator from "./Operator.ts"
+import * as PanelOffer from "./PanelOffer.ts"
 import type { Fault, Rotated, World } from "./Tool.ts"
 
 /** Runs an effect for as long as the node runs. */
@@ -202,7 +203,12 @@ const live = (
 ) =>
   Effect.gen(function* () {
     const name = yield* nameOf(context, config)
-    const node = yield* Layers.start(name, settings, Config.ratesOf(config))
+    const loading = yield* Effect.forkScoped(PanelOffer.load(config))
+    const started = yield* Layers.start(name, settings, Config.ratesOf(config))
+    const channel = settings.rooms[0] === undefined ? undefined : `room:${settings.rooms[0].name}`
+    const served = { code: yield* Fiber.join(loading), dataFolder: settings.dataFolder, node: started, channel }
+    const panel = yield* PanelOffer.serve(context, config, served)
+    const node = panel?.node ?? started
     const follow = Follow.make()
     const wish = yield* Deferred.make<Change>()
     const log = yield* ConversationLog
@@ -260,9 +266,9 @@ const live = (
       ),
       Effect.forever
     )
-    const channel = settings.rooms[0] === undefined ? undefined : `room:${settings.rooms[0].name}`
     const tools = Tooling.make(world)
-    const attending = Effect.andThen(Control.attend(name, settings, { node, channel, tools }), Effect.never)
+    const linking = panel === undefined ? {} : { panel: panel.link }
+    const attending = Effect.andThen(Control.attend(name, settings, { node, channel, tools, ...linking }), Effect.never)
     const over = Effect.raceFirst(node.ended, Deferred.await(wish))
     return yield* Effect.raceFirst(telling, Effect.raceFirst(attending, over))
   }).pipe(Effect.scoped, Effect.provide(Layers.layers(settings)))

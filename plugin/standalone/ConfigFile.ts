@@ -13,7 +13,7 @@ const {
   notify: _notify,
   owners: _owners,
   toolsMayGrant: _toolsMayGrant,
-  uiPort: _uiPort,
+  uiOrigins: _uiOrigins,
   ...shared
 } = Config.keys
 const list = <S extends Schema.Constraint>(item: S) =>
@@ -63,6 +63,8 @@ const optionsOf = (values: Values): Given => ({
   "irc-account": values.ircAccount,
   "irc-password-file": values.ircPasswordFile,
   "irc-plain": values.ircPlain,
+  panel: values.panel,
+  "panel-port": values.panel === false ? undefined : values.uiPort?.toString(),
   json: values.json
 })
 

@@ -18,6 +18,7 @@ import * as Logs from "../Logs.ts"
 import * as Present from "../Present.ts"
 import * as Telemetry from "../Telemetry.ts"
 import * as Identity from "./Identity.ts"
+import * as PanelChoice from "./PanelChoice.ts"
 import type { Options } from "./RunOptions.ts"
 
 /** Where lines go: prose above the prompt of a person, or JSON for a program. */
@@ -151,22 +152,25 @@ const welcome = (screen: Screen, options: Options, key: string): void => {
 
 /** The node from its start until `/quit`, or until it can no longer run. */
 const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typed: Queue.Queue<string>) {
-  const node = yield* Layers.start(options.name, options.settings, options.rates)
-  const events = yield* node.events
+  const started = yield* Layers.start(options.name, options.settings, options.rates)
+  const events = yield* started.events
   const follow = Follow.make()
   yield* Effect.forkScoped(
     PubSub.take(events).pipe(
       Effect.tap((told) => Effect.sync(() => follow.note(told))),
       Effect.tap((told) => (options.logs.format === undefined ? Effect.void : Logs.event(told))),
-      Effect.flatMap((told) => Effect.sync(() => tell(screen, node, told))),
+      Effect.flatMap((told) => Effect.sync(() => tell(screen, started, told))),
       Effect.forever
     )
   )
-  welcome(screen, options, (yield* node.describe).identityKey)
+  welcome(screen, options, (yield* started.describe).identityKey)
   const channel = Layers.firstChannel(options.settings)
   const quit = Effect.asVoid(Queue.offer(typed, "/quit"))
+  const panel = yield* PanelChoice.serve(options, options.settings.dataFolder, started, channel)
+  const node = panel?.node ?? started
   const tools = Tooling.make({ node, follow, log: yield* ConversationLog })
-  yield* Control.attend(options.name, options.settings, { node, channel, quit, tools })
+  const linking = panel === undefined ? {} : { panel: panel.link }
+  yield* Control.attend(options.name, options.settings, { node, channel, quit, tools, ...linking })
   const reading = Effect.gen(function* () {
     for (;;) {
       const ending = yield* onLine(screen, node, channel, yield* Queue.take(typed))

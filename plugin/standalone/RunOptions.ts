@@ -14,8 +14,9 @@ import * as IrcSettings from "../IrcSettings.ts"
 import * as Layers from "../Layers.ts"
 import * as Logs from "../Logs.ts"
 import * as ModelSettings from "../ModelSettings.ts"
+import * as PanelChoice from "./PanelChoice.ts"
 
-export interface Options {
+export interface Options extends PanelChoice.Chosen {
   readonly name: string
   readonly json: boolean
   /** Whether the node ends with its standard input. */
@@ -27,7 +28,7 @@ export interface Options {
 }
 
 /** Options as `parseArgs` gives them, and as the configuration file says them. */
-export interface Given extends IrcSettings.Given {
+export interface Given extends IrcSettings.Given, PanelChoice.Given {
   readonly name?: string | undefined
   readonly room?: ReadonlyArray<string> | undefined
   readonly local?: boolean | undefined
@@ -147,5 +148,8 @@ export const readOptions = (given: Given, rates: Options["rates"] = {}): Options
   const settings = { dataFolder, rooms, network, sandbox, model, warm, budgets, ...channel, ...engine } as const
   const logs = Logs.wanted(given["log-level"], given["log-format"])
   if ("mistake" in logs) return logs
-  return { name: name.success, json: given.json ?? false, attached: given.attached ?? false, logs, settings, rates }
+  const panel = PanelChoice.read(given)
+  if ("mistake" in panel) return panel
+  const started = { name: name.success, json: given.json ?? false, attached: given.attached ?? false }
+  return { ...started, logs, settings, rates, ...panel }
 }

@@ -428,6 +428,7 @@ export const command: fc.Arbitrary<Input.Command> = fc.oneof(
   }),
   fc.record({ _tag: fc.constantFrom("Unverify" as const, "Compare" as const, "Confirm" as const), ...who }),
   fc.record({ _tag: fc.constantFrom("Verify" as const, "Compared" as const), ...who, same: fc.boolean() }),
+  fc.record({ _tag: fc.constant("Mute" as const), ...who, muted: fc.boolean() }),
   fc.record({
     _tag: fc.constant("Require" as const),
     capability,

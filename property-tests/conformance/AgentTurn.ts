@@ -52,7 +52,7 @@ export const question = async (
     })
     const model = openai({ baseUrl: server.baseUrl, model: "scripted" })
     return yield* Effect.gen(function* () {
-      const log = { append: () => Effect.void, read: () => Effect.succeed([]) }
+      const log = { append: () => Effect.void, remove: () => Effect.void, read: () => Effect.succeed([]) }
       const responder = Responder.agent(yield* Sandbox, { model: yield* Model, log, instructions: "owner's words" })
       const { timeLimitMs = 20_000, calls = 16 } = limits
       const allowance = { calls, tokens: 1_000_000, ms: timeLimitMs }

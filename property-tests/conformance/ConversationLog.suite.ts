@@ -120,14 +120,30 @@ export const suite = (name: string, make: () => Subject, runs = 60): void => {
       const names = ["", ".", "..", "../x", "a/b", "a\\b", "a.b", "a b", "a\0", "a\n", "ä", "x".repeat(129), "%2e%2e"]
       for (const conversation of names) {
         const failed = await run(layer, (log) =>
-          Effect.all([Effect.exit(log.append([entry("1", { conversation })])), Effect.exit(log.read(conversation, 1))])
+          Effect.all([
+            Effect.exit(log.append([entry("1", { conversation })])),
+            Effect.exit(log.read(conversation, 1)),
+            Effect.exit(log.remove(conversation))
+          ])
         )
         expect(
           failed.map(({ _tag }) => _tag),
           JSON.stringify(conversation)
-        ).toEqual(["Failure", "Failure"])
+        ).toEqual(["Failure", "Failure", "Failure"])
       }
       await append(layer, entry("1", { conversation: "x".repeat(128) }))
+    })
+
+    it("forgets a conversation whole and no other, also after a restart, and takes its ids anew", async () => {
+      const { layer } = fresh()
+      await append(layer, entry("1"), entry("2"), entry("1", { conversation: "other" }))
+      await run(layer, (log) => Effect.andThen(log.remove("friend-1"), log.remove("nobody")))
+      expect(await read(layer)).toEqual([])
+      expect(await read(layer, "other")).toHaveLength(1)
+      const both = (log: ConversationLogShape) =>
+        Effect.andThen(log.append([entry("2")]), Effect.andThen(log.remove("friend-1"), log.append([entry("1")])))
+      await run(layer, both)
+      expect((await read(layer)).map(({ id }) => id)).toEqual(["1"])
     })
 
     it("reads the newest of many long entries", async () => {

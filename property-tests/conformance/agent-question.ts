@@ -52,7 +52,7 @@ export const question = async (
       return answers[bodies.length - 1] ?? textOf("nothing more")
     })
     return yield* Effect.gen(function* () {
-      const log = { append: () => Effect.void, read: () => Effect.succeed([]) }
+      const log = { append: () => Effect.void, remove: () => Effect.void, read: () => Effect.succeed([]) }
       const responder = Responder.agent(sandbox, { model: yield* Model, log, instructions: "owner's words" })
       const allowance = { calls: 16, tokens: 1_000_000, ms: timeLimitMs }
       const place = { id: `q-${crypto.randomUUID()}`, conversation, entryId: "e", unshown: [], ...(reuse && { reuse }) }

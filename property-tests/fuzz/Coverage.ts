@@ -6,7 +6,9 @@
 import { Session } from "node:inspector"
 import { fileURLToPath } from "node:url"
 
-const ours = ["core", "adapters", "plugin/control"].map((room) => new URL(`../../${room}/`, import.meta.url).href)
+const ours = ["core", "adapters", "plugin/control", "plugin/web"].map(
+  (room) => new URL(`../../${room}/`, import.meta.url).href
+)
 
 interface Counted {
   readonly result: ReadonlyArray<{

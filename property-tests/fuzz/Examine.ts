@@ -3,6 +3,7 @@
  * It never knows a reader; whatever it finds is a sentence about the input.
  */
 import { Rejection } from "../../core/index.ts"
+import * as Fault from "../../plugin/web/Fault.ts"
 import type { Chance } from "../simulation/Chance.ts"
 import { bytewise, cutAnywhere } from "./Mutator.ts"
 import type { Reading, Target } from "./Target.ts"
@@ -17,7 +18,11 @@ const fileCodes: ReadonlySet<string> = new Set(["damage", "record", "document", 
 
 const isReading = (reading: Reading): boolean => {
   const [kind, code = ""] = reading.split(" ")
-  return kind === "value" || (kind === "refused" && (Object.hasOwn(Rejection.table, code) || fileCodes.has(code)))
+  return (
+    kind === "value" ||
+    (kind === "refused" &&
+      ([Rejection.table, Fault.table].some((table) => Object.hasOwn(table, code)) || fileCodes.has(code)))
+  )
 }
 
 const shortened = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text)

@@ -9,6 +9,7 @@ import { profileTarget } from "./ProfileTarget.ts"
 import { sandboxTargets } from "./SandboxTargets.ts"
 import type { Target } from "./Target.ts"
 import { textTargets } from "./TextTargets.ts"
+import { webTargets } from "./WebTargets.ts"
 
 /** All readers, in the order in which a peer or a disk meets them. */
 export const targets: ReadonlyArray<Target> = [
@@ -19,5 +20,6 @@ export const targets: ReadonlyArray<Target> = [
   ...sandboxTargets,
   ...controlTargets,
   ...auditTargets,
+  ...webTargets,
   profileTarget
 ]

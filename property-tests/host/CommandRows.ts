@@ -78,6 +78,8 @@ export const rows: Readonly<Record<string, Row>> = {
     bad: ["/verify", "/verify @carl perhaps", "/verify @carl sas perhaps"],
     about: friend("/verify NAME yes")
   },
+  mute: { good: ["/mute @carl"], bad: ["/mute", "/mute @carl now"], about: friend("/mute NAME") },
+  unmute: { good: ["/unmute @carl"], bad: ["/unmute"], about: friend("/unmute NAME") },
   unverify: { good: ["/unverify @carl"], bad: ["/unverify"], about: friend("/unverify NAME") },
   require: {
     good: ["/require list", "/require verified for inject"],

@@ -40,6 +40,7 @@ export const stub = (
   }
   const log = {
     append: () => Effect.void,
+    remove: () => Effect.void,
     read: (conversation: string, limit: number) =>
       Effect.succeed(entries.filter((entry) => entry.conversation === conversation).slice(-limit))
   }

@@ -11,6 +11,8 @@ import type {
   ChannelCommand,
   ChannelMessageParser,
   ChannelProvider,
+  UiComponentExtension,
+  WebUiExtension,
   WOPRPlugin,
   WOPRPluginContext
 } from "@wopr-network/plugin-types"
@@ -59,6 +61,10 @@ export type Context = Newer &
     | "unregisterExtension"
     | "getExtension"
     | "listExtensions"
+    | "registerUiComponent"
+    | "unregisterUiComponent"
+    | "registerWebUiExtension"
+    | "unregisterWebUiExtension"
   > & {
     readonly storage: Storage
     readonly events: {
@@ -251,6 +257,9 @@ export class Daemon {
   readonly eventTypes = new Map<string, string>()
   readonly database = new DatabaseSync(":memory:")
   readonly logs: Array<string> = []
+  /** Parts and links of the host's web UI. */
+  readonly components = new Map<string, UiComponentExtension>()
+  readonly pages = new Map<string, WebUiExtension>()
   /** What plugins had the host's own model answer, and what they wrote into its conversations. */
   readonly injected: Array<string> = []
   readonly written: Array<readonly [string, string]> = []
@@ -364,6 +373,10 @@ export class Daemon {
           this.emit(event, payload)
         }
       },
+      registerUiComponent: (component) => void this.components.set(component.id, component),
+      unregisterUiComponent: (id) => void this.components.delete(id),
+      registerWebUiExtension: (page) => void this.pages.set(page.id, page),
+      unregisterWebUiExtension: (id) => void this.pages.delete(id),
       ...this.#channels(),
       ...this.#extensions(installed),
       ...this.#security(installed)

@@ -251,7 +251,7 @@ describe("tools", () => {
     const world = {
       node: { describe: Effect.never } as unknown as Node.Node,
       follow: slow.follow,
-      log: { append: () => Effect.void, read: () => Effect.succeed([]) },
+      log: { append: () => Effect.void, remove: () => Effect.void, read: () => Effect.succeed([]) },
       mayGrant: false
     }
     const answer = call(serve(world), "p2p_friends")

@@ -351,6 +351,7 @@ describe("Responder", () => {
       })
     const log = {
       append: () => Effect.void,
+      remove: () => Effect.void,
       read: (_: string, limit: number) =>
         isBroken ? Effect.fail(new LogError({ message: "broken" })) : Effect.succeed(entries.slice(-limit))
     }
@@ -406,7 +407,7 @@ describe("Responder", () => {
     expect(texts(await told([entry(1, "bob", "x")], true, [entry(2, "bob", "y")]))).toEqual(["y"])
   })
   it("is ready when there is a model and a sandbox, and says which is missing", async () => {
-    const log = { append: () => Effect.void, read: () => Effect.succeed([]) }
+    const log = { append: () => Effect.void, remove: () => Effect.void, read: () => Effect.succeed([]) }
     const ready_ = (sandbox: typeof Sandbox.refuseAll, model: typeof Model.none) =>
       Effect.runPromise(
         Effect.gen(function* () {

@@ -46,6 +46,8 @@ const values: Readonly<Record<KeyName, { readonly good: unknown; readonly bad: R
   ircAccount: { good: "alice", bad: [1] },
   ircPasswordFile: { good: "/srv/password", bad: ["password"] },
   ircPlain: { good: true, bad: ["true"] },
+  panel: { good: true, bad: ["yes"] },
+  uiPort: { good: 7_400, bad: [65_536, "1"] },
   json: { good: true, bad: [0] }
 }
 const names = Object.keys(ConfigFile.keys) as ReadonlyArray<KeyName>

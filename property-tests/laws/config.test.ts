@@ -28,8 +28,10 @@ const good: Config.Config = {
   budgetAll: "minutes=1",
   toolsMayGrant: true,
   mirror: true,
+  room: "/room.txt",
+  panel: false,
   uiPort: 0,
-  room: "/room.txt"
+  uiOrigins: ["http://127.0.0.1:3000", "https://wopr.example.com"]
 }
 
 /** Key → values that are none of what is allowed. */
@@ -53,8 +55,10 @@ const bad: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   budgetAll: ["calls=-1"],
   toolsMayGrant: ["true", 1],
   mirror: [0],
-  uiPort: [-1, 65_536, 1.5, "7334"],
-  room: ["x"]
+  room: ["x"],
+  panel: ["yes", 1],
+  uiPort: [65_536, -1, "7334", 1.5],
+  uiOrigins: [["*"], ["null"], ["http://x/"], ["x"], ["http://x:0"], ["file://x"], "http://127.0.0.1:3000"]
 }
 
 describe("the configuration", () => {

@@ -98,9 +98,13 @@ describe("a tarball", () => {
       .map((path) => path.replace(/\.[tj]s$/, ""))
     expect(modules.length).toBeGreaterThan(60)
     const built = modules.flatMap((path) => [`dist/${path}.js`, `dist/${path}.d.ts`])
+    const browsers = paths(projectRoot, false).filter((path) => /^plugin\/web\/(page|panel)\//.test(path))
+    expect(browsers).toContain("plugin/web/page/index.html")
     const listed = (manifest.files as Array<string>).filter((path) => path !== "dist")
     // npm takes the README of every folder that it takes something from, asked or not.
-    expect([...files].sort()).toEqual([...built, ...listed, "plugin/README.md", "package.json"].sort())
+    expect([...files].sort()).toEqual(
+      [...built, ...browsers.map((path) => `dist/${path}`), ...listed, "plugin/README.md", "package.json"].sort()
+    )
   })
 
   it("installed with its dependencies alone, loads as a plugin, runs its program and gives its core", () => {
@@ -110,6 +114,9 @@ describe("a tarball", () => {
     const byName = `import plugin from "${name}"\nimport { Step } from "${name}/core"
       console.log(JSON.stringify([plugin.name, typeof Step.step]))`
     expect(evaluate(app, byName)).toEqual(["p2p", "function"])
+    const assets = `import { read } from "./node_modules/${name}/dist/plugin/web/Assets.js"
+      console.log(JSON.stringify(Object.keys(read())))`
+    expect(evaluate(app, assets)).toContain("/page.js")
     expect(program(app, join(place, manifest.bin["wopr-p2p"])).version).toContain(manifest.version)
   })
 
