@@ -14,7 +14,7 @@ import { badge, button } from "./parts.js"
 import { patch } from "./patch.js"
 import { topicsView } from "./topics.js"
 
-/** @import { App, Section, View } from "./shapes.js" */
+/** @import { App, Child, Section, View } from "./shapes.js" */
 
 /** @type {Readonly<Record<Section, { title: string, view: (app: App, view: View) => HTMLElement }>>} */
 const views = {
@@ -101,7 +101,7 @@ const noticeBar = (app) => {
   )
 }
 
-/** A page that shows nothing but one thing to say. @param {string} key @param {string} heading @param {ReadonlyArray<import("./shapes.js").Child>} children */
+/** A page that shows nothing but one thing to say. @param {string} key @param {string} heading @param {ReadonlyArray<Child>} children */
 const alone = (key, heading, ...children) =>
   element(
     "div",
