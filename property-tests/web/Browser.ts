@@ -13,7 +13,8 @@ const executablePath = "/usr/bin/chromium"
 /** Whether there is a browser; its absence is a failure where one is required. */
 export const hasBrowser = (): boolean => {
   const found = existsSync(executablePath)
-  if (!found && process.env["REQUIRE_CHROMIUM"] === "1") throw new Error(`no ${executablePath}: apt-get install chromium`)
+  if (!found && process.env["REQUIRE_CHROMIUM"] === "1")
+    throw new Error(`no ${executablePath}: apt-get install chromium`)
   if (!found) console.warn(`skipped: no ${executablePath} to look at the panel with`)
   return found
 }
@@ -76,7 +77,9 @@ export const seriousFaults = async (page: Page): Promise<ReadonlyArray<string>> 
   }
   return found.violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map(({ failureSummary, html }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`))
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ failureSummary, html }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`)
+    )
 }
 
 /** How far a page can be scrolled sideways, in pixels. */

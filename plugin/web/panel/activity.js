@@ -76,6 +76,7 @@ const linePart = (app) =>
     "line-part",
     "Command line",
     form(
+      app,
       "line-form",
       async (values) => {
         await app.act.line(values["line"] ?? "")

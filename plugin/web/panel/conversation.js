@@ -67,6 +67,7 @@ const searchBar = (app, friend, { search }) =>
     "div",
     { class: "bar", "data-key": "talk-bar" },
     form(
+      app,
       `search-${friend.peerId}`,
       async (values) => {
         await app.act.search(friend.peerId, values["search"] ?? "")
@@ -102,6 +103,7 @@ const composer = (app, friend, talk) => {
   const send = async (name) => {
     const box = /** @type {HTMLTextAreaElement | null} */ (document.getElementById(id))
     if (box === null || box.value.trim() === "") return box?.focus()
+    if (app.state.busy.has("send-message") || app.state.busy.has("send-inject")) return
     const isSent = await app.act.send(friend, name, box.value)
     if (!isSent) return
     box.value = ""

@@ -55,6 +55,7 @@ const addFriend = (app) =>
     { "data-key": "add-friend", class: "fold" },
     element("summary", {}, "Ask somebody in the room"),
     form(
+      app,
       "ask",
       async (values) => {
         const answer = await app.act.command("friend", values["ask-name"] ?? "", {
@@ -85,6 +86,7 @@ const rights = (app, friend) => {
         element("strong", {}, capability),
         " ",
         isHeld ? badge("good", "granted") : badge("quiet", "not granted"),
+        " ",
         element("span", { class: "hint" }, says)
       ),
       button(
@@ -185,6 +187,7 @@ const callFriend = (app, friend) =>
     "called",
     "Name and quiet",
     form(
+      app,
       `rename-${friend.peerId}`,
       async (values) => {
         const answer = await app.act.command("rename", `${friend.handle} ${values["new-name"] ?? ""}`, {

@@ -50,6 +50,7 @@ const makePart = (app) =>
     "make",
     "Make an invite",
     form(
+      app,
       "invite-form",
       (values) => app.act.invite(wishIn(values)),
       element(
@@ -97,6 +98,7 @@ const claimPart = (app) =>
     "claim",
     "Claim an invite",
     form(
+      app,
       "claim-form",
       async (values) =>
         (

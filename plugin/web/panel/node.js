@@ -140,6 +140,7 @@ const rulesPart = (app, rules) =>
       )
     ),
     form(
+      app,
       "rule-form",
       async (values) =>
         (

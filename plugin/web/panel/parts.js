@@ -144,9 +144,11 @@ export const field = (id, label, tag, attributes, ...children) =>
 
 /**
  * A form whose fields go to one action, which says whether they may be emptied.
- * @param {string} key @param {(values: Record<string, string>) => Promise<boolean>} submit @param {ReadonlyArray<Child>} children
+ * Pressed twice it is sent once.
+ * @param {App} app @param {string} key
+ * @param {(values: Record<string, string>) => Promise<boolean>} submit @param {ReadonlyArray<Child>} children
  */
-export const form = (key, submit, ...children) =>
+export const form = ({ state: { busy } }, key, submit, ...children) =>
   element(
     "form",
     {
@@ -157,7 +159,13 @@ export const form = (key, submit, ...children) =>
         const values = Object.fromEntries(
           [...new FormData(filled)].map(([name, value]) => [name, String(value).trim()])
         )
-        void submit(values).then((done) => done && filled.reset())
+        const sending = `${key}-form`
+        if (busy.has(sending)) return
+        busy.add(sending)
+        void submit(values).then((done) => {
+          busy.delete(sending)
+          if (done) filled.reset()
+        })
       }
     },
     children

@@ -81,7 +81,7 @@ const noticeBar = (app) => {
   if (notice === null) return null
   return element(
     "div",
-    { class: `notice ${notice.tone}`, "data-key": "notice" },
+    { class: `outcome ${notice.tone}`, "data-key": "notice" },
     element(
       "span",
       {},

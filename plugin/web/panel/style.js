@@ -28,7 +28,7 @@ const sheetText = `
 .wopr-panel h3 { font-size: 13px; color: var(--soft); margin-top: 6px; }
 .wopr-panel code { font: 12.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .wopr-panel :is(button, input, select, textarea) { font: inherit; color: inherit; border-radius: 6px; min-height: 32px; max-width: 100%; }
-.wopr-panel button { background: var(--surface); border: 1px solid var(--field); padding: 4px 12px; cursor: pointer; text-align: center; }
+.wopr-panel button { background: var(--surface); border: 1px solid var(--field); padding: 4px 12px; cursor: pointer; text-align: center; overflow-wrap: normal; flex-shrink: 0; }
 .wopr-panel button:hover { background: var(--raised); }
 .wopr-panel button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
 .wopr-panel button.primary:hover { filter: brightness(1.08); }
@@ -54,21 +54,24 @@ const sheetText = `
 .wopr-panel nav button { border: 0; border-radius: 6px; padding: 4px 10px; background: none; color: var(--soft); white-space: nowrap; flex: none; }
 .wopr-panel nav button[aria-current] { color: var(--text); background: var(--raised); font-weight: 600; }
 .wopr-panel .link { color: var(--soft); font-size: 13px; white-space: nowrap; }
-.wopr-panel .link::before { content: ""; display: inline-block; width: 8px; height: 8px; border-radius: 50%; margin-right: 6px; border: 2px solid var(--field); }
+.wopr-panel .link::before { content: ""; display: inline-block; width: 5px; height: 5px; border-radius: 50%; margin-right: 6px; vertical-align: 0; border: 2px solid var(--field); }
 .wopr-panel .link.on::before { background: var(--good); border-color: var(--good); }
 .wopr-panel .banner { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 12px; padding: 6px 16px; background: var(--warn-ground); color: var(--warn); border-bottom: 1px solid var(--line); }
 .wopr-panel .content { flex: 1; width: 100%; max-width: 1120px; margin: 0 auto; padding: 14px 16px 24px; display: flex; flex-direction: column; gap: 12px; min-height: 0; }
 .wopr-panel .stack { display: flex; flex-direction: column; gap: 12px; min-width: 0; }
 .wopr-panel .card { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; display: flex; flex-direction: column; gap: 8px; align-items: stretch; min-width: 0; }
 .wopr-panel .card > button { align-self: flex-start; }
+.wopr-panel .stack > button { align-self: flex-start; }
+.wopr-panel :is(ul, ol):empty { display: none; }
 .wopr-panel .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 .wopr-panel .rows > li { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; justify-content: space-between; padding: 8px 0; border-top: 1px solid var(--line); }
 .wopr-panel .rows > li:first-child { border-top: 0; }
 .wopr-panel .rows > li > :first-child { flex: 1 1 260px; min-width: 0; }
 .wopr-panel .rows > li > form { flex: 0 1 320px; }
 .wopr-panel .rows.plain > li { display: block; }
-.wopr-panel .facts { display: grid; gap: 4px; flex: 1; min-width: 0; }
+.wopr-panel .facts { display: grid; gap: 4px; flex: 1 1 240px; min-width: 0; }
 .wopr-panel .facts > div { display: grid; grid-template-columns: 110px 1fr; gap: 10px; align-items: baseline; }
+.wopr-panel .facts > div:has(svg) { align-items: start; }
 .wopr-panel dt { color: var(--soft); font-size: 13px; }
 .wopr-panel dd { min-width: 0; }
 .wopr-panel .code { display: inline-flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; max-width: 100%; }
@@ -96,7 +99,7 @@ const sheetText = `
 .wopr-panel .split { display: grid; grid-template-columns: 270px minmax(0, 1fr); gap: 12px; align-items: start; }
 .wopr-panel .list { display: flex; flex-direction: column; gap: 10px; min-width: 0; }
 .wopr-panel .items { display: flex; flex-direction: column; gap: 2px; }
-.wopr-panel button.item { width: 100%; text-align: left; display: flex; flex-direction: column; gap: 2px; border-color: transparent; background: none; padding: 7px 10px; }
+.wopr-panel button.item { width: 100%; text-align: left; display: flex; flex-direction: column; gap: 2px; border-color: transparent; background: none; padding: 7px 10px; overflow-wrap: anywhere; }
 .wopr-panel button.item:hover { background: var(--raised); }
 .wopr-panel button.item[aria-current] { background: var(--surface); border-color: var(--line); box-shadow: inset 3px 0 0 var(--accent); }
 .wopr-panel .line { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; }
@@ -119,7 +122,8 @@ const sheetText = `
 .wopr-panel .entry > .text { background: var(--raised); border-radius: 3px 10px 10px 10px; padding: 6px 10px; }
 .wopr-panel .entry.ours { align-self: flex-end; }
 .wopr-panel .entry.ours header { text-align: right; }
-.wopr-panel .entry.ours > .text { border-radius: 10px 3px 10px 10px; background: color-mix(in srgb, var(--accent) 14%, var(--surface)); }
+.wopr-panel .entry > .text { width: fit-content; max-width: 100%; }
+.wopr-panel .entry.ours > .text { margin-left: auto; border-radius: 10px 3px 10px 10px; background: color-mix(in srgb, var(--accent) 14%, var(--surface)); }
 .wopr-panel .why { color: var(--bad); margin-left: 4px; }
 .wopr-panel .composer { align-items: stretch; }
 .wopr-panel .news, .wopr-panel .output { max-height: 320px; overflow-y: auto; display: flex; flex-direction: column; gap: 3px; }
@@ -133,13 +137,13 @@ const sheetText = `
 .wopr-panel :is(.news .alarm .text, .output .alarm) { color: var(--bad); font-weight: 600; }
 .wopr-panel :is(.news .quiet .text, .output .quiet) { color: var(--soft); }
 .wopr-panel .status li { padding: 1px 0; }
-.wopr-panel .notice { position: sticky; bottom: 0; margin-top: auto; padding: 8px 16px; background: var(--good-ground); color: var(--good); border-top: 1px solid var(--line); display: flex; gap: 12px; align-items: center; justify-content: space-between; }
-.wopr-panel .notice.bad { background: var(--bad-ground); color: var(--bad); }
+.wopr-panel .outcome { position: sticky; bottom: 0; margin-top: auto; padding: 8px 16px; background: var(--good-ground); color: var(--good); border-top: 1px solid var(--line); display: flex; gap: 12px; align-items: center; justify-content: space-between; }
+.wopr-panel .outcome.bad { background: var(--bad-ground); color: var(--bad); }
 .wopr-panel .alone { max-width: 520px; margin: 12vh auto; display: flex; flex-direction: column; gap: 10px; align-items: flex-start; padding: 0 16px; }
 
 @media (max-width: 720px) {
   .wopr-panel > .top { padding: 8px 12px; }
-  .wopr-panel .top nav { order: 1; width: 100%; }
+  .wopr-panel .top nav { order: 1; width: 100%; display: grid; grid-template-columns: repeat(3, 1fr); }
   .wopr-panel nav button { padding: 4px 8px; }
   .wopr-panel .content { padding: 10px 12px 20px; }
   .wopr-panel .split { grid-template-columns: minmax(0, 1fr); }

@@ -71,6 +71,7 @@ const secretPart = (app) => {
 /** @param {App} app */
 const joinPart = (app) => [
   form(
+    app,
     "join-form",
     async (values) =>
       (
@@ -83,6 +84,7 @@ const joinPart = (app) => [
     submitButton(app, "join-go", "Join")
   ),
   form(
+    app,
     "secret-form",
     async (values) => {
       const answer = await app.act.command("topic", `new-secret ${values["secret-name"] ?? ""}`, { key: "secret-go" })
@@ -125,6 +127,7 @@ const memberRow = (app, { description, friend, handle, identityKey, met, name, t
     friend
       ? null
       : form(
+          app,
           key,
           async (values) => {
             const note = values["note"] ?? ""
@@ -153,6 +156,7 @@ const profilePart = (app, { description, name, tags }) =>
     "profile",
     "What you say of yourself in topics",
     form(
+      app,
       `profile-${name}-${tags.join(",")}-${description}`,
       async (values) => {
         const { "profile-about": about = "", "profile-name": called = "", "profile-tags": words = "" } = values
