@@ -19,7 +19,9 @@ const fast = [{ capacity: 10_000, windowMs: 1_000 }]
 
 /** A node whose agent answers at once, and says what it was asked. */
 export const answering: Around = {
-  sandbox: MemorySandbox.layer(({ text }) => Effect.succeed(new TextEncoder().encode(`answer to: ${text}`))),
+  sandbox: MemorySandbox.layer(({ input }) =>
+    Effect.succeed(new TextEncoder().encode(`answer to: ${new TextDecoder().decode(input)}`))
+  ),
   rates: { message: fast, inject: fast, control: fast }
 }
 
