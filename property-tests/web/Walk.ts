@@ -50,6 +50,9 @@ export const go = async (page: Page, name: string): Promise<void> => {
 /** Opens a friend, with the conversation or the details. */
 export const openFriend = async (page: Page, name: string, aspect: "Conversation" | "Details"): Promise<void> => {
   await go(page, "Friends")
+  // On a phone the list and the friend that is open take turns.
+  const back = page.getByRole("button", { name: "← Friends" })
+  if (await back.isVisible()) await back.click()
   await press(page.getByRole("list", { name: "Friends" }), new RegExp(name))
   await press(page, aspect)
 }

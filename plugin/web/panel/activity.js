@@ -12,11 +12,11 @@ import { asked, badge, clock, empty, form, section, submitButton, when } from ".
 const newsRow = ({ id, told: { atMs, line } }) =>
   element("li", { class: line.tone, "data-key": `news-${id}` }, clock(atMs), peerText(line.text))
 
-/** @param {App} app @param {View["refusals"][number]} refusal @param {number} index */
-const refusalRow = (app, { atMs, code: known, kind, name, whose, why }, index) =>
+/** @param {App} app @param {View["refusals"][number]} refusal @param {string} key */
+const refusalRow = (app, { atMs, code: known, kind, name, whose, why }, key) =>
   element(
     "li",
-    { "data-key": `refusal-${atMs}-${known}-${index}` },
+    { "data-key": key },
     element(
       "details",
       { class: "fold" },
@@ -37,6 +37,16 @@ const refusalRow = (app, { atMs, code: known, kind, name, whose, why }, index) =
       )
     )
   )
+
+/**
+ * Rows whose keys stay the same when a newer one comes before them: what is opened stays open.
+ * @param {App} app @param {View["refusals"]} refusals
+ */
+const refusalRows = (app, refusals) =>
+  refusals.map((one, index) => {
+    const same = refusals.slice(index + 1).filter(({ atMs, code }) => atMs === one.atMs && code === one.code)
+    return refusalRow(app, one, `refusal-${one.atMs}-${one.code}-${same.length}`)
+  })
 
 /** @type {Readonly<Record<string, string>>} */
 const queueWords = {
@@ -153,11 +163,7 @@ export const activityView = (app, view) =>
       "refusals",
       `Refused lately (${view.refusals.length})`,
       view.refusals.length === 0 ? empty("Nothing was refused lately.") : null,
-      element(
-        "ul",
-        { class: "rows plain", "data-key": "refusal-rows" },
-        view.refusals.map((one, index) => refusalRow(app, one, index))
-      )
+      element("ul", { class: "rows plain", "data-key": "refusal-rows" }, refusalRows(app, view.refusals))
     ),
     linePart(app)
   )
