@@ -87,7 +87,7 @@ export const makeCommands = (api, change, refresh) => {
       answer = await api.command(name, rest)
       const notice = answer.ok ? { tone: /** @type {const} */ ("good"), text: done ?? "", code: "" } : refusalIn(answer)
       if (notice.text !== "") change((next) => tell(next, notice))
-      await refresh()
+      void refresh()
     })
     return answer
   }
@@ -100,7 +100,7 @@ export const makeCommands = (api, change, refresh) => {
         next.output = [{ tone: "quiet", text: line }, ...lines]
         if (!answer.ok) tell(next, refusalIn(answer))
       })
-      await refresh()
+      void refresh()
     })
   /** @param {Record<string, string | number>} wish */
   const invite = async (wish) => {
@@ -117,7 +117,7 @@ export const makeCommands = (api, change, refresh) => {
             : refusalIn({ ...made, lines: [] })
         )
       })
-      await refresh()
+      void refresh()
     })
     return isMade
   }

@@ -104,8 +104,10 @@ const composer = (app, friend, talk) => {
     const box = /** @type {HTMLTextAreaElement | null} */ (document.getElementById(id))
     if (box === null || box.value.trim() === "") return box?.focus()
     if (app.state.busy.has("send-message") || app.state.busy.has("send-inject")) return
-    const isSent = await app.act.send(friend, name, box.value)
-    if (!isSent) return
+    const text = box.value
+    const isSent = await app.act.send(friend, name, text)
+    // What was written meanwhile stays.
+    if (!isSent || box.value !== text) return
     box.value = ""
     talkOf(app.state, friend.peerId).draft = ""
     box.focus()

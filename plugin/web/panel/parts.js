@@ -4,7 +4,7 @@
  * They are here once, so that what looks alike also behaves alike under keyboard and screen reader.
  */
 import { element } from "./element.js"
-/** @import { App, Attributes, Child, Qr } from "./shapes.js" */
+/** @import { Answer, App, Attributes, Child, Qr } from "./shapes.js" */
 
 /**
  * A button. `key` is its own: the focus comes back to it, and it is busy while an action of that key runs.
@@ -179,9 +179,9 @@ export const submitButton = ({ state }, key, words, tone = "primary") =>
     words
   )
 
-/** A select that shows what is so. @param {App} app @param {string} id @param {string} label @param {string} chosen @param {ReadonlyArray<readonly [string, string]>} options @param {(value: string) => unknown} choose */
-export const choice = (app, id, label, chosen, options, choose) => {
-  const made = field(
+/** A select that shows what is so; what was refused is not chosen. @param {App} app @param {string} id @param {string} label @param {string} chosen @param {ReadonlyArray<readonly [string, string]>} options @param {(value: string) => Promise<Answer | undefined>} choose */
+export const choice = (app, id, label, chosen, options, choose) =>
+  field(
     id,
     label,
     "select",
@@ -189,12 +189,9 @@ export const choice = (app, id, label, chosen, options, choose) => {
       "data-chosen": chosen,
       onchange: async (/** @type {Event} */ event) => {
         const select = /** @type {HTMLSelectElement} */ (event.currentTarget)
-        await choose(select.value)
-        select.value = select.dataset["chosen"] ?? chosen
+        if ((await choose(select.value))?.ok !== true) select.value = select.dataset["chosen"] ?? chosen
       },
       "aria-busy": app.state.busy.has(id) ? "true" : null
     },
     options.map(([value, words]) => element("option", { value, selected: value === chosen }, words))
   )
-  return made
-}
