@@ -23,7 +23,7 @@ import * as Secrets from "./Secrets.ts"
 import * as Seen from "./Seen.ts"
 import * as Server from "./Server.ts"
 import * as ViewOf from "./View.ts"
-import { watched } from "./Watched.ts"
+import { keepAnswer, watched } from "./Watched.ts"
 
 export const portName = "panel.json"
 export const scrapeName = "scrape.key"
@@ -119,7 +119,13 @@ const make = (settings: Settings, node: Node.Node, channel: string | undefined) 
       events.note(one, nowMs())
     }
     const told = yield* node.events
-    yield* Effect.forkScoped(Effect.forever(Effect.map(PubSub.take(told), note)))
+    // Kept before it is told: whoever is told of an answer reads the conversation.
+    const noted = (one: Event.Event) =>
+      Effect.andThen(
+        keepAnswer(node, log, one),
+        Effect.sync(() => note(one))
+      )
+    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(PubSub.take(told), noted)))
     const server = yield* Server.start(port)
     yield* Effect.addFinalizer(() => Effect.sync(events.close))
     const api = yield* Http.make(Answers.make(world))

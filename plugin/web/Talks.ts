@@ -49,8 +49,8 @@ const limitOf = (text: string | undefined): number =>
 const stateOf = ({ queue, refusals }: Describe.Description): ((entry: Entry) => string | null) => {
   const waiting = new Map(queue.map(({ id, state }) => [id, state as string]))
   const refused = new Set(refusals.map(({ id }) => id))
-  return ({ conversation, id }) => {
-    if (!conversation.endsWith("-sent")) return null
+  return ({ conversation, id, ours }) => {
+    if (!conversation.endsWith("-sent") || ours !== true) return null
     return waiting.get(id) ?? (refused.has(id) ? "refused" : "delivered")
   }
 }

@@ -10,10 +10,12 @@ import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
 import { testnet } from "../../adapters/hyperswarm/LocalDht.ts"
+import type * as RateLimit from "../../core/admission/RateLimit.ts"
 import type { Node } from "../../core/index.ts"
 import * as Layers from "../../plugin/Layers.ts"
 import * as Assets from "../../plugin/web/Assets.ts"
 import * as Panel from "../../plugin/web/Panel.ts"
+import type { Sandbox } from "../../ports/Sandbox.ts"
 
 export interface Life {
   readonly name: string
@@ -27,9 +29,16 @@ export interface Life {
   readonly end: () => Promise<void>
 }
 
+/** What is around a node: a sandbox that a test scripts, a chat room in a file, and other rates of friends. */
+export interface Around {
+  readonly sandbox?: Layer.Layer<Sandbox>
+  readonly room?: { readonly name: string; readonly file: string }
+  readonly rates?: Partial<RateLimit.Rates>
+}
+
 export interface Place {
   readonly folder: string
-  readonly begin: (name: string, more?: Partial<Panel.Settings>) => Promise<Life>
+  readonly begin: (name: string, more?: Partial<Panel.Settings>, around?: Around) => Promise<Life>
   readonly end: () => Promise<void>
 }
 
@@ -61,13 +70,14 @@ export const makePlace = async (): Promise<Place> => {
   const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-web-"))
   const panel = join(folder, "panel")
   writeModule(panel)
-  const begin: Place["begin"] = async (name, more = {}) => {
-    const dataFolder = join(folder, name)
-    const settings: Layers.Settings = { dataFolder, rooms: [], network: { kind: "bootstrap", nodes }, sandbox: "off" }
+  const begin: Place["begin"] = async (name, more = {}, { rates = {}, room, sandbox = Layer.empty as never } = {}) => {
+    const dataFolder = join(folder, encodeURIComponent(name))
+    const rooms = room === undefined ? [] : [room]
+    const settings: Layers.Settings = { dataFolder, rooms, network: { kind: "bootstrap", nodes }, sandbox: "off" }
     const log: Array<string> = []
     const own = Effect.runSync(Scope.fork(scope))
     const up = Effect.gen(function* () {
-      const node = yield* Layers.start(name, settings)
+      const node = yield* Layers.start(name, settings, rates)
       const wanted = {
         dataFolder,
         port: 0,
@@ -76,10 +86,10 @@ export const makePlace = async (): Promise<Place> => {
         folders: { ...Assets.here, panel },
         ...more
       }
-      return { node, panel: yield* Panel.serve(wanted, node, undefined) }
+      return { node, panel: yield* Panel.serve(wanted, node, room === undefined ? undefined : `room:${room.name}`) }
     })
     const started = await Effect.runPromise(
-      Effect.flatMap(Scope.provide(Layer.build(Layers.layers(settings)), own), (context) =>
+      Effect.flatMap(Scope.provide(Layer.build(Layer.merge(Layers.layers(settings), sandbox)), own), (context) =>
         Scope.provide(Effect.provideContext(up, context), own)
       ).pipe(Effect.provide(quiet(log)), Effect.provideService(References.MinimumLogLevel, "Debug"))
     )
