@@ -34,6 +34,11 @@ it("20 · the web panel is served, and to its owner alone", async () => {
 })
 
 it("20 · the status of a node is open to no web site", async () => {
+  const modulePath = new URL(alice.moduleUrl).pathname
+  const invited = await ask(alice, modulePath, { headers: { origin: hostOrigin } })
+  expect(invited.headers.get("access-control-allow-origin")).toBe(hostOrigin)
+  const stranger = await ask(alice, modulePath, { headers: { origin: "http://evil.example" } })
+  expect([stranger.status, stranger.headers.get("access-control-allow-origin")]).toEqual([403, null])
   const authorization = `Bearer ${page.bearer}`
   for (const origin of ["http://evil.example", "null", "http://localhost:3000", hostOrigin]) {
     for (const { path } of Object.values(Routes.table)) {
