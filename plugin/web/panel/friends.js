@@ -138,6 +138,7 @@ const aboutFriend = (app, friend) =>
     "about",
     "About",
     facts([
+      ["Calls itself", friend.lineName === friend.name ? null : peerWords(friend.lineName)],
       ["Short id", code(app, "copy-short", friend.shortId, "the short id")],
       ["Key", code(app, "copy-friend-key", friend.identityKey, "the key")],
       [
@@ -190,7 +191,7 @@ const callFriend = (app, friend) =>
       app,
       `rename-${friend.peerId}`,
       async (values) => {
-        const answer = await app.act.command("rename", `${friend.handle} ${values["new-name"] ?? ""}`, {
+        const answer = await app.act.command("name", `${friend.handle} ${values["new-name"] ?? ""}`, {
           key: "rename-go",
           done: "Renamed here; nobody is told."
         })
