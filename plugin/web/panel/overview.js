@@ -197,7 +197,7 @@ const identityPart = (app, { friends, guests, identity, sandbox, version }) =>
       { class: "beside" },
       facts([
         ["Name", element("strong", {}, `@${identity.name}`)],
-        ["Short id", code(app, "copy-short-key", identity.shortKey, "the short id")],
+        ["Short key", code(app, "copy-short-key", identity.shortKey, "the first characters of the key")],
         ["Public key", code(app, "copy-key", identity.identityKey, "the public key")],
         ["Fingerprint", "Each pair of friends has its own: see a friend's details."],
         [
