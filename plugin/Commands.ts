@@ -9,7 +9,16 @@ import { Capability, type Input, Limits, Name, Rotation } from "../core/index.ts
 import { folded, widthMax } from "./HelpText.ts"
 import * as IntroductionCommands from "./IntroductionCommands.ts"
 import * as InviteCommands from "./InviteCommands.ts"
-import { command, type Here, mistake, type Parsed, type Question, type Row } from "./Parsed.ts"
+import {
+  type Addressed,
+  addressed,
+  command,
+  type Here,
+  mistake,
+  type Parsed,
+  type Question,
+  type Row
+} from "./Parsed.ts"
 import * as TopicCommands from "./TopicCommands.ts"
 
 export type { Change, Here, Parsed, Question, Row } from "./Parsed.ts"
@@ -17,19 +26,6 @@ export type { Change, Here, Parsed, Question, Row } from "./Parsed.ts"
 const question =
   (asked: Question) =>
   (rest: string): Parsed => ({ kind: "question", question: asked, name: rest.replace(/^@/, "").trim() })
-
-interface Addressed {
-  readonly name: string
-  readonly keyPrefix: string
-  readonly rest: string
-}
-
-/** `@name[#key] rest`: who is meant, told apart from namesakes by the first characters of the key. */
-const addressed = (text: string): Addressed | undefined => {
-  const match = /^@?(\S+?)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+([\s\S]*))?$/u.exec(text.trim())
-  if (match === null || Result.isFailure(Name.parse(match[1]!))) return undefined
-  return { name: match[1]!, keyPrefix: match[2] ?? "", rest: (match[3] ?? "").trim() }
-}
 
 /** A question about somebody: whom it means is found where the answer is. */
 const about = (asked: Question, { keyPrefix, name }: Addressed): Parsed => ({

@@ -2,8 +2,8 @@
  * What a typed line can turn out to be, and the shape of a row of the command table: shared by the files that hold rows.
  * It knows no command: which there are stands in `Commands.ts`.
  */
-import type { Redacted } from "effect"
-import type { Input, Link } from "../core/index.ts"
+import { type Redacted, Result } from "effect"
+import { type Input, Limits, type Link, Name, Rejection } from "../core/index.ts"
 
 export type Question =
   | "topics"
@@ -54,3 +54,26 @@ export interface Row {
 /** What was typed is not a command: the sentence says how it is written. */
 export const mistake = (message: string): Parsed => ({ kind: "mistake", message })
 export const command = (one: Input.Command): Parsed => ({ kind: "command", command: one })
+
+/** Whom a line names, and what follows the name. */
+export interface Addressed {
+  readonly name: string
+  readonly keyPrefix: string
+  readonly rest: string
+}
+
+/** `@name[#key] rest`: who is meant, told apart from namesakes by the first characters of the key. */
+export const addressed = (text: string): Addressed | undefined => {
+  const match = /^@?(\S+?)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+([\s\S]*))?$/u.exec(text.trim())
+  if (match === null || Result.isFailure(Name.parse(match[1]!))) return undefined
+  return { name: match[1]!, keyPrefix: match[2] ?? "", rest: (match[3] ?? "").trim() }
+}
+
+/** What stands before ` : ` and the note behind it, or why there cannot be such a note. */
+export const noted = (text: string): { readonly head: string; readonly note: string } | Parsed => {
+  const [head = "", ...words] = text.split(/\s:\s/)
+  const note = words.join(" : ").trim()
+  return Array.from(note).length > Limits.connectNoteMax
+    ? mistake(Rejection.sentence(Rejection.make("note-too-long")))
+    : { head, note }
+}

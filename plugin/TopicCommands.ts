@@ -4,8 +4,8 @@
  * It is apart from the other commands because a topic may carry a secret, which must not be repeated on a screen.
  */
 import { Result } from "effect"
-import { Limits, Rejection, Topic } from "../core/index.ts"
-import { command, mistake, type Parsed, type Row } from "./Parsed.ts"
+import { Rejection, Topic } from "../core/index.ts"
+import { addressed, command, mistake, noted, type Parsed, type Row } from "./Parsed.ts"
 
 const topicUsage = "/topic join NAME | leave NAME | list | new-secret NAME"
 
@@ -67,14 +67,12 @@ const connect: Row = {
   usage: connectUsage,
   help: "ask a member of a topic to be friends; its operator decides",
   parse: (rest) => {
-    const [head = "", ...words] = rest.split(/\s:\s/)
-    const match = /^@?(\S+?)(?:#([A-Za-z0-9_-]{1,43}))?(?:\s+in\s+(\S+))?$/u.exec(head.trim())
-    if (match === null) return mistake(`usage: ${connectUsage}`)
-    const note = words.join(" : ").trim()
-    if (Array.from(note).length > Limits.connectNoteMax) {
-      return mistake(Rejection.sentence(Rejection.make("note-too-long")))
-    }
-    return command({ _tag: "Connect", name: match[1]!, keyPrefix: match[2] ?? "", topic: match[3] ?? "", note })
+    const said = noted(rest)
+    if ("kind" in said) return said
+    const who = addressed(said.head)
+    const [, topic] = /^in\s+(\S+)$/.exec(who?.rest ?? "") ?? []
+    if (who === undefined || (who.rest !== "" && topic === undefined)) return mistake(`usage: ${connectUsage}`)
+    return command({ _tag: "Connect", name: who.name, keyPrefix: who.keyPrefix, topic: topic ?? "", note: said.note })
   }
 }
 

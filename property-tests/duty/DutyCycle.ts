@@ -7,6 +7,7 @@ import type { Input } from "../../core/index.ts"
 import { noonMs } from "../arbitraries/state.ts"
 import * as Chance from "../simulation/Chance.ts"
 import { Clock } from "../simulation/Clock.ts"
+import { confinement } from "../simulation/Confinement.ts"
 import { History } from "../simulation/History.ts"
 import { House, type World } from "../simulation/House.ts"
 import { calm, Network, type Traffic, type Weather } from "../simulation/Network.ts"
@@ -75,17 +76,6 @@ const habits = {
   /** Whoever sees the friend come may ask at once. */
   asksOnMeeting: 0.3
 } as const
-
-const confinement = {
-  engine: "simulation",
-  containerId: "c",
-  user: "65534",
-  network: "none",
-  readOnlyRoot: true,
-  memoryBytes: 1,
-  pids: 1,
-  cpus: 1
-}
 
 /** Answers of the responder: what was asked, sometimes long, sometimes late, sometimes none. */
 const script = (chance: Chance.Chance, asked: string): Scripted => {

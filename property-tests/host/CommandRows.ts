@@ -36,6 +36,11 @@ export const rows: Readonly<Record<string, Row>> = {
   claim: { good: ["/claim wop3://secret"], bad: ["/claim", "/claim two words"] },
   invites: onlyAsked("invites"),
   uninvite: { good: ["/uninvite 00ff"], bad: ["/uninvite", "/uninvite 0", "/uninvite carl"] },
+  introduce: {
+    good: ["/introduce @carl @carl"],
+    bad: ["/introduce", "/introduce @carl", "/introduce @a|b @carl", `/introduce @carl @carl : ${"x".repeat(281)}`],
+    about: friend("/introduce NAME @carl")
+  },
   message: {
     good: ["/message @carl hello"],
     bad: ["/message", "/message @a|b hello"],

@@ -10,6 +10,7 @@ import { Codec, type Event, FriendLine, type Input, type Output, State, Step } f
 import * as Records from "../../core/node/Records.ts"
 import type { Entry } from "../../ports/ConversationLog.ts"
 import { crypto, openedBy, type Person, received, turnAt } from "../arbitraries/state.ts"
+import { confinement } from "../simulation/Confinement.ts"
 import { commit, loadDisk, noonMs } from "./Disk.ts"
 
 /** A line in the room: who posted it as the room can prove it, and the text. */
@@ -292,17 +293,6 @@ export class Town {
 const isQuiet = ({ durable }: State.State): boolean =>
   [...durable.outbox.waiting].every(([, waiting]) => waiting.entries.length === 0) &&
   [...durable.calls.entries].length === 0
-
-const confinement = {
-  engine: "model",
-  containerId: "c",
-  user: "65534",
-  network: "none",
-  readOnlyRoot: true,
-  memoryBytes: 1,
-  pids: 1,
-  cpus: 1
-}
 
 /** The house of a person. */
 export const houseOf = (town: Town, person: Person): House =>

@@ -119,7 +119,7 @@ describe("facts for a program", () => {
     const described = node().describe()
     const about: Readonly<Record<string, ReadonlyArray<string>>> = {
       "/friends": ["friends", "verifiedFor"],
-      "/requests": ["asked", "errands", "requests"],
+      "/requests": ["asked", "errands", "introductions", "requests"],
       "/invites": ["errands", "invites"],
       "/queue": ["queue", "refusals"],
       "/held": ["held"],

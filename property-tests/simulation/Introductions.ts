@@ -9,9 +9,10 @@ import * as Table from "../../core/Table.ts"
 import { loadDisk, noonMs } from "../models/Disk.ts"
 import * as Chance from "./Chance.ts"
 import { Clock } from "./Clock.ts"
-import { House, type Plant, type World } from "./House.ts"
-import { calm, Network } from "./Network.ts"
+import { House, type Plant } from "./House.ts"
+import { calm, type Network } from "./Network.ts"
 import type { Taken } from "./Process.ts"
+import { rough } from "./Rough.ts"
 import { hour, minute } from "./Stage.ts"
 
 /** An introduction as its operator wished it. */
@@ -60,22 +61,8 @@ class Introductions {
 
   constructor(seed: number, plant: Plant | undefined) {
     this.#chance = Chance.of(`introductions ${seed}`)
-    const weather = {
-      ...calm,
-      latencyMs: [10, 400] as const,
-      dialFails: this.#chance.pick([0, 0.2, 0.5]),
-      breaksAfterMs: this.#chance.pick([Number.POSITIVE_INFINITY, 10 * minute, minute])
-    }
-    this.#network = new Network(this.#clock, this.#chance.stream("network"), weather)
-    const world: World = {
-      ...(plant === undefined ? {} : { plant }),
-      clock: this.#clock,
-      network: this.#network,
-      post: () => undefined,
-      run: () => ({ afterMs: 1, result: { ok: false, code: "sandbox-failed", detail: "" } }),
-      watch: (house, taken) => this.#look(house, taken),
-      ended: () => undefined
-    }
+    const { network, world } = rough(this.#chance, this.#clock, plant, (house, taken) => this.#look(house, taken))
+    this.#network = network
     const make = (name: string) => new House(world, name, `introductions ${seed}`, this.#chance.stream(name))
     this.#introducers = ["i1", "i2"].map(make)
     this.#people = Array.from({ length: this.#chance.whole(3, 5) }, (_, index) => make(`n${index + 1}`))

@@ -8,6 +8,7 @@ import type { Moment, Report } from "../../plugin/report/Report.ts"
 import { noonMs } from "../models/Disk.ts"
 import * as Chance from "./Chance.ts"
 import { Clock } from "./Clock.ts"
+import { confinement } from "./Confinement.ts"
 import { House, type World } from "./House.ts"
 import { calm, Network } from "./Network.ts"
 
@@ -36,17 +37,6 @@ const settleMs = 60_000
 /** Before the story those who are friends in it already become friends. */
 const preludeMs = 1_800_000
 const reporter = "reporter"
-const answer = {
-  engine: "simulation",
-  containerId: "c",
-  user: "65534",
-  network: "none",
-  readOnlyRoot: true,
-  memoryBytes: 1,
-  pids: 1,
-  cpus: 1
-}
-
 /** What the gate decides by itself whenever peers meet: compared by whether it happened, not by how often. */
 const isBetween = (what: string): boolean => what === "session"
 const isDecision = ({ what }: Moment): boolean => /^(line|session|connect|claim|message|run|hold)\b/.test(what)
@@ -164,7 +154,7 @@ class Stage {
       },
       run: () => ({
         afterMs: 500,
-        result: { ok: true, answer: { output: new Uint8Array([120]), confinement: answer } }
+        result: { ok: true, answer: { output: new Uint8Array([120]), confinement } }
       }),
       watch: () => {},
       ended: () => {}

@@ -10,6 +10,7 @@ import * as Chance from "./Chance.ts"
 import type { Checker, Scene } from "./Checker.ts"
 import { Clock } from "./Clock.ts"
 import { Comparers } from "./Comparers.ts"
+import { confinement } from "./Confinement.ts"
 import * as Endings from "./Endings.ts"
 import { History } from "./History.ts"
 import { House, type Plant, type World } from "./House.ts"
@@ -64,17 +65,6 @@ export interface Extras {
   readonly agents?: (stage: Stage) => Agents
   /** What a person who looks for a fault wants to see of each node, as it happens. */
   readonly watch?: (moment: Moment) => void
-}
-
-const confinement = {
-  engine: "simulation",
-  containerId: "c",
-  user: "65534",
-  network: "none",
-  readOnlyRoot: true,
-  memoryBytes: 1,
-  pids: 1,
-  cpus: 1
 }
 
 /** Of so many nodes the long-term keys are stolen at the end. */

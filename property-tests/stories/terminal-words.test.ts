@@ -66,7 +66,7 @@ const shown = async (): Promise<string> => {
   return parts
     .join("\n")
     .replaceAll(folder, "FOLDER")
-    .replaceAll(/\b[A-Za-z0-9_-]{43}\b/g, "KEY")
+    .replaceAll(/(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, "KEY")
     .replaceAll(/\b[0-9a-f]{8}\b/g, "ID")
 }
 
