@@ -39,8 +39,7 @@ export const ofEvent = (event: Event.Event): string => {
   if (event._tag === "Received")
     return `a text of ${event.bytes} bytes in the conversation with ${Present.harmless(event.name)}`
   if (event._tag === "Answered") return `${Present.harmless(event.name)} has answered (${event.bytes} bytes)`
-  if (event._tag === "ConnectAsked") return Present.event({ ...event, note: "" }).text
-  return Present.event(event).text
+  return Present.event(Present.noteless(event)).text
 }
 
 /** An event as a record. */

@@ -241,6 +241,13 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
   StorageFailed: (event) => ({ tone: "alarm", text: Rejection.sentence(event.rejection) })
 }
 
+/** An event without the note that its peer wrote along: in a log, or said by our bot, it would speak with our own voice. */
+export const noteless = (told: Event.Event): Event.Event => ("note" in told ? { ...told, note: "" } : told)
+
+/** Whether an introduction is a question to our operator: of who is a friend already, or has left that key, nothing is asked. */
+export const isAsked = ({ standing }: Extract<Event.Event, { _tag: "IntroductionReceived" }>): boolean =>
+  standing === "stranger" || standing === "former"
+
 /** An event as one line for a person. */
 export const event = (told: Event.Event): Line => (words[told._tag] as (one: Event.Event) => Line)(told)
 
@@ -312,7 +319,7 @@ const trustLines = ({ friends, verifiedFor }: Describe.Description): ReadonlyArr
 
 const statusLines = (node: Describe.Description): ReadonlyArray<string> => [
   `@${node.name}, key ${node.identityKey}`,
-  `${counted(node.friends.length, "friend")}, ${counted(node.requests.length, "open request")}`,
+  `${counted(node.friends.length, "friend")}, ${counted(node.requests.length + node.introductions.length, "open request")}`,
   ...node.friends.flatMap(({ alarm, name }) =>
     alarm === null ? [] : [`ALARM: @${harmless(name)}: ${PresentTrust.alarmInWords[alarm]}`]
   ),

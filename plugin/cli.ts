@@ -334,6 +334,12 @@ const help = (command?: string): number => show(command === undefined ? usage : 
 
 /** Runs the program with the arguments after its name, and sets the exit code. */
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  // Whoever reads us may have read enough: a closed pipe is nothing to complain about. A node has its own way to end then.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (process.stdout.listenerCount("error") > 1) return
+    if (error.code !== "EPIPE") throw error
+    process.exit(process.exitCode)
+  })
   try {
     process.exitCode = await dispatch(args)
   } catch (error) {

@@ -4,6 +4,7 @@
  * A listener that throws, or a bus that refuses, costs the others nothing.
  */
 import type { Event } from "../../core/index.ts"
+import * as Present from "../Present.ts"
 import { attempt, type HostContext } from "./Context.ts"
 
 type Told<Tag extends Event.Event["_tag"]> = Extract<Event.Event, { _tag: Tag }>
@@ -24,6 +25,13 @@ export interface Events {
     readonly identityKey: string
     readonly where: string
     readonly evidence: string
+  }
+  /** A friend introduces somebody, by its word alone; `rivals` counts friends of that name with another key. */
+  readonly "p2p:introduction:pending": {
+    readonly name: string
+    readonly identityKey: string
+    readonly by: Friend
+    readonly rivals: number
   }
   readonly "p2p:friend:added": Friend & { readonly identityKey: string; readonly by: string }
   readonly "p2p:friend:removed": Friend & { readonly by: string }
@@ -55,6 +63,7 @@ export type Name = keyof Events
 /** What each says, for the host's list of events. */
 export const says: { readonly [One in Name]: string } = {
   "p2p:friendRequest:pending": "somebody asks to be friends and waits for the owner",
+  "p2p:introduction:pending": "a friend introduces somebody, and the owner decides",
   "p2p:friend:added": "a friendship was made",
   "p2p:friend:removed": "a friendship has ended",
   "p2p:grant:changed": "a friend lets us do something else than before",
@@ -107,11 +116,19 @@ const pending = (event: Told<"RequestReceived" | "ConnectAsked">): Announced => 
   return announced("p2p:friendRequest:pending", { ...friend(event), identityKey: event.identityKey, where, evidence })
 }
 
+const introduced = (event: Told<"IntroductionReceived">): Announced | undefined => {
+  const { identityKey, introduced: name, name: by, peerId, rivals } = event
+  const payload = { name, identityKey, by: { name: by, peerId }, rivals }
+  return Present.isAsked(event) ? announced("p2p:introduction:pending", payload) : undefined
+}
+
 const ofFriends = (event: Event.Event): Announced | undefined => {
   switch (event._tag) {
     case "RequestReceived":
     case "ConnectAsked":
       return pending(event)
+    case "IntroductionReceived":
+      return introduced(event)
     case "FriendshipMade":
       return announced("p2p:friend:added", { ...friend(event), identityKey: event.identityKey, by: event.by })
     case "FriendshipEnded":

@@ -27,11 +27,11 @@ export const isLoud = (event: Event.Event): boolean =>
   event._tag === "RequestReceived" ||
   event._tag === "ConnectAsked" ||
   event._tag === "InjectHeld" ||
+  (event._tag === "IntroductionReceived" && Present.isAsked(event)) ||
   Present.event(event).tone === "alarm"
 
 /** An event in words of our own: a stranger's note stays in the request, it would speak with the bot's voice here. */
-const ourWords = (event: Event.Event): string =>
-  Present.event(event._tag === "ConnectAsked" ? { ...event, note: "" } : event).text
+const ourWords = (event: Event.Event): string => Present.event(Present.noteless(event)).text
 
 const quietly = (act: () => Promise<unknown> | undefined): void => {
   Promise.resolve(ask(act)).catch(() => {})

@@ -57,7 +57,7 @@ const looking: ReadonlyArray<Tool> = [
         name: view.name,
         friends: view.friends.length,
         online: view.friends.filter(({ connected }) => connected).length,
-        requests: view.requests.length,
+        requests: view.requests.length + view.introductions.length,
         waiting: view.queue.length,
         held: view.held.length,
         answersFriends: view.sandbox.ready,

@@ -51,7 +51,11 @@ export const page = (
       "Friends that are shut out now.",
       node.friends.filter((one) => one.bannedUntilMs !== null).length
     ),
-    one("requests_open", "Friend requests that wait for the operator.", node.requests.length),
+    one(
+      "requests_open",
+      "Friend requests that wait for the operator.",
+      node.requests.length + node.introductions.length
+    ),
     one("queue", "Messages and injects of ours without an outcome.", node.queue.length),
     one("held", "Questions that wait for the owner.", node.held.length),
     one("jobs_running", "Injects being answered.", node.jobsRunning),

@@ -5,8 +5,10 @@
 import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Describe } from "../../core/index.ts"
+import type { Describe, Event, Keys, PeerId } from "../../core/index.ts"
+import * as Notify from "../../plugin/host/Notify.ts"
 import * as Logs from "../../plugin/Logs.ts"
+import * as Present from "../../plugin/Present.ts"
 import * as Redacting from "../../plugin/report/Redacting.ts"
 import * as Report from "../../plugin/report/Report.ts"
 import { replay } from "../simulation/Replay.ts"
@@ -121,5 +123,30 @@ describe("law: a bug report holds nobody", () => {
       missing: [{ what: "message Inject", outcome: "admitted" }],
       added: [{ what: "message Inject", outcome: "no-capability" }]
     })
+  })
+})
+
+describe("what a peer wrote along with a wish", () => {
+  const peer = { peerId: "p" as PeerId.PeerId, name: "carol", identityKey: "k".repeat(43) as Keys.RemoteIdentityKey }
+  const note = "a canary in a note"
+  const events: ReadonlyArray<Event.Event> = [
+    { ...peer, _tag: "ConnectAsked", where: "topic:chess", note, rivals: 0, introducedBy: null },
+    { ...peer, _tag: "IntroductionReceived", introduced: "bob", note, standing: "stranger", rivals: 0, expiresAtMs: 1 }
+  ]
+  it.each(events)("of $_tag is in no log, and in no word of the bot in the owner's channel", (told) => {
+    expect(Present.event(told).text).toContain(note)
+    expect(Logs.ofEvent(told)).not.toContain(note)
+    const sent: Array<string> = []
+    const provider = { id: "discord", send: async (_: string, text: string) => void sent.push(text) }
+    const host = { getChannelProviders: () => [provider] }
+    Notify.make({
+      host: host as never,
+      channels: { discord: "1" },
+      command: async () => "",
+      nowMs: () => 0
+    })(told)
+    expect(sent).toHaveLength(1)
+    expect(sent[0]).toContain("carol")
+    expect(sent[0]).not.toContain(note)
   })
 })

@@ -3,7 +3,7 @@
  * It never reads what is printed closely; each word is tried in `host/cli.slow.test.ts`.
  * The CLI is a process of its own that the host's own timer would keep for ever.
  */
-import { execFile } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -38,4 +38,18 @@ describe("19 · CLI", () => {
     const listed = await wopr(home, "p2p", "topics")
     for (const topic of ["chess", "go"]) expect(listed).toContain(topic)
   })
+})
+
+describe("a reader that has read enough", () => {
+  it("ends the program quietly", async () => {
+    const program = new URL("../../plugin/wopr-p2p.js", import.meta.url).pathname
+    const child = spawn(process.execPath, [program, "completion", "bash"], { stdio: ["ignore", "pipe", "pipe"] })
+    child.stdout.destroy()
+    let said = ""
+    child.stderr.on("data", (chunk) => {
+      said += chunk
+    })
+    const code = await new Promise((resolve) => child.on("close", resolve))
+    expect([code, said]).toEqual([0, ""])
+  }, 20_000)
 })
