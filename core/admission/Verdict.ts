@@ -56,6 +56,8 @@ export type Question =
       /** Whether a friend has introduced its sender, and our operator has not turned that down. */
       readonly introduced: boolean
       readonly nameValid: boolean
+      /** Whether another that leads on from the same introduced key has asked, and waits or was turned down. */
+      readonly asksAlready: boolean
       readonly openRequests: number
       readonly openRequestsOfName: number
     }
@@ -163,6 +165,7 @@ export const decide = (question: Question): Verdict => {
       if (question.again) return admitted
       if (!question.inTopic && !question.introduced) return refuse("not-a-friend")
       if (!question.nameValid) return refuse("name-invalid")
+      if (question.asksAlready) return refuse("requests-full", "for one introduction")
       if (question.openRequests >= Limits.askedByMax) return refuse("requests-full")
       if (question.openRequestsOfName >= Limits.askedByPerNameMax) return refuse("requests-full", "under one name")
       return admitted

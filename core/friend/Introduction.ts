@@ -64,6 +64,10 @@ export type Introductions = Table.Table<Introduction>
 /** The record key: by who introduced which key. */
 export const keyOf = (by: PeerId | string, key: RemoteIdentityKey): string => `${by}/${key}`
 
+/** Whether somebody came by an introduction. */
+export const isOf = ({ by, key }: Introduction, origin: typeof Origin.Type | undefined): boolean =>
+  origin?.peerId === by.peerId && origin.key === key
+
 /** The table with a state of one changed as the machine allows; as it was where there is no row. */
 export const move = (
   introductions: Introductions,

@@ -296,6 +296,23 @@ export const isMeant = (record: Named, name: string, keyPrefix: string): boolean
   (goesBy(record, name) && record.identityKey.startsWith(keyPrefix)) ||
   (keyPrefix !== "" && goesBy(record, `${name}#${keyPrefix}`))
 
+/**
+ * The friends that a stranger's key must not be taken for by its name: those of that name where it is used, and whom our
+ * operator calls so anywhere. A friend's own key is nobody's namesake.
+ */
+export const namesakes = (
+  { friends }: Roster,
+  channel: string,
+  name: string,
+  key: RemoteIdentityKey
+): ReadonlyArray<Friend> => {
+  const ours = Table.values(friends).filter(({ standing }) => standing === "Friend")
+  if (ours.some(({ identityKey }) => identityKey === key)) return []
+  return ours.filter(
+    (friend) => goesBy(friend, name) && (friend.channel === channel || Name.fold(friend.name) !== Name.fold(name))
+  )
+}
+
 /** A friend under a name of our operator's choice, which nobody else may go by; its own name again takes that away. */
 export const call = (roster: Roster, friend: Friend, called: string): Result.Result<Friend, Rejection.Rejection> => {
   const others = Table.values(roster.friends).filter(

@@ -13,6 +13,7 @@ import * as AutoAccept from "../friend/AutoAccept.ts"
 import * as Friendship from "../friend/Friendship.ts"
 import * as Roster from "../friend/Roster.ts"
 import type { Authentic } from "../identity/Authentic.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import * as Name from "../identity/Name.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -21,6 +22,7 @@ import type { Accept, FriendLine, Request } from "../wire/FriendLine.ts"
 import * as Answering from "./Answering.ts"
 import * as Decisions from "./Decisions.ts"
 import type { Input, Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
 import * as Parting from "./Parting.ts"
@@ -75,8 +77,7 @@ export const onLine = (state: State.State, input: Line, turn: Turn): State.Stepp
   const replay = evidence === "different" ? state.durable.replay : once.success
   const counted = State.withPassing(State.withDurable(asked, { replay }), { lineBudget: drawn.budgets })
   if (!verdict.admitted) return [counted, [refused(input, verdict.rejection)]]
-  const sameName = (name: string) => Name.fold(name) === Name.fold(value.from)
-  const claimed = Rotating.claimedBy(counted, input.channel, sameName, signer.key)
+  const claimed = Rotating.claimedBy(counted, input.channel, value.from, signer.key)
   const waits = Table.values(counted.durable.roster.askedBy).some(
     (request) => request.channel === input.channel && request.identityKey === signer.key
   )
@@ -135,17 +136,21 @@ const onRequest = (state: State.State, seen: Seen<Request>, turn: Turn): State.S
   }
   const asked = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, request) })
   const facts = { key: signer.key, channel, author, evidence }
-  // Whom the operator has sent away, no rule brings back: that takes the operator again.
-  const rules = known?.standing === "Former" ? [] : Table.values(state.durable.roster.rules)
+  // Whom the operator has sent away, or turned down as introduced, no rule brings back: that takes the operator again.
+  const isSentAway = known?.standing === "Former" || Introducing.isTurnedDown(state, KeyHistory.unrotated(signer.key))
+  const rules = isSentAway ? [] : Table.values(state.durable.roster.rules)
+  const namesakes = Roster.namesakes(state.durable.roster, channel, value.from, signer.key)
   const rule = rules.find((one) => AutoAccept.matches(one, facts))
   // A friend asks again when it has lost its records: our decision stands, so it gets a fresh acceptance.
-  if (known?.standing === "Friend" || (rule !== undefined && seen.claimed.length === 0)) {
+  if (known?.standing === "Friend" || (rule !== undefined && namesakes.length === 0)) {
     const accepted = accept(asked, key, request, "rule", turn)
     if (Result.isSuccess(accepted)) return accepted.success
   }
-  const rivals = Table.values(asked.durable.roster.askedBy).filter(
+  const others = Table.values(asked.durable.roster.askedBy).filter(
     (other) => other.channel === channel && other.peerId !== peerId && Name.fold(other.name) === Name.fold(value.from)
-  ).length
+  )
+  // A friend of that name there is an alarm of its own.
+  const rivals = others.length + namesakes.length - seen.claimed.length
   const event = {
     _tag: "RequestReceived" as const,
     peerId,

@@ -3,13 +3,13 @@
  * It never befriends anybody: a yes is an errand to the holder of a key, and `Meeting` agrees with whoever proves it.
  * What an introducer says is kept apart from what is proven; nothing it says changes a friend, and its end ends its word.
  */
-import { Result } from "effect"
+import { HashMap, Result } from "effect"
 import type * as Verdict from "../admission/Verdict.ts"
 import * as Base64url from "../bytes/Base64url.ts"
 import { utf8Length } from "../bytes/Bytes.ts"
 import * as Introduction from "../friend/Introduction.ts"
 import * as Roster from "../friend/Roster.ts"
-import type * as KeyHistory from "../identity/KeyHistory.ts"
+import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
 import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
@@ -70,16 +70,24 @@ export const introduce = (
   )
 }
 
+/** Whether a friend who is here now has shown that this key led to the one we know it by: its record need not say so. */
+const isOfSession = ({ durable, passing }: State.State, key: RemoteIdentityKey): boolean =>
+  [...HashMap.entries(passing.sessions)].some(
+    ([peerId, { opened }]) =>
+      opened !== undefined &&
+      Roster.friend(durable.roster, peerId as PeerId) !== undefined &&
+      KeyHistory.leads(opened.peer.value.history, { key })
+  )
+
 /** Whose a key is, as far as we know it, before anybody has proven it. */
-const standingOf = (
-  { friends }: Roster.Roster,
-  key: RemoteIdentityKey
-): "stranger" | "friend" | "former" | "retired" => {
+const standingOf = (state: State.State, key: RemoteIdentityKey): "stranger" | "friend" | "former" | "retired" => {
+  const { friends } = state.durable.roster
   const holders = Table.values(friends).filter(({ identityKey }) => identityKey === key)
   const left = Table.values(friends).filter(
     ({ earlier = [], lost = [] }) => earlier.some((one) => one.key === key) || lost.includes(key)
   )
-  if ([...holders, ...left].some(({ standing }) => standing === "Friend")) return "friend"
+  const isFriend = [...holders, ...left].some(({ standing }) => standing === "Friend")
+  if (isFriend || isOfSession(state, key)) return "friend"
   return holders.length > 0 ? "former" : left.length > 0 ? "retired" : "stranger"
 }
 
@@ -137,9 +145,9 @@ export const onIntroduce = (
     const longer = Table.set(durable.introductions, place, { ...before, expiresAtMs: untilMs })
     return [withIntroductions(state, longer), []]
   }
-  const standing = standingOf(durable.roster, another)
+  const standing = standingOf(state, another)
   const rivals = Table.values(durable.roster.friends).filter(
-    (one) => one.standing === "Friend" && one.identityKey !== key && Name.fold(one.name) === Name.fold(name)
+    (one) => one.standing === "Friend" && one.identityKey !== key && Roster.goesBy(one, name)
   ).length
   const about = { introduced: name, identityKey: another, note, standing, rivals, expiresAtMs: untilMs }
   const event = { _tag: "IntroductionReceived" as const, ...by, ...about, peerId: friend.peerId }
@@ -166,10 +174,14 @@ export const meant = (
   keyPrefix: string,
   request: Result.Result<Roster.AskedBy, Rejection.Rejection>
 ): Result.Result<Meant, Rejection.Rejection> => {
-  const introductions = Table.values(state.durable.introductions).filter(
-    (one) => one.state === "Open" && Roster.isMeant({ name: one.name, identityKey: one.key }, name, keyPrefix)
-  )
   const asked = Result.isSuccess(request) ? request.success : undefined
+  // Who has asked may have left the introduced key: what is said to the one is said to the other.
+  const introductions = Table.values(state.durable.introductions).filter(
+    (one) =>
+      one.state === "Open" &&
+      (one.key === asked?.introducedBy?.key ||
+        Roster.isMeant({ name: one.name, identityKey: one.key }, name, keyPrefix))
+  )
   const isUnclear = Result.isFailure(request) && request.failure.code !== "unknown-peer"
   if (isUnclear || introductions.length === 0) return Result.map(request, (one) => ({ request: one, introductions }))
   const keys = new Set<string>(introductions.map(({ key }) => key))
@@ -186,6 +198,7 @@ export const accept = (state: State.State, introduction: Introduction.Introducti
   if (introducer === undefined || introducer.alarmed || Sending.isHeld(introducer)) {
     return Result.fail(Rejection.make("key-doubtful", by.name))
   }
+  if (standingOf(state, key) === "friend") return Result.fail(Rejection.make("already-friends", name))
   const { peerId, topic } = Statement.signerOf(turn.pure, key)
   const id = Sending.messageId(turn)
   const accepted = Introduction.move(state.durable.introductions, introduction, "accept", { errand: id })
@@ -201,6 +214,14 @@ export const deny = (state: State.State, introductions: ReadonlyArray<Introducti
     introductions.reduce((all, one) => Introduction.move(all, one, "deny"), state.durable.introductions)
   )
 
+/** Whether our operator has turned down whoever shows this history, as introduced, and that is remembered: no rule undoes it. */
+export const isTurnedDown = ({ durable }: State.State, history: KeyHistory.History): boolean =>
+  Introduction.leading(durable.introductions, history).some(({ state }) => state === "Denied") ||
+  Table.values(durable.roster.askedBy).some(
+    ({ connect, identityKey, introducedBy }) =>
+      introducedBy !== undefined && connect?.denied === true && KeyHistory.leads(history, { key: identityKey })
+  )
+
 /** Takes an introduction away with what hangs on it: who was looked for by it, and who has asked because of it. */
 const end = (
   state: State.State,
@@ -209,10 +230,7 @@ const end = (
 ): State.Stepped => {
   const { durable } = state
   const errand = one.errand === undefined ? undefined : Table.get(durable.errands, one.errand)
-  const askedBy = Table.removeWhere(
-    durable.roster.askedBy,
-    ({ introducedBy }) => introducedBy?.peerId === one.by.peerId && introducedBy.key === one.key
-  )
+  const askedBy = Table.removeWhere(durable.roster.askedBy, ({ introducedBy }) => Introduction.isOf(one, introducedBy))
   const gone = withIntroductions(state, Introduction.move(durable.introductions, one, event))
   const code = event === "expire" ? ("introduction-over" as const) : ("introduction-void" as const)
   const outcome = event === "befriend" ? null : Rejection.make(event === "expire" ? "errand-expired" : code)

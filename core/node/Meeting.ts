@@ -10,7 +10,7 @@ import * as Transcript from "../bytes/Transcript.ts"
 import * as Directory from "../discovery/Directory.ts"
 import * as AutoAccept from "../friend/AutoAccept.ts"
 import type { Errand } from "../friend/Errand.ts"
-import { channel as introduction, of } from "../friend/Introduction.ts"
+import { type Introduction, channel as introduction, isOf, of } from "../friend/Introduction.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
 import { keyBytes, type RemoteIdentityKey, type RemoteSwarmKey } from "../identity/Keys.ts"
@@ -26,8 +26,8 @@ import * as Errands from "./Errands.ts"
 import * as Friending from "./Friending.ts"
 import * as Guests from "./Guests.ts"
 import type { Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import * as Parting from "./Parting.ts"
-import * as Rotating from "./Rotating.ts"
 import * as Sending from "./Sending.ts"
 import * as State from "./State.ts"
 
@@ -78,11 +78,24 @@ const answer = (
   return [state, [{ _tag: "Transmit", connection, messages: [{ message }] }]]
 }
 
-/** The same request as it was made before, perhaps under a key that its maker has left since. */
-const madeBefore = (state: State.State, { peer }: State.Opened, { id }: ConnectRequest): Roster.AskedBy | undefined =>
-  Table.values(state.durable.roster.askedBy).find(
-    ({ connect, identityKey }) => connect?.id === id && KeyHistory.leads(peer.value.history, { key: identityKey })
-  )
+/**
+ * The same request as it was made before, perhaps under a key that its maker has left since; and what an introduction has
+ * led to already: whoever leads on from that is the same, and who leads elsewhere from the introduced key is another.
+ */
+const madeBefore = (
+  state: State.State,
+  { peer }: State.Opened,
+  { id }: ConnectRequest,
+  introduced: Introduction | undefined
+): { readonly before: Roster.AskedBy | undefined; readonly asksAlready: boolean } => {
+  const all = Table.values(state.durable.roster.askedBy)
+  const isTheirs = ({ identityKey }: Roster.AskedBy) => KeyHistory.leads(peer.value.history, { key: identityKey })
+  const ofIt = introduced && all.find((one) => isOf(introduced, one.introducedBy))
+  const before =
+    all.find((one) => one.connect?.id === id && isTheirs(one)) ??
+    (ofIt !== undefined && isTheirs(ofIt) ? ofIt : undefined)
+  return { before, asksAlready: ofIt !== undefined && before === undefined }
+}
 
 /** A request follows whoever made it to the next key: it stays one question, with the answer it may have. */
 const followed = (state: State.State, before: Roster.AskedBy | undefined, { peer }: State.Opened): State.State => {
@@ -101,10 +114,12 @@ const factsOf = (
   opened: State.Opened,
   request: ConnectRequest,
   {
+    asksAlready,
     before,
     channel,
     introduced
   }: {
+    readonly asksAlready: boolean
     readonly before: Roster.AskedBy | undefined
     readonly channel: string
     readonly introduced: boolean
@@ -121,9 +136,10 @@ const factsOf = (
     again: before !== undefined || Table.has(roster.askedBy, Roster.askedByKey(channel, peerId)),
     inTopic: request.topic !== undefined && Table.has(state.durable.topics, request.topic),
     introduced,
+    asksAlready,
     nameValid: Result.isSuccess(Name.parse(request.name)) && !request.name.startsWith("@"),
     // Strangers of topics fill their own part, so that who asks in a room still finds a place; and what friends have
-    // introduced is bounded as introductions, so that no stranger can keep it out.
+    // introduced is bounded as introductions, each of which asks once, so that no stranger can keep it out.
     openRequests: introduced ? 0 : Math.max(waiting.length, asking + Limits.askedByMax - Limits.connectAskedMax),
     openRequestsOfName: introduced ? 0 : waiting.filter((one) => Name.fold(one.name) === Name.fold(request.name)).length
   }
@@ -142,6 +158,22 @@ const confirm = (
   return answer(isNew ? Acquainting.renew(state, record, { of }) : state, opened, id, "accepted")
 }
 
+/** It became a friend while it was a guest: the link is its session, unless its key is not the one it is our friend by. */
+const becameOne = (
+  state: State.State,
+  opened: State.Opened,
+  request: ConnectRequest,
+  record: Roster.Friend,
+  turn: Turn
+): State.Stepped =>
+  record.identityKey === opened.peer.signer.key
+    ? State.chain(
+        state,
+        (current) => confirm(current, opened, request, record, turn),
+        (current) => become(current, opened, record, turn)
+      )
+    : Guests.hangUp(state, opened.connection, null)
+
 /** Somebody wants to be friends. Whoever is one already hears so; everybody else is a question for our operator. */
 export const onRequest = (
   given: State.State,
@@ -151,13 +183,14 @@ export const onRequest = (
 ): State.Stepped => {
   const { peerId, record } = Acquainting.recordOf(given, opened)
   if (HashMap.has(given.passing.connections, opened.connection)) return confirm(given, opened, request, record, turn)
-  const before = madeBefore(given, opened, request)
+  if (record?.standing === "Friend") return becameOne(given, opened, request, record, turn)
   const { topic } = request
   const known = of(given.durable.introductions, opened.peer.value.history)
   // Who names a topic asks for reasons of its own, unless our operator has said yes to the introduction.
   const introduced = topic === undefined || known?.state === "Accepted" ? known : undefined
+  const { asksAlready, before } = madeBefore(given, opened, request, introduced)
   const channel = introduced ? introduction : channelOf(given, topic ?? "", opened.peer.signer.key)
-  const facts = factsOf(given, opened, request, { before, channel, introduced: introduced !== undefined })
+  const facts = factsOf(given, opened, request, { asksAlready, before, channel, introduced: introduced !== undefined })
   const who = { key: opened.peer.signer.key, peerId }
   const { state, verdict } = Decisions.decide(given, who, "connect", facts)
   if (!verdict.admitted) {
@@ -210,12 +243,16 @@ const putBefore = (
   const recorded = State.withRoster(state, { askedBy: Table.set(state.durable.roster.askedBy, key, asked) })
   const mutual = Guests.errandsOf(state, opened).some(isWish)
   const facts = { key: identityKey, channel, author: null, evidence: asked.evidence }
-  // Whom the operator has sent away, no rule brings back: that takes the operator again. So does whom a friend introduced.
-  const former = Acquainting.recordOf(state, opened).record !== undefined || asked.introducedBy !== undefined
-  // Nor does one let in who goes by the name of a friend from there: the operator has to look.
-  const namesakes = Rotating.claimedBy(state, channel, (one) => Name.fold(one) === Name.fold(name), identityKey)
+  // Whom the operator has sent away, no rule brings back: that takes the operator again. So does whom a friend introduced,
+  // and whom the operator has turned down as introduced, wherever it asks then.
+  const isOperators =
+    Acquainting.recordOf(state, opened).record !== undefined ||
+    asked.introducedBy !== undefined ||
+    Introducing.isTurnedDown(state, opened.peer.value.history)
+  // Nor does one let in who goes by the name of a friend from there, or by what our operator calls one: it has to look.
+  const namesakes = Roster.namesakes(state.durable.roster, channel, name, identityKey)
   const ruled =
-    !former &&
+    !isOperators &&
     namesakes.length === 0 &&
     Table.values(state.durable.roster.rules).some((rule) => AutoAccept.matches(rule, facts))
   if (mutual || ruled) {

@@ -11,6 +11,7 @@ import * as Roster from "../friend/Roster.ts"
 import type { Authentic } from "../identity/Authentic.ts"
 import * as KeyHistory from "../identity/KeyHistory.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
+import * as Name from "../identity/Name.ts"
 import type { PeerId } from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
 import * as Rejection from "../Rejection.ts"
@@ -155,16 +156,12 @@ export const doubt = (
 export const claimedBy = (
   state: State.State,
   channel: string,
-  sameName: (name: string) => boolean,
+  name: string,
   key: RemoteIdentityKey
-): ReadonlyArray<Roster.Friend> => {
-  const { friends } = state.durable.roster
-  const known = Table.values(friends).some((friend) => friend.identityKey === key && friend.standing === "Friend")
-  if (known) return []
-  return Table.values(friends).filter(
-    (friend) => friend.standing === "Friend" && friend.channel === channel && sameName(friend.name)
+): ReadonlyArray<Roster.Friend> =>
+  Roster.namesakes(state.durable.roster, channel, name, key).filter(
+    (friend) => friend.channel === channel && Name.fold(friend.name) === Name.fold(name)
   )
-}
 
 /** What a line that uses friends' names says about their keys. */
 export interface Claim {

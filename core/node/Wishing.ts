@@ -20,6 +20,7 @@ import * as Acquainting from "./Acquainting.ts"
 import * as Errands from "./Errands.ts"
 import * as Guests from "./Guests.ts"
 import type { Command, Turn } from "./Input.ts"
+import * as Introducing from "./Introducing.ts"
 import * as Meeting from "./Meeting.ts"
 import * as Members from "./Members.ts"
 import * as Sending from "./Sending.ts"
@@ -123,10 +124,35 @@ const withoutQuestions = (state: State.State, peerId: PeerId, key: RemoteIdentit
   return left === askedBy ? state : State.withRoster(state, { askedBy: left })
 }
 
+/** Whoever is a friend by now stays the friend it is: it goes by this name, too, and nothing else of it changes. */
+const confirmed = (
+  state: State.State,
+  opened: State.Opened,
+  errand: Meeting.Wish,
+  friend: Roster.Friend,
+  turn: Turn
+): State.Stepped => {
+  const of = Meeting.friendshipOf(turn, Meeting.ourFirst(state), Meeting.firstOf(opened), errand.id)
+  const { key } = opened.peer.signer
+  // A link under a key that is not the friend's now is no session of it: how the two stand is for the next opening.
+  const isTheirs = friend.identityKey === key
+  return State.chain(
+    isTheirs ? Acquainting.renew(state, friend, { of }) : state,
+    (current) => [isTheirs ? withoutQuestions(current, friend.peerId, key) : current, []],
+    (current) => Errands.end(current, errand, null),
+    (current) => Introducing.shown(current, opened.peer.value.history),
+    (current) =>
+      isTheirs && Guests.at(current, opened.connection) !== undefined
+        ? Meeting.become(current, opened, friend, turn)
+        : Guests.hangUp(current, opened.connection, null)
+  )
+}
+
 const accepted = (state: State.State, opened: State.Opened, errand: Meeting.Wish, turn: Turn): State.Stepped => {
   const { agreementKey, swarmKey } = opened.peer.value
   const { key, topic } = opened.peer.signer
-  const { peerId } = Acquainting.recordOf(state, opened)
+  const { peerId, record } = Acquainting.recordOf(state, opened)
+  if (record?.standing === "Friend") return confirmed(state, opened, errand, record, turn)
   const of = {
     peerId,
     name: errand.name,

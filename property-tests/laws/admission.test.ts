@@ -196,6 +196,7 @@ const questions = {
     inTopic: [false, true],
     introduced: [false, true],
     nameValid: [false, true],
+    asksAlready: [false, true],
     openRequests: around(Limits.askedByMax),
     openRequestsOfName: around(Limits.askedByPerNameMax)
   }),
@@ -269,6 +270,7 @@ const necessary: { readonly [K in Verdict.Question["kind"]]: ReadonlyArray<(fact
     // Whoever waits already takes no new place, and needs no topic for it.
     (facts) => facts.again || facts.inTopic || facts.introduced,
     (facts) => facts.again || facts.nameValid,
+    (facts) => facts.again || !facts.asksAlready,
     (facts) => facts.again || facts.openRequests < 100,
     (facts) => facts.again || facts.openRequestsOfName < 4
   ],
@@ -351,14 +353,16 @@ const reasons: { readonly [K in Verdict.Question["kind"]]: (facts: Question<K>) 
           : !isNamed
             ? ["introduction-refused", "the name cannot be one", 0]
             : [isTimely ? "introductions-full" : "introduction-over", "", 0],
-  connect: ({ inTopic, introduced, nameValid, openRequests, retired }) =>
+  connect: ({ asksAlready, inTopic, introduced, nameValid, openRequests, retired }) =>
     retired
       ? ["key-retired", "", 0]
       : !inTopic && !introduced
         ? ["not-a-friend", "", 0]
         : !nameValid
           ? ["name-invalid", "", 0]
-          : ["requests-full", openRequests >= 100 ? "" : "under one name", 0],
+          : asksAlready
+            ? ["requests-full", "for one introduction", 0]
+            : ["requests-full", openRequests >= 100 ? "" : "under one name", 0],
   message: ({ bytes, conversationKnown, granted, needs, trusted, unshown, unshownCharacters, waitMs }) =>
     bytes > 2 ** 20
       ? ["body-too-large", "", 0]
