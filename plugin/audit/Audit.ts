@@ -64,19 +64,28 @@ export interface Account {
 const failed = (error: unknown) =>
   Effect.logError(`the audit log cannot be written; what is decided meanwhile is counted there: ${inWords(error)}`)
 
+/** A full file is not followed, or the oldest not given up; what is decided is written all the same. */
+const stuck = (error: unknown) =>
+  Effect.logError(`the audit log goes on, and cannot turn to its next file yet: ${inWords(error)}`)
+
 const attempt = (work: () => Promise<void>) => Effect.tryPromise({ try: work, catch: (error) => error })
 
 /** Writes what is decided, in its order, and signs; for as long as it is let. */
 const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => {
-  let [number, isBroken, lost] = [0, false, 0]
+  let [number, isBroken, isStuck, lost] = [0, false, false, 0]
   const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>) {
     const at = yield* Clock.currentTimeMillis
     const lines = linesOf(waiting, number)
     number = waiting.reduce((last, one) => ("number" in one ? one.number : last), number)
     const missed: ReadonlyArray<Written> = lost === 0 ? [] : [{ at, said: { note: "missed", count: lost } }]
+    if (missed.length + lines.length === 0) return
     const written = yield* Effect.exit(attempt(() => journal.append([...missed, ...lines])))
-    if (Exit.isSuccess(written)) [isBroken, lost] = [false, 0]
-    else {
+    if (Exit.isSuccess(written)) {
+      ;[isBroken, lost] = [false, 0]
+      const why = journal.stuck()
+      if (why !== undefined && !isStuck) yield* stuck(why)
+      isStuck = why !== undefined
+    } else {
       lost += waiting.length
       if (!isBroken) yield* failed(Cause.squash(written.cause))
       isBroken = true
@@ -91,19 +100,14 @@ const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => 
     const next = Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(Effect.timeoutOption(take, Bounds.headAfterMs)), (taken) =>
         Effect.andThen(
-          Option.isSome(taken) ? write(taken.value) : Effect.void,
+          write(Option.getOrElse(taken, () => [])),
           Effect.suspend(() => (Option.isNone(taken) || journal.unsigned() >= Bounds.linesPerHead ? sign : Effect.void))
         )
       )
     )
     for (;;) yield* next
   })
-  const finish = Effect.gen(function* () {
-    yield* write(yield* Queue.clear(queue))
-    const at = yield* Clock.currentTimeMillis
-    yield* Effect.ignore(attempt(() => journal.append([{ at, said: { note: "ended" } }])))
-    yield* sign
-  })
+  const finish = Effect.flatMap(Queue.clear(queue), write)
   return { loop, finish }
 }
 
@@ -122,7 +126,16 @@ export const open = Effect.fnUntraced(function* (dataFolder: string, keys: Keys.
   const journal = opened.value
   const own = yield* Scope.make()
   yield* Effect.addFinalizer(() =>
-    Effect.andThen(Scope.close(own, Exit.void), Effect.ignore(attempt(() => journal.close())))
+    Effect.gen(function* () {
+      yield* Scope.close(own, Exit.void)
+      const endedMs = yield* Clock.currentTimeMillis
+      const end = async () => {
+        await journal.append([{ at: endedMs, said: { note: "ended" } }])
+        await journal.sign(endedMs)
+      }
+      yield* Effect.catch(attempt(end), failed)
+      yield* Effect.ignore(attempt(() => journal.close()))
+    })
   )
   return {
     attend: (node) =>

@@ -22,10 +22,13 @@ const DecisionLine = Schema.Struct({
   times: Schema.optionalKey(count)
 })
 
-/** What became of the log itself: the node began or ended, a torn end of so many bytes was cut, decisions were lost. */
+/**
+ * What became of the log itself: the node began or ended, a torn end of so many bytes was cut, decisions were lost, or the
+ * log before did not end with `ended`: the node was killed, and what it decided last may be missing.
+ */
 const NoteLine = Schema.Struct({
   ...common,
-  note: Schema.Literals(["begun", "ended", "cut", "missed", "damaged"]),
+  note: Schema.Literals(["begun", "ended", "cut", "missed", "damaged", "unended"]),
   count: Schema.optionalKey(count)
 })
 

@@ -4,7 +4,7 @@
  * A log that grows for ever would end with a full disk, and with it the node that it watches over.
  */
 
-/** A file that is at least so long is followed by the next one. */
+/** A file that is at least so long is followed by the next one; while that fails it goes on, up to twice as long. */
 export const fileBytesMax = 4 * 1_048_576
 /** Files kept, about half a million decisions; the oldest goes first, and the head says from where on lines are kept. */
 export const filesMax = 32

@@ -3,7 +3,17 @@
  * It writes real files with the shipped writer and damages them as somebody with an editor would.
  * The log is small so that every single bit of it can be tried.
  */
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
@@ -185,6 +195,89 @@ describe("an audit log over restarts", () => {
       expect(codesOf(verify({ ...found, files: found.files.filter((_, at) => at !== index) }))).toContain(code)
     }
     for (const { holds, why } of Bounds.relations) expect(holds, why).toBe(true)
+  })
+})
+
+describe("an audit log whose full file cannot be followed", () => {
+  const bounds = { fileBytesMax: 4_000, filesMax: 3 }
+  const line = (peer: number) => [{ at: atMs + peer, said: decision(peer) }]
+  /** What the next files would be called has come to be folders. */
+  const inTheWay = (folder: string): ReadonlyArray<string> => {
+    const last = JSON.parse(linesIn(AuditFolder.read(folder).files.at(-1)!.text).at(-1)!).n
+    const paths = Array.from({ length: 100 }, (_, index) => join(folder, AuditFolder.fileName(last + 2 + index)))
+    for (const path of paths) mkdirSync(path)
+    return paths
+  }
+  const fill = async (folder: string) => {
+    const journal = await AuditJournal.openJournal({ crypto: sodium, keys, folder, bounds }, atMs)
+    let peer = 0
+    const length = () => AuditFolder.read(folder).files.at(-1)!.text.length
+    while (length() < bounds.fileBytesMax) await journal.append(line(peer++))
+    return { journal, peer, paths: inTheWay(folder) }
+  }
+
+  it("goes on in the full one, says why, and follows it as soon as it can", async () => {
+    const folder = newFolder()
+    const { journal, paths, peer } = await fill(folder)
+    await journal.append(line(peer))
+    expect(journal.stuck()).toMatchObject({ code: "EISDIR" })
+    for (const path of paths) rmdirSync(path)
+    for (const more of [1, 2, 3]) await journal.append(line(peer + more))
+    expect(journal.stuck()).toBeUndefined()
+    await journal.append([{ at: atMs, said: { note: "ended" } }])
+    await journal.sign(atMs)
+    await journal.close()
+    const found = AuditFolder.read(folder)
+    expect(found.files).toHaveLength(2)
+    expect(verify(found)).toMatchObject({ ok: true, unsigned: 0, holes: [] })
+    const peers = found.files.flatMap(({ text }) => linesIn(text)).flatMap((one) => JSON.parse(one).peer ?? [])
+    expect(peers.map(Number)).toEqual(Array.from({ length: peer + 4 }, (_, index) => index))
+  })
+
+  it("goes on up to twice its length, so that it stays bounded, and takes lines again afterwards", async () => {
+    const folder = newFolder()
+    const { journal, paths, peer } = await fill(folder)
+    const append = async () => {
+      for (let more = 0; more < 100; more++) await journal.append(line(peer + more))
+    }
+    await expect(append()).rejects.toMatchObject({ code: "EISDIR" })
+    for (const path of paths) rmdirSync(path)
+    await journal.append(line(0))
+    await journal.sign(atMs)
+    await journal.close()
+    expect(verify(AuditFolder.read(folder)).ok).toBe(true)
+  })
+
+  it("is not taken for damaged where the next one was begun and the node killed before it was written", async () => {
+    const folder = newFolder()
+    const before = await write(folder, { decisions: 3, unsigned: 2 })
+    const last = JSON.parse(linesIn(before.files[0]!.text).at(-1)!).n
+    writeFileSync(join(folder, AuditFolder.fileName(last + 2)), "")
+    const after = await write(folder, { decisions: 3 })
+    expect(verify(after)).toMatchObject({ ok: true, holes: [{ note: "unended" }] })
+    expect(after.files).toHaveLength(1)
+  })
+})
+
+describe("what may be missing from an audit log", () => {
+  it("is noted by the next start, and shown beside a log that is as it was written", async () => {
+    const folder = newFolder()
+    expect(verify(await write(folder, { decisions: 2 })).holes).toEqual([])
+    expect(verify(await write(folder, { decisions: 2, unsigned: 0 })).holes).toEqual([])
+    const after = verify(await write(folder, { decisions: 2 }))
+    expect(after).toMatchObject({ ok: true, holes: [{ note: "unended", at: atMs }] })
+    expect(verify(await write(folder, { decisions: 2 })).holes).toEqual(after.holes)
+  })
+
+  it("is noted where nothing says how far the log went", async () => {
+    const folder = newFolder()
+    const before = await write(folder, { decisions: 6 })
+    writeFileSync(join(folder, before.files[0]!.name), joined(linesIn(before.files[0]!.text).slice(0, 4)), "latin1")
+    unlinkSync(join(folder, "head.json"))
+    expect(verify(await write(folder, { decisions: 1 })).holes).toMatchObject([
+      { note: "damaged" },
+      { note: "unended" }
+    ])
   })
 })
 
