@@ -12,6 +12,7 @@ import * as AuditJournal from "./AuditJournal.ts"
 import type { Said } from "./AuditLine.ts"
 import * as Bounds from "./Bounds.ts"
 import * as Owner from "./Owner.ts"
+import * as Strangers from "./Strangers.ts"
 
 interface Written {
   readonly at: number
@@ -21,8 +22,15 @@ interface Written {
 /** What waits to be written: a decision of the gate, or a line that says it all. */
 type Waiting = Decisions.Accounted | Written
 
-/** What waits as lines: what was lost before one is counted, and the same refusal several times in a row is one line. */
-export const linesOf = (waiting: ReadonlyArray<Waiting>, lastNumber: number): ReadonlyArray<Written> => {
+/**
+ * What waits as lines: what was lost before one is counted, and the same refusal several times in a row is one line. What
+ * `counts` takes is none.
+ */
+export const linesOf = (
+  waiting: ReadonlyArray<Waiting>,
+  lastNumber: number,
+  counts: (one: Decisions.Accounted) => boolean = () => false
+): ReadonlyArray<Written> => {
   const lines: Array<Written> = []
   let number = lastNumber
   for (const one of waiting) {
@@ -33,6 +41,7 @@ export const linesOf = (waiting: ReadonlyArray<Waiting>, lastNumber: number): Re
     const { asked, atMs, bytes, code, key, number: own, peerId } = one
     if (own > number + 1) lines.push({ at: atMs, said: { note: "missed", count: own - number - 1 } })
     number = own
+    if (counts(one)) continue
     const said = {
       asked,
       peer: PeerId.short(peerId),
@@ -70,12 +79,17 @@ const stuck = (error: unknown) =>
 
 const attempt = (work: () => Promise<void>) => Effect.tryPromise({ try: work, catch: (error) => error })
 
+/** How many decisions a line stands for. */
+const weightOf = ({ said }: Written): number => ("note" in said ? (said.count ?? 0) : (said.times ?? 1))
+
 /** Writes what is decided, in its order, and signs; for as long as it is let. */
 const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => {
-  let [number, isBroken, isStuck, lost] = [0, false, false, 0]
-  const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>) {
+  let [number, isBroken, isStuck, lost, signedMs] = [0, false, false, 0, 0]
+  const strangers = Strangers.make()
+  const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>, isLast = false) {
     const at = yield* Clock.currentTimeMillis
-    const lines = linesOf(waiting, number)
+    const kept = linesOf(waiting, number, strangers.count)
+    const lines = [...kept, ...strangers.take(at, isLast)]
     number = waiting.reduce((last, one) => ("number" in one ? one.number : last), number)
     const missed: ReadonlyArray<Written> = lost === 0 ? [] : [{ at, said: { note: "missed", count: lost } }]
     if (missed.length + lines.length === 0) return
@@ -86,28 +100,29 @@ const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => 
       if (why !== undefined && !isStuck) yield* stuck(why)
       isStuck = why !== undefined
     } else {
-      lost += waiting.length
+      lost += lines.reduce((sum, line) => sum + weightOf(line), 0)
       if (!isBroken) yield* failed(Cause.squash(written.cause))
       isBroken = true
     }
   })
-  const sign = Effect.flatMap(Clock.currentTimeMillis, (at) => attempt(() => journal.sign(at))).pipe(
-    Effect.catch((error) => (isBroken ? Effect.void : failed(error)))
-  )
+  /** Signs what is due: a stream of lines that never rests is signed as often as one that does. */
+  const sign = Effect.flatMap(Clock.currentTimeMillis, (at) => {
+    if (journal.unsigned() < Bounds.linesPerHead && Math.abs(at - signedMs) < Bounds.headAfterMs) return Effect.void
+    signedMs = at
+    return attempt(() => journal.sign(at)).pipe(Effect.catch((error) => (isBroken ? Effect.void : failed(error))))
+  })
   const loop = Effect.gen(function* () {
     const take = Queue.takeBetween(queue, 1, Bounds.batchMax)
     // What was taken is written, whatever ends meanwhile.
+    const restMs = () => (strangers.waits() ? Bounds.strangersCountedMs : Bounds.headAfterMs)
     const next = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(Effect.timeoutOption(take, Bounds.headAfterMs)), (taken) =>
-        Effect.andThen(
-          write(Option.getOrElse(taken, () => [])),
-          Effect.suspend(() => (Option.isNone(taken) || journal.unsigned() >= Bounds.linesPerHead ? sign : Effect.void))
-        )
+      Effect.flatMap(restore(Effect.suspend(() => Effect.timeoutOption(take, restMs()))), (taken) =>
+        Effect.andThen(write(Option.getOrElse(taken, () => [])), sign)
       )
     )
     for (;;) yield* next
   })
-  const finish = Effect.flatMap(Queue.clear(queue), write)
+  const finish = Effect.flatMap(Queue.clear(queue), (rest) => write(rest, true))
   return { loop, finish }
 }
 
