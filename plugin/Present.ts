@@ -48,7 +48,8 @@ const quoted = (text: string): string => harmless(text, true).replaceAll("\n", "
 const evidenceInWords: Readonly<Record<string, string>> = {
   same: "the account that posted it has this name",
   different: "the account that posted it has ANOTHER name",
-  unproven: "the room cannot tell who posted it"
+  unproven: "the room cannot tell who posted it",
+  alike: "the account that posted it only LOOKS like this name"
 }
 
 /** What was only counted, in words. News without a name are those of strangers. */
@@ -68,7 +69,7 @@ const words: { readonly [Tag in Event.Event["_tag"]]: (event: Told<Tag>) => Line
     text:
       `${harmless(event.name)} asks to be friends in ${harmless(event.channel)} ` +
       `(claims @${harmless(event.name)}, posted by ${event.author === null ? "unknown" : `@${harmless(event.author)}`}: ` +
-      `${evidenceInWords[event.evidence]})${event.rivals > 0 ? `; ${event.rivals} more claim this name` : ""}. ` +
+      `${evidenceInWords[event.author !== null && event.evidence === "unproven" ? "alike" : event.evidence]})${event.rivals > 0 ? `; ${event.rivals} more claim this name` : ""}. ` +
       `Accept with /accept @${harmless(event.name)}${event.rivals > 0 ? `#${event.identityKey.slice(0, 8)}` : ""}`
   }),
   LinePosted: (event) => ({

@@ -90,7 +90,8 @@ export const authorOf = (client: Client, { nick, tags }: Pick<Message, "nick" | 
 
 class Session {
   readonly #client = new Client()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  /** What waits: to be let in, and in each room that we are not in, to try again. */
+  readonly #timers = new Map<"entry" | Room, NodeJS.Timeout>()
   readonly #to: Account
   readonly #standing: Standing
   readonly #reports: Reports
@@ -128,7 +129,7 @@ class Session {
       const why = error instanceof Error ? Reasons.broken(error, this.#to.tls) : "it closed the connection"
       this.end(this.#farewell ?? { why, mayHelp: true })
     })
-    this.#later(entryLimitMs, () => {
+    this.#later("entry", entryLimitMs, () => {
       const why = "it did not let us in within half a minute"
       if (this.#standing.client === undefined) this.end({ why, mayHelp: true })
     })
@@ -139,7 +140,7 @@ class Session {
   end(ending: Reasons.Ending): void {
     if (this.#over) return
     this.#over = true
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const what of this.#timers.keys()) this.#forget(what)
     const standing = this.#standing
     const { sent } = standing
     standing.client = undefined
@@ -154,8 +155,18 @@ class Session {
     this.#resume(ending)
   }
 
-  #later(ms: number, act: () => void): void {
-    this.#timers.add(setTimeout(act, ms))
+  #forget(of: "entry" | Room): void {
+    clearTimeout(this.#timers.get(of))
+    this.#timers.delete(of)
+  }
+
+  #later(of: "entry" | Room, ms: number, act: () => void): void {
+    this.#forget(of)
+    const fired = () => {
+      this.#timers.delete(of)
+      act()
+    }
+    this.#timers.set(of, setTimeout(fired, ms))
   }
 
   #isOurs(nick: string): boolean {
@@ -241,6 +252,7 @@ class Session {
     this.#standing.mask = { nick, user: ident, host: hostname }
     const room = this.#roomOf(name)
     if (room === undefined) return
+    this.#forget(room)
     room.joined = true
     room.why = ""
     this.#reports.said(`irc: in ${room.name} on ${this.#to.host}:${this.#to.port} as ${nick}`)
@@ -251,10 +263,12 @@ class Session {
     if (room === undefined) return
     room.joined = false
     room.why = why
+    // A server that refuses again what we have not asked for again neither puts off the next try nor fills the log.
+    if (this.#timers.has(room)) return
     const where = `${room.name} on ${this.#to.host}:${this.#to.port}`
     this.#reports.said(`irc: not in ${where}: ${why}; trying again in ${waitMs / 1_000} s`)
     this.#reports.moved()
-    this.#later(waitMs, () => this.#client.raw(`JOIN ${room.name}`))
+    this.#later(room, waitMs, () => this.#client.raw(`JOIN ${room.name}`))
   }
 
   #hear(target: string, text: string, message: Message): void {

@@ -35,5 +35,5 @@ export const matches = (rule: Rule, facts: Facts): boolean => {
   if (rule.key !== undefined && rule.key !== facts.key) return false
   if (rule.channel !== undefined && rule.channel !== facts.channel) return false
   if (rule.author === undefined) return true
-  return facts.author !== null && Name.fold(facts.author) === Name.fold(rule.author)
+  return facts.author !== null && Name.account(facts.author) === Name.account(rule.author)
 }

@@ -32,3 +32,6 @@ export const parse = (text: string): Result.Result<string, Rejection.Rejection> 
  * stay two names. Names identify nobody, so two that fold apart cost a question and never a friendship.
  */
 export const fold = (name: string): string => name.normalize("NFC").toLowerCase().normalize("NFC")
+
+/** The form in which a channel's accounts are compared: few tell `A` from `a`, most `É` from `é` or a kelvin sign from `k`. */
+export const account = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())

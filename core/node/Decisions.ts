@@ -31,6 +31,8 @@ export interface Decided extends Who {
   readonly code: Code | null
   /** Of a message: how long its body is. */
   readonly bytes?: number
+  /** Refused, and nobody we know: no friend, now or before. Asking to be one makes nobody known: keys can ask for nothing. */
+  readonly stranger?: true
 }
 
 /** A decision of a stored turn: the how-manieth since the start, and when. */
@@ -51,11 +53,15 @@ export const whoIs = (state: State.State, { key, peerId }: Pick<Signer, "key" | 
   peerId: Roster.byKey(state.durable.roster, key)?.peerId ?? peerId
 })
 
+const isStranger = ({ durable: { roster } }: State.State, key: RemoteIdentityKey): boolean =>
+  Roster.byKey(roster, key) === undefined && !Roster.isRetired(roster, key)
+
 /** A verdict that has been given, noted. */
 export const note = (state: State.State, who: Who, asked: Asked, verdict: Verdict.Verdict, bytes?: number): Answer => {
   const { key, peerId } = who
   const code = verdict.admitted ? null : verdict.rejection.code
-  const decided: Decided = { peerId, key, asked, code, ...(bytes === undefined ? {} : { bytes }) }
+  const stranger = code !== null && isStranger(state, key) ? { stranger: true as const } : {}
+  const decided: Decided = { peerId, key, asked, code, ...(bytes === undefined ? {} : { bytes }), ...stranger }
   return { state: State.withPassing(state, { decided: [...state.passing.decided, decided] }), verdict }
 }
 

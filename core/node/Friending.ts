@@ -40,9 +40,15 @@ interface Seen<L> extends Rotating.Claim {
   readonly evidence: Verdict.AuthorEvidence
 }
 
-/** What the channel's word about the author says of the name in the line (PROTOCOL.md §4). */
-export const evidenceOf = (author: string | null, claimed: string): Verdict.AuthorEvidence =>
-  author === null ? "unproven" : Name.fold(author) === Name.fold(claimed) ? "same" : "different"
+/**
+ * What the channel's word about the author says of the name in the line (PROTOCOL.md §4). What is equal as names are
+ * compared, and not as accounts are, proves nothing either way: it may be another's account, or an honest spelling.
+ */
+export const evidenceOf = (author: string | null, claimed: string): Verdict.AuthorEvidence => {
+  if (author === null) return "unproven"
+  if (Name.account(author) === Name.account(claimed)) return "same"
+  return Name.fold(author) === Name.fold(claimed) ? "unproven" : "different"
+}
 
 const refused = (seen: Line, rejection: Rejection.Rejection): Output => ({
   _tag: "Tell",

@@ -12,6 +12,7 @@ import * as AuditJournal from "./AuditJournal.ts"
 import type { Said } from "./AuditLine.ts"
 import * as Bounds from "./Bounds.ts"
 import * as Owner from "./Owner.ts"
+import * as Strangers from "./Strangers.ts"
 
 interface Written {
   readonly at: number
@@ -21,8 +22,15 @@ interface Written {
 /** What waits to be written: a decision of the gate, or a line that says it all. */
 type Waiting = Decisions.Accounted | Written
 
-/** What waits as lines: what was lost before one is counted, and the same refusal several times in a row is one line. */
-export const linesOf = (waiting: ReadonlyArray<Waiting>, lastNumber: number): ReadonlyArray<Written> => {
+/**
+ * What waits as lines: what was lost before one is counted, and the same refusal several times in a row is one line. What
+ * `counts` takes is none.
+ */
+export const linesOf = (
+  waiting: ReadonlyArray<Waiting>,
+  lastNumber: number,
+  counts: (one: Decisions.Accounted) => boolean = () => false
+): ReadonlyArray<Written> => {
   const lines: Array<Written> = []
   let number = lastNumber
   for (const one of waiting) {
@@ -33,6 +41,7 @@ export const linesOf = (waiting: ReadonlyArray<Waiting>, lastNumber: number): Re
     const { asked, atMs, bytes, code, key, number: own, peerId } = one
     if (own > number + 1) lines.push({ at: atMs, said: { note: "missed", count: own - number - 1 } })
     number = own
+    if (counts(one)) continue
     const said = {
       asked,
       peer: PeerId.short(peerId),
@@ -64,46 +73,56 @@ export interface Account {
 const failed = (error: unknown) =>
   Effect.logError(`the audit log cannot be written; what is decided meanwhile is counted there: ${inWords(error)}`)
 
+/** A full file is not followed, or the oldest not given up; what is decided is written all the same. */
+const stuck = (error: unknown) =>
+  Effect.logError(`the audit log goes on, and cannot turn to its next file yet: ${inWords(error)}`)
+
 const attempt = (work: () => Promise<void>) => Effect.tryPromise({ try: work, catch: (error) => error })
+
+/** How many decisions a line stands for. */
+const weightOf = ({ said }: Written): number => ("note" in said ? (said.count ?? 0) : (said.times ?? 1))
 
 /** Writes what is decided, in its order, and signs; for as long as it is let. */
 const keeping = (journal: AuditJournal.Journal, queue: Queue.Queue<Waiting>) => {
-  let [number, isBroken, lost] = [0, false, 0]
-  const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>) {
+  let [number, isBroken, isStuck, lost, signedMs] = [0, false, false, 0, 0]
+  const strangers = Strangers.make()
+  const write = Effect.fnUntraced(function* (waiting: ReadonlyArray<Waiting>, isLast = false) {
     const at = yield* Clock.currentTimeMillis
-    const lines = linesOf(waiting, number)
+    const kept = linesOf(waiting, number, strangers.count)
+    const lines = [...kept, ...strangers.take(at, isLast)]
     number = waiting.reduce((last, one) => ("number" in one ? one.number : last), number)
     const missed: ReadonlyArray<Written> = lost === 0 ? [] : [{ at, said: { note: "missed", count: lost } }]
+    if (missed.length + lines.length === 0) return
     const written = yield* Effect.exit(attempt(() => journal.append([...missed, ...lines])))
-    if (Exit.isSuccess(written)) [isBroken, lost] = [false, 0]
-    else {
-      lost += waiting.length
+    if (Exit.isSuccess(written)) {
+      ;[isBroken, lost] = [false, 0]
+      const why = journal.stuck()
+      if (why !== undefined && !isStuck) yield* stuck(why)
+      isStuck = why !== undefined
+    } else {
+      lost += lines.reduce((sum, line) => sum + weightOf(line), 0)
       if (!isBroken) yield* failed(Cause.squash(written.cause))
       isBroken = true
     }
   })
-  const sign = Effect.flatMap(Clock.currentTimeMillis, (at) => attempt(() => journal.sign(at))).pipe(
-    Effect.catch((error) => (isBroken ? Effect.void : failed(error)))
-  )
+  /** Signs what is due: a stream of lines that never rests is signed as often as one that does. */
+  const sign = Effect.flatMap(Clock.currentTimeMillis, (at) => {
+    if (journal.unsigned() < Bounds.linesPerHead && Math.abs(at - signedMs) < Bounds.headAfterMs) return Effect.void
+    signedMs = at
+    return attempt(() => journal.sign(at)).pipe(Effect.catch((error) => (isBroken ? Effect.void : failed(error))))
+  })
   const loop = Effect.gen(function* () {
     const take = Queue.takeBetween(queue, 1, Bounds.batchMax)
     // What was taken is written, whatever ends meanwhile.
+    const restMs = () => (strangers.waits() ? Bounds.strangersCountedMs : Bounds.headAfterMs)
     const next = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(Effect.timeoutOption(take, Bounds.headAfterMs)), (taken) =>
-        Effect.andThen(
-          Option.isSome(taken) ? write(taken.value) : Effect.void,
-          Effect.suspend(() => (Option.isNone(taken) || journal.unsigned() >= Bounds.linesPerHead ? sign : Effect.void))
-        )
+      Effect.flatMap(restore(Effect.suspend(() => Effect.timeoutOption(take, restMs()))), (taken) =>
+        Effect.andThen(write(Option.getOrElse(taken, () => [])), sign)
       )
     )
     for (;;) yield* next
   })
-  const finish = Effect.gen(function* () {
-    yield* write(yield* Queue.clear(queue))
-    const at = yield* Clock.currentTimeMillis
-    yield* Effect.ignore(attempt(() => journal.append([{ at, said: { note: "ended" } }])))
-    yield* sign
-  })
+  const finish = Effect.flatMap(Queue.clear(queue), (rest) => write(rest, true))
   return { loop, finish }
 }
 
@@ -122,7 +141,16 @@ export const open = Effect.fnUntraced(function* (dataFolder: string, keys: Keys.
   const journal = opened.value
   const own = yield* Scope.make()
   yield* Effect.addFinalizer(() =>
-    Effect.andThen(Scope.close(own, Exit.void), Effect.ignore(attempt(() => journal.close())))
+    Effect.gen(function* () {
+      yield* Scope.close(own, Exit.void)
+      const endedMs = yield* Clock.currentTimeMillis
+      const end = async () => {
+        await journal.append([{ at: endedMs, said: { note: "ended" } }])
+        await journal.sign(endedMs)
+      }
+      yield* Effect.catch(attempt(end), failed)
+      yield* Effect.ignore(attempt(() => journal.close()))
+    })
   )
   return {
     attend: (node) =>

@@ -11,7 +11,7 @@ import * as Bounds from "./Bounds.ts"
 const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const common = { prev: Schema.String, n: count, at: count }
 
-/** What the gate was asked, by whom, and what it said; `times` where it was the same several times in a row. */
+/** What the gate was asked, by whom, and what it said; `times` where it was the same several times; `keys` of so many strangers. */
 const DecisionLine = Schema.Struct({
   ...common,
   asked: Schema.String,
@@ -19,13 +19,17 @@ const DecisionLine = Schema.Struct({
   key: Schema.String,
   verdict: Schema.String,
   bytes: Schema.optionalKey(count),
-  times: Schema.optionalKey(count)
+  times: Schema.optionalKey(count),
+  keys: Schema.optionalKey(count)
 })
 
-/** What became of the log itself: the node began or ended, a torn end of so many bytes was cut, decisions were lost. */
+/**
+ * What became of the log itself: the node began or ended, a torn end of so many bytes was cut, decisions were lost, or the
+ * log before did not end with `ended`: the node was killed, and what it decided last may be missing.
+ */
 const NoteLine = Schema.Struct({
   ...common,
-  note: Schema.Literals(["begun", "ended", "cut", "missed", "damaged"]),
+  note: Schema.Literals(["begun", "ended", "cut", "missed", "damaged", "unended"]),
   count: Schema.optionalKey(count)
 })
 

@@ -66,8 +66,21 @@ const examine = async ({ dataFolder, keys }: Options): Promise<Verify.Verified |
   return look()
 }
 
+const holeInWords = (note: Verify.Hole["note"], count = 0): string => {
+  switch (note) {
+    case "cut":
+      return `a torn end of ${Present.counted(count, "byte")} was cut off`
+    case "missed":
+      return `${Present.counted(count, "decision")} could not be written`
+    case "damaged":
+      return "the log before this line was found damaged, and was left as it was"
+    default:
+      return "the node was killed before this line: what it decided last may be missing"
+  }
+}
+
 const lines = (verified: Verify.Verified): ReadonlyArray<string> => {
-  const { findings, first, heads, last, ok, signed, unsigned } = verified
+  const { findings, first, heads, holes, last, ok, signed, unsigned } = verified
   const head = ok
     ? `the audit log is as it was written: lines ${first} to ${last}, ${Present.counted(heads, "signed head")}`
     : `the audit log is not as it was written: lines ${first} to ${last}, signed up to ${signed}`
@@ -77,7 +90,14 @@ const lines = (verified: Verify.Verified): ReadonlyArray<string> => {
       : [
           `the last ${Present.counted(unsigned, "line")} are chained and not signed yet; a head follows within five minutes`
         ]
-  return [head, ...findings.map(({ code, file, line, why }) => `${code}: ${file}:${line} ${why}`), ...rest]
+  return [
+    head,
+    ...findings.map(({ code, file, line, why }) => `${code}: ${file}:${line} ${why}`),
+    ...holes.map(
+      ({ at, count, line, note }) => `noted: line ${line}, ${new Date(at).toISOString()}: ${holeInWords(note, count)}`
+    ),
+    ...rest
+  ]
 }
 
 /** The command. Gives the exit code: 0 as it was written, 1 otherwise. */

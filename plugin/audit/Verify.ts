@@ -27,6 +27,14 @@ export interface Finding {
   readonly why: string
 }
 
+/** What may be missing, as a node has noted it itself: no damage, and still something that a reader must know. */
+export interface Hole {
+  readonly line: number
+  readonly at: number
+  readonly note: "cut" | "missed" | "damaged" | "unended"
+  readonly count?: number
+}
+
 /** What a log came to. */
 export interface Verified {
   readonly ok: boolean
@@ -38,9 +46,12 @@ export interface Verified {
   readonly unsigned: number
   readonly heads: number
   readonly findings: ReadonlyArray<Finding>
+  /** The newest of them, oldest first. */
+  readonly holes: ReadonlyArray<Hole>
 }
 
 const findingsMax = 100
+const holesMax = 100
 
 /** What is known of the log up to a line, while it is read. */
 interface Walk {
@@ -48,6 +59,7 @@ interface Walk {
   /** Our identity keys, oldest first; none: heads are compared with nothing. */
   readonly keys: ReadonlyArray<string>
   readonly findings: Array<Finding>
+  readonly holes: Array<Hole>
   readonly texts: Map<number, string>
   previous: AuditLine.Line | undefined
   first: number
@@ -78,6 +90,13 @@ const onHead = (walk: Walk, head: AuditLine.Head, found: Say): void => {
   walk.keyIndex = Math.max(walk.keyIndex, index)
 }
 
+const onNote = (walk: Walk, { body }: AuditLine.Line): void => {
+  if (!("note" in body) || body.note === "begun" || body.note === "ended") return
+  const { at, count, n: line, note } = body
+  walk.holes.push({ line, at, note, ...(count === undefined ? {} : { count }) })
+  if (walk.holes.length > holesMax) walk.holes.shift()
+}
+
 /** A line after the one before it. */
 const onLine = (walk: Walk, line: AuditLine.Line, found: Say): void => {
   const { n, prev } = line.body
@@ -91,6 +110,7 @@ const onLine = (walk: Walk, line: AuditLine.Line, found: Say): void => {
       `line ${n} does not follow line ${after.body.n}: something was taken out, put in or moved`
     )
   }
+  onNote(walk, line)
   if ("head" in line.body) onHead(walk, line.body, found)
   walk.texts.set(n, line.text)
   walk.previous = line
@@ -147,6 +167,7 @@ export const verify = (crypto: CryptoShape, found: Found, keys: ReadonlyArray<st
     crypto,
     keys,
     findings: [],
+    holes: [],
     texts: new Map(),
     previous: undefined,
     first: 0,
@@ -156,7 +177,7 @@ export const verify = (crypto: CryptoShape, found: Found, keys: ReadonlyArray<st
   }
   for (const file of found.files) onFile(walk, file)
   onHeadFile(walk, found.head)
-  const { findings, first, heads, signed } = walk
+  const { findings, first, heads, holes, signed } = walk
   const last = walk.previous?.body.n ?? 0
   const shown = findings.slice(0, findingsMax)
   return {
@@ -166,6 +187,7 @@ export const verify = (crypto: CryptoShape, found: Found, keys: ReadonlyArray<st
     signed,
     unsigned: Math.max(0, last - signed),
     heads,
-    findings: shown
+    findings: shown,
+    holes
   }
 }

@@ -265,6 +265,32 @@ describe("ChatChannel: irc, at a scripted server", () => {
     )
   })
 
+  it("waits once for each room, however often the server refuses it or takes us out", async () => {
+    const whatever = fc.constantFrom(
+      ...["474 alice #lobby :banned", "473 alice #lobby :invite only", "471 alice #lobby :full"],
+      ...[`:${mask} PART #lobby`, ":op!o@h KICK #lobby alice :go"]
+    )
+    const timers = () => process.getActiveResourcesInfo().filter((one) => one === "Timeout").length
+    await fc.assert(
+      fc.asyncProperty(fc.array(whatever, { minLength: 100, maxLength: 100 }), async (lines) => {
+        const { say, settings } = await serve({}, { againMs: 60_000 })
+        const told: Array<string> = []
+        await together([collecting(layer(settings), told)], ([alice]) =>
+          Effect.gen(function* () {
+            const texts: Array<string> = []
+            yield* Effect.forkChild(Stream.runForEach(alice!.lines, ({ text }) => Effect.sync(() => texts.push(text))))
+            const before = timers()
+            say(":op!o@h KICK #lobby alice :first", ...lines, ":bob!u@h PRIVMSG #lobby :the end")
+            yield* Effect.promise(() => until("it has read all", () => texts.includes("the end")))
+            expect(timers() - before).toBeLessThan(20)
+            expect(told.filter((text) => text.includes("trying again"))).toHaveLength(1)
+          })
+        )
+      }),
+      { numRuns: 5 }
+    )
+  })
+
   it("says of a line that was sent before the server went that nobody knows, and refuses the next", async () => {
     const { end, heard, settings } = await serve({ confirmsNothing: true }, { againMs: 60_000 })
     await together([quiet(layer(settings))], ([alice]) =>

@@ -3,22 +3,44 @@
  * It writes real files with the shipped writer and damages them as somebody with an editor would.
  * The log is small so that every single bit of it can be tried.
  */
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, PubSub, Scope } from "effect"
 import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
 import * as Sodium from "../../adapters/sodium/Crypto.ts"
-import { Base64url, type Decisions, type Keys } from "../../core/index.ts"
+import { Base64url, Decisions, type Keys, Rejection, State, Step, type Verdict } from "../../core/index.ts"
 import * as Audit from "../../plugin/audit/Audit.ts"
 import * as AuditFolder from "../../plugin/audit/AuditFolder.ts"
 import * as AuditJournal from "../../plugin/audit/AuditJournal.ts"
 import type { Said } from "../../plugin/audit/AuditLine.ts"
 import * as Bounds from "../../plugin/audit/Bounds.ts"
+import * as Strangers from "../../plugin/audit/Strangers.ts"
 import * as Verify from "../../plugin/audit/Verify.ts"
 import type { CryptoShape } from "../../ports/Crypto.ts"
 import { keysOf, sodium } from "../arbitraries/keys.ts"
+import {
+  alice,
+  beginning,
+  bob,
+  mallory,
+  noonMs,
+  type Person,
+  person,
+  signedLine,
+  turnAt
+} from "../arbitraries/state.ts"
 import { befriend, deliver, makeWorld, says } from "../world/World.ts"
 
 const root = mkdtempSync(join(tmpdir(), "wopr-p2p-audit-"))
@@ -188,6 +210,89 @@ describe("an audit log over restarts", () => {
   })
 })
 
+describe("an audit log whose full file cannot be followed", () => {
+  const bounds = { fileBytesMax: 4_000, filesMax: 3 }
+  const line = (peer: number) => [{ at: atMs + peer, said: decision(peer) }]
+  /** What the next files would be called has come to be folders. */
+  const inTheWay = (folder: string): ReadonlyArray<string> => {
+    const last = JSON.parse(linesIn(AuditFolder.read(folder).files.at(-1)!.text).at(-1)!).n
+    const paths = Array.from({ length: 100 }, (_, index) => join(folder, AuditFolder.fileName(last + 2 + index)))
+    for (const path of paths) mkdirSync(path)
+    return paths
+  }
+  const fill = async (folder: string) => {
+    const journal = await AuditJournal.openJournal({ crypto: sodium, keys, folder, bounds }, atMs)
+    let peer = 0
+    const length = () => AuditFolder.read(folder).files.at(-1)!.text.length
+    while (length() < bounds.fileBytesMax) await journal.append(line(peer++))
+    return { journal, peer, paths: inTheWay(folder) }
+  }
+
+  it("goes on in the full one, says why, and follows it as soon as it can", async () => {
+    const folder = newFolder()
+    const { journal, paths, peer } = await fill(folder)
+    await journal.append(line(peer))
+    expect(journal.stuck()).toMatchObject({ code: "EISDIR" })
+    for (const path of paths) rmdirSync(path)
+    for (const more of [1, 2, 3]) await journal.append(line(peer + more))
+    expect(journal.stuck()).toBeUndefined()
+    await journal.append([{ at: atMs, said: { note: "ended" } }])
+    await journal.sign(atMs)
+    await journal.close()
+    const found = AuditFolder.read(folder)
+    expect(found.files).toHaveLength(2)
+    expect(verify(found)).toMatchObject({ ok: true, unsigned: 0, holes: [] })
+    const peers = found.files.flatMap(({ text }) => linesIn(text)).flatMap((one) => JSON.parse(one).peer ?? [])
+    expect(peers.map(Number)).toEqual(Array.from({ length: peer + 4 }, (_, index) => index))
+  })
+
+  it("goes on up to twice its length, so that it stays bounded, and takes lines again afterwards", async () => {
+    const folder = newFolder()
+    const { journal, paths, peer } = await fill(folder)
+    const append = async () => {
+      for (let more = 0; more < 100; more++) await journal.append(line(peer + more))
+    }
+    await expect(append()).rejects.toMatchObject({ code: "EISDIR" })
+    for (const path of paths) rmdirSync(path)
+    await journal.append(line(0))
+    await journal.sign(atMs)
+    await journal.close()
+    expect(verify(AuditFolder.read(folder)).ok).toBe(true)
+  })
+
+  it("is not taken for damaged where the next one was begun and the node killed before it was written", async () => {
+    const folder = newFolder()
+    const before = await write(folder, { decisions: 3, unsigned: 2 })
+    const last = JSON.parse(linesIn(before.files[0]!.text).at(-1)!).n
+    writeFileSync(join(folder, AuditFolder.fileName(last + 2)), "")
+    const after = await write(folder, { decisions: 3 })
+    expect(verify(after)).toMatchObject({ ok: true, holes: [{ note: "unended" }] })
+    expect(after.files).toHaveLength(1)
+  })
+})
+
+describe("what may be missing from an audit log", () => {
+  it("is noted by the next start, and shown beside a log that is as it was written", async () => {
+    const folder = newFolder()
+    expect(verify(await write(folder, { decisions: 2 })).holes).toEqual([])
+    expect(verify(await write(folder, { decisions: 2, unsigned: 0 })).holes).toEqual([])
+    const after = verify(await write(folder, { decisions: 2 }))
+    expect(after).toMatchObject({ ok: true, holes: [{ note: "unended", at: atMs }] })
+    expect(verify(await write(folder, { decisions: 2 })).holes).toEqual(after.holes)
+  })
+
+  it("is noted where nothing says how far the log went", async () => {
+    const folder = newFolder()
+    const before = await write(folder, { decisions: 6 })
+    writeFileSync(join(folder, before.files[0]!.name), joined(linesIn(before.files[0]!.text).slice(0, 4)), "latin1")
+    unlinkSync(join(folder, "head.json"))
+    expect(verify(await write(folder, { decisions: 1 })).holes).toMatchObject([
+      { note: "damaged" },
+      { note: "unended" }
+    ])
+  })
+})
+
 /** Keeps account of nodes in memory as `Layers.start` does. */
 const keep = async (node: Parameters<Audit.Account["attend"]>[0]) => {
   const [folder, scope] = [newFolder(), Effect.runSync(Scope.make())]
@@ -243,6 +348,63 @@ describe("what the gate decides", () => {
       { verdict: "rate-limited", times: 3 },
       { verdict: "admitted" }
     ])
+  })
+
+  it("is counted once a minute where strangers are refused, however many keys they have", async () => {
+    const pubsub = await Effect.runPromise(PubSub.unbounded<Decisions.Accounted>())
+    const scope = Effect.runSync(Scope.make())
+    const decisions = Scope.provide(PubSub.subscribe(pubsub), scope)
+    const log = await keep({ decisions } as unknown as Parameters<Audit.Account["attend"]>[0])
+    const one = { asked: "session", code: "not-a-friend", atMs }
+    const from = (number: number, peer: number) =>
+      ({ ...one, number, peerId: `${peer}`.repeat(64), key: `${peer}`.repeat(43) }) as unknown as Decisions.Accounted
+    for (let number = 1; number <= 2_000; number++)
+      PubSub.publishUnsafe(pubsub, { ...from(number, number % 2), stranger: true })
+    // Two who are friends are refused by turns: each is named each time.
+    for (let number = 2_001; number <= 2_010; number++) PubSub.publishUnsafe(pubsub, from(number, number % 2))
+    await log.end()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    const said = AuditFolder.read(log.folder).files.flatMap(({ text }) => linesIn(text).map((line) => JSON.parse(line)))
+    const lines = said.filter((line) => "asked" in line)
+    const counted = lines.filter(({ peer }) => peer === "")
+    for (const one of counted) expect(one).toMatchObject({ asked: "session", verdict: "not-a-friend", keys: 2 })
+    expect(counted.reduce((sum, { times }) => sum + times, 0)).toBe(2_000)
+    expect(counted.length).toBeLessThan(10)
+    expect(lines.filter(({ peer }) => peer !== "")).toHaveLength(10)
+  })
+
+  it("names a stranger who was alone in its minute", () => {
+    const strangers = Strangers.make()
+    const one = { asked: "session", code: "not-a-friend", peerId: "0".repeat(64), key: ours[0], stranger: true }
+    const made = (number: number, key = ours[0]) =>
+      ({ ...one, key, number, atMs: atMs + number }) as unknown as Decisions.Accounted
+    expect([1, 2, 3].map((number) => strangers.count(made(number)))).toEqual([true, true, true])
+    expect(strangers.take(atMs + 60_000)).toEqual([])
+    expect(strangers.take(atMs + 60_001)).toMatchObject([{ at: atMs + 3, said: { key: ours[0], times: 3 } }])
+    expect(strangers.waits()).toBe(false)
+    for (let number = 1; number <= 5_000; number++) strangers.count(made(number, `${number}`))
+    const [line] = strangers.take(atMs, true)
+    expect(line!.said).toMatchObject({ peer: "", key: "", times: 5_000, keys: Bounds.strangerKeysMax })
+    const { stranger: _, ...known } = made(1)
+    expect(strangers.count(known)).toBe(false)
+  })
+
+  it("is a stranger's where the key is nobody's that the node knows, and refused", () => {
+    const carol = person("carol")
+    const line = signedLine(carol, "alice", noonMs - 1_000)
+    const inputs = [...beginning, { _tag: "Line", channel: "lobby", author: "carol", line } as const]
+    const state = inputs.reduce(
+      (current, one, index) => Step.step(current, one, turnAt(noonMs, index))[0],
+      State.start(alice.self, State.emptyDurable)
+    )
+    const noted = (who: Person, verdict: Verdict.Verdict) => {
+      const { key, peerId } = who.proof.signer
+      return Decisions.note(Decisions.begin(state), { key, peerId }, "session", verdict).state.passing.decided
+    }
+    const no = { admitted: false, rejection: Rejection.make("not-a-friend") } as const
+    for (const one of [mallory, carol]) expect(noted(one, no)).toMatchObject([{ stranger: true }])
+    expect(noted(mallory, { admitted: true })[0]).not.toHaveProperty("stranger")
+    expect(noted(bob, no)[0]).not.toHaveProperty("stranger")
   })
 
   it("never keeps the node from running: a folder that cannot be written costs the log alone", async () => {

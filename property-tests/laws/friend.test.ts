@@ -227,6 +227,24 @@ describe("evidence", () => {
     expect(Friending.evidenceOf("b0b", "bob")).toBe("different")
     expect(Friending.evidenceOf("", "bob")).toBe("different")
   })
+
+  it("is nothing where only Unicode says that the account is the name: an account of its own may look like that", () => {
+    const looks = [
+      ["\u212Aate", "kate"],
+      ["Émile", "émile"],
+      ["ΣΑΣ", "σας"],
+      ["e\u0301mile", "émile"]
+    ] as const
+    for (const [author, claimed] of looks) {
+      expect(Friending.evidenceOf(author, claimed), author).toBe("unproven")
+      expect(Friending.evidenceOf(author, author), author).toBe("same")
+    }
+    expect(Friending.evidenceOf("ÉMILE", "Émile")).toBe("same")
+    const facts = { key: "k" as Keys.RemoteIdentityKey, channel: "lobby", evidence: "same" } as const
+    const rule = { id: "r", author: "Émile", unproven: true }
+    expect(AutoAccept.matches(rule, { ...facts, author: "émile" })).toBe(false)
+    expect(AutoAccept.matches(rule, { ...facts, author: "ÉMILE" })).toBe(true)
+  })
 })
 
 const letters = ["A", "B"]

@@ -227,7 +227,8 @@ const play = (stage: Stage, moment: Moment, order: number): "played" | "skipped"
 const tally = (verdicts: ReadonlyArray<Verdict & { readonly times?: number | undefined }>): Map<string, number> => {
   const counts = new Map<string, number>()
   for (const { outcome, times = 1, what, who } of verdicts) {
-    if (!isComparable(what)) continue
+    // Strangers in a crowd are counted in the log, and nobody's.
+    if (!isComparable(what) || who === "") continue
     const key = JSON.stringify({ who, what, outcome })
     counts.set(key, isBetween(what) ? 1 : (counts.get(key) ?? 0) + times)
   }
