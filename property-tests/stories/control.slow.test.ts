@@ -103,7 +103,7 @@ describe("from another terminal", () => {
     expect(await run(place, "alice", "friends", "--pigeon")).toMatchObject({ code: 2, stdout: "" })
     const help = await run(place, "alice", "accept", "--help")
     expect(help).toMatchObject({ code: 0, stderr: "" })
-    expect(help.stdout).toContain("wopr-p2p accept @name[#key]")
+    expect(help.stdout).toContain("wopr-p2p accept [@name[#key]]")
     // What is asked at the prompt and what another terminal asks is one answer.
     const after = alice.told.length
     alice.type("/status")
