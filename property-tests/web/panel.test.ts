@@ -266,7 +266,10 @@ describe("two friends who are told of each other", () => {
     await until("it is an errand", async () =>
       (await other.view()).errands.some(({ kind }: { kind: string }) => kind === "introduced")
     )
-    expect((await erin.command(`/accept ${(await introduced(erin)).handle}`)).json.ok).toBe(true)
+    const request = async () => (await erin.view()).requests[0]
+    await until("bob asks, as somebody introduced", async () => (await request())?.introducedBy === "alice")
+    expect(await introduced(erin)).toBeUndefined()
+    expect((await erin.command(`/accept ${(await request()).handle}`)).json.ok).toBe(true)
     const made = async (page: Page, key: string) =>
       (await page.view()).friends.find(({ identityKey }: { identityKey: string }) => identityKey === key)
     await until("they are friends", async () => (await made(other, erins)) && (await made(erin, bobs)))
