@@ -13,6 +13,7 @@ import * as Announce from "./host/Announce.ts"
 import * as CliWords from "./host/CliWords.ts"
 import { attempt, type HostContext, say } from "./host/Context.ts"
 import { make as makeServices, type Services } from "./host/Extension.ts"
+import * as Quoted from "./host/Quoted.ts"
 import * as Running from "./host/Running.ts"
 import type { Backing } from "./host/ToolCalls.ts"
 import * as ToolServer from "./host/ToolServer.ts"
@@ -84,7 +85,7 @@ const formerGone = (context: HostContext): Promise<void> => {
 /** A fresh plugin object with its own state. */
 export const makePlugin = (): Plugin => {
   let begun: Begun | undefined
-  const standing: Running.Standing = { on: undefined, off: "it has not been started" }
+  const standing: Running.Standing = { on: undefined, off: "it has not been started", quoted: Quoted.make() }
   const stop = async (why: string): Promise<void> => {
     const before = begun
     begun = undefined
@@ -107,7 +108,7 @@ export const makePlugin = (): Plugin => {
       status: () => ({ on: standing.on !== undefined, why: standing.on === undefined ? standing.off : "" }),
       handOver: () => stop("a newer copy of this plugin has taken over")
     }
-    const unregister = ToolServer.register(context, version, backing)
+    const unregister = ToolServer.register(context, version, backing, standing.quoted)
     attempt(context, "extension", () => context.registerExtension?.(extensionName, extension))
     let attached = true
     const detach = () => {

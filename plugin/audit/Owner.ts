@@ -23,16 +23,17 @@ interface Peer {
 
 const nobody: Peer = { peer: "", key: "" }
 
-/** Whom a command is about, where exactly one friend or open request can be meant. */
-const meant = ({ friends, requests }: Describe.Description, command: Input.Command): Peer => {
+/** Whom a command is about, where exactly one friend, or one who waits for an answer, can be meant. */
+const meant = ({ friends, introductions, requests }: Describe.Description, command: Input.Command): Peer => {
   if (!("name" in command) || !("keyPrefix" in command)) return nobody
   const { keyPrefix, name } = command
   const isMeant = (one: { readonly name: string; readonly called?: string; readonly identityKey: string }) =>
     [one.name, one.called ?? one.name].some((called) => Name.fold(called) === Name.fold(name)) &&
     one.identityKey.startsWith(keyPrefix)
   const friend = friends.filter(isMeant)
-  const [first, second] = friend.length > 0 ? friend : requests.filter(isMeant)
-  if (first === undefined || second !== undefined) return nobody
+  // Two friends may introduce one and the same.
+  const [first, ...others] = friend.length > 0 ? friend : [...requests, ...introductions].filter(isMeant)
+  if (first === undefined || others.some(({ identityKey }) => identityKey !== first.identityKey)) return nobody
   return { peer: "peerId" in first ? PeerId.short(first.peerId) : "", key: first.identityKey }
 }
 

@@ -4,6 +4,7 @@
  * Whether tools may grant is said with each call: whoever can reach the socket can grant by a command as well.
  */
 import { Effect } from "effect"
+import * as Quoted from "../host/Quoted.ts"
 import type { World } from "../host/Tool.ts"
 import * as ToolCalls from "../host/ToolCalls.ts"
 import { table } from "../host/Tools.ts"
@@ -11,11 +12,14 @@ import { table } from "../host/Tools.ts"
 /** Calls a tool by its name; undefined where there is none of that name. Never rejects. */
 export type Call = (name: string, given: unknown, mayGrant: boolean) => Promise<ToolCalls.Answer | undefined>
 
-/** The tools of one node, with one memory of idempotency keys for each kind of caller. */
-export const make = (world: Omit<World, "mayGrant">): Call => {
-  const callAs = (mayGrant: boolean) =>
-    ToolCalls.make({ world: () => ({ ...world, mayGrant }), run: (effect) => Effect.runPromiseExit(effect) })
-  const [careful, trusted] = [callAs(false), callAs(true)]
+/**
+ * The tools of one node, with one memory of idempotency keys for each kind of caller. What callers without a grant are shown
+ * is noted in `quoted`, which outlives the node: the same caller may ask the next one.
+ */
+export const make = (world: Omit<World, "mayGrant">, quoted: Quoted.Quoted): Call => {
+  const callAs = (mayGrant: boolean, shown: Quoted.Quoted) =>
+    ToolCalls.make({ world: () => ({ ...world, mayGrant }), run: (effect) => Effect.runPromiseExit(effect) }, shown)
+  const [careful, trusted] = [callAs(false, quoted), callAs(true, Quoted.make())]
   return async (name, given, mayGrant) => {
     const tool = table.find((one) => one.name === name)
     return tool === undefined ? undefined : (mayGrant ? trusted : careful)(tool, given)

@@ -7,6 +7,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import type { Input } from "../../core/index.ts"
 import type * as Announce from "./Announce.ts"
+import * as Quoted from "./Quoted.ts"
 import { type Fault, perform, type Tool, type World } from "./Tool.ts"
 import * as ToolCalls from "./ToolCalls.ts"
 import { table } from "./Tools.ts"
@@ -75,7 +76,7 @@ export const make = (backing: ToolCalls.Backing, events: Announce.Emitter): Serv
     const own = backing.world()
     return "off" in own ? own : { ...own, mayGrant: true }
   }
-  const call = ToolCalls.make({ ...backing, world })
+  const call = ToolCalls.make({ ...backing, world }, Quoted.make())
   const by = (name: string, given: Given = {}) => call(toolOf(name), dense(given))
   const command = async (one: Input.Command): Promise<Answer> => {
     const own = world()

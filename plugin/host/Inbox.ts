@@ -30,11 +30,12 @@ export type Speaker = Pick<Describe.FriendView, "name" | "trust">
 export const shown = ({ name, trust }: Speaker, entry: Entry, most = textMax) => ({
   id: entry.id,
   friend: name,
-  from: entry.ours === true ? "our own agent" : `friend @${name}, ${trust}, untrusted`,
+  from: entry.ours === true ? `our own agent to @${name}, untrusted` : `friend @${name}, ${trust}, untrusted`,
   at: new Date(entry.atMs).toISOString(),
   conversation: entry.label,
   ...cut(entry.text, most),
-  untrusted: entry.ours !== true
+  // What our sandboxed agent answers a friend may be dictated by that friend.
+  untrusted: true
 })
 
 const failed = ({ message }: { readonly message: string }): Fault => ({

@@ -18,6 +18,7 @@ import {
   type Tool,
   told,
   tool,
+  type World,
   waitMaxMs
 } from "./Tool.ts"
 
@@ -31,7 +32,7 @@ const noConversation: Fault = {
 }
 
 /** A key as it is given: a friend's may be meant by its name. */
-const keyOf = (asked: string, world: Parameters<Tool["run"]>[1]): Effect.Effect<string, Fault> =>
+const keyOf = (asked: string, world: World): Effect.Effect<string, Fault> =>
   key.test(asked) ? Effect.succeed(asked) : Effect.map(friend(world, asked), ({ identityKey }) => identityKey)
 
 const inviting: ReadonlyArray<Tool> = [
@@ -100,6 +101,10 @@ const withTopic = (typed: string): Effect.Effect<Topic.Topic, Fault> => {
   return Result.isSuccess(topic) ? Effect.succeed(topic.success) : Effect.fail(faultOf(topic.failure))
 }
 
+/** Enters or leaves the topic that is named; gives it. */
+const moved = (world: World, how: "JoinTopic" | "LeaveTopic", typed: string): Effect.Effect<Topic.Topic, Fault> =>
+  Effect.tap(withTopic(typed), (topic) => perform(world, { _tag: how, topic }))
+
 const topicShown = ({ members, name, secret, sinceMs }: Describe.TopicView) => ({
   topic: name,
   secret,
@@ -138,17 +143,13 @@ const inTopics: ReadonlyArray<Tool> = [
     permission: "p2p.admin",
     changes: true,
     takes: { topic: topicArgument },
-    run: ({ topic: typed }, world) =>
-      Effect.gen(function* () {
-        const topic = yield* withTopic(typed)
-        yield* perform(world, { _tag: "JoinTopic", topic })
-        return {
-          topic: topic.name,
-          secret: topic.secret !== null,
-          state: "joined",
-          next: "see p2p_discover_peers in a while"
-        }
-      })
+    run: ({ topic }, world) =>
+      Effect.map(moved(world, "JoinTopic", topic), ({ name, secret }) => ({
+        topic: name,
+        secret: secret !== null,
+        state: "joined",
+        next: "see p2p_discover_peers in a while"
+      }))
   }),
   tool({
     name: "p2p_leave_topic",
@@ -156,12 +157,8 @@ const inTopics: ReadonlyArray<Tool> = [
     permission: "p2p.admin",
     changes: true,
     takes: { topic: topicArgument },
-    run: ({ topic: typed }, world) =>
-      Effect.gen(function* () {
-        const topic = yield* withTopic(typed)
-        yield* perform(world, { _tag: "LeaveTopic", topic })
-        return { topic: topic.name, state: "left" }
-      })
+    run: ({ topic }, world) =>
+      Effect.map(moved(world, "LeaveTopic", topic), ({ name }) => ({ topic: name, state: "left" }))
   }),
   tool({
     name: "p2p_list_topics",

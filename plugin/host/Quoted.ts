@@ -8,8 +8,8 @@ import type { Tool } from "./Tool.ts"
 /** How long after a quotation the owner's own word is needed: a turn of a model is over by then. */
 export const quotedMs = 3_600_000
 
-/** Whose answers are strangers' words about themselves. */
-const ofStrangers: ReadonlyArray<string> = ["p2p_discover_peers"]
+/** Whose answers are strangers' words about themselves, their faults included. */
+const ofStrangers: ReadonlyArray<string> = ["p2p_discover_peers", "p2p_connect_peer"]
 
 /** Whether something that a tool gave holds a quotation: those are marked as untrusted where they are made. */
 const holdsQuotation = (given: unknown): boolean =>
@@ -21,14 +21,17 @@ const holdsQuotation = (given: unknown): boolean =>
 export const changesMore = ({ changes, permission }: Tool): boolean => changes && permission === "p2p.admin"
 
 export interface Quoted {
-  /** Notes what a tool gave to a model. */
+  /** Notes what a tool gave to a model, a repeated answer and a fault included. */
   readonly note: (tool: Tool, given: unknown) => void
   /** Whether a tool waits for the owner's own word now. */
   readonly holds: (tool: Tool) => boolean
 }
 
-/** A fresh record. `nowMs` is any clock that does not go back. */
-export const make = (nowMs: () => number): Quoted => {
+/**
+ * A fresh record, for as long as a model may remember what it read: whoever outlives the node makes it once and passes it in.
+ * `nowMs` is any clock that does not go back.
+ */
+export const make = (nowMs: () => number = () => performance.now()): Quoted => {
   let lastMs = Number.NEGATIVE_INFINITY
   return {
     note: (tool, given) => {

@@ -31,6 +31,7 @@ import * as Mirror from "./Mirror.ts"
 import * as Notify from "./Notify.ts"
 import * as Operator from "./Operator.ts"
 import * as PanelOffer from "./PanelOffer.ts"
+import type * as Quoted from "./Quoted.ts"
 import type { Fault, Rotated, World } from "./Tool.ts"
 
 /** Runs an effect for as long as the node runs. */
@@ -40,6 +41,8 @@ export type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<Exit.Exit<A, E>
 export interface Standing {
   on: { readonly world: World; readonly run: Run } | undefined
   off: string
+  /** What models were shown, by this and by earlier nodes of the plugin. */
+  readonly quoted: Quoted.Quoted
 }
 
 /** New keys that a tool asked for; whoever asked waits for what became of it. */
@@ -266,7 +269,7 @@ const live = (
       ),
       Effect.forever
     )
-    const tools = Tooling.make(world)
+    const tools = Tooling.make(world, standing.quoted)
     const linking = panel === undefined ? {} : { panel: panel.link }
     const attending = Effect.andThen(Control.attend(name, settings, { node, channel, tools, ...linking }), Effect.never)
     const over = Effect.raceFirst(node.ended, Deferred.await(wish))

@@ -33,7 +33,8 @@ const fault = (code: string, message: string, hint: string): Answer => ({ ok: fa
 export const takes = (tool: Tool): Arguments.Arguments =>
   tool.changes ? { ...tool.takes, idempotencyKey } : tool.takes
 
-const heldBack = fault(
+/** What a model gets instead of what waits for the owner's own word. */
+export const heldBack = fault(
   "owner-decides",
   "you were shown what others wrote, and such a text may have asked for this: it is changed by the owner, not by a tool",
   "the owner types it, see /p2p help in a channel or wopr-p2p help, or sets toolsMayGrant in the configuration"
@@ -53,7 +54,6 @@ const carryOut = async (tool: Tool, given: unknown, backing: Backing, quoted: Qu
   if (!world.mayGrant && ((world.mirrors === true && Quoted.changesMore(tool)) || quoted.holds(tool))) return heldBack
   const exit = await backing.run(Effect.timeoutOption(tool.run(given as never, world), limitMs), tool.outlives === true)
   if (Exit.isSuccess(exit)) {
-    if (Option.isSome(exit.value)) quoted.note(tool, exit.value.value)
     return Option.isSome(exit.value)
       ? { ok: true, data: exit.value.value }
       : fault("timed-out", "it took longer than half a minute; what was begun goes on", "look with p2p_status")
@@ -91,17 +91,22 @@ const once = (kept: Map<string, Kept>, key: string, asked: string, act: () => Pr
 
 const hashOf = (given: unknown): string => createHash("sha256").update(JSON.stringify(given)).digest("hex")
 
-/** How tools are called: one memory of idempotency keys for a server. Gives what answers a call; that never rejects. */
-export const make = (backing: Backing): ((tool: Tool, given: unknown) => Promise<Answer>) => {
+/**
+ * How tools are called: one memory of idempotency keys for a server, and `quoted` of whoever outlives the node. Gives what
+ * answers a call; that never rejects.
+ */
+export const make = (backing: Backing, quoted: Quoted.Quoted): ((tool: Tool, given: unknown) => Promise<Answer>) => {
   const kept = new Map<string, Kept>()
-  const quoted = Quoted.make(() => performance.now())
   return async (tool, given) => {
     try {
       const read = Arguments.read(takes(tool), given)
       if (Result.isFailure(read)) return fault("bad-arguments", read.failure, "correct the argument and call again")
       const { idempotencyKey: key, ...rest } = read.success as Record<string, unknown>
       const act = () => carryOut(tool, rest, backing, quoted)
-      return typeof key === "string" ? await once(kept, `${tool.name} ${key}`, hashOf(rest), act) : await act()
+      const answer = typeof key === "string" ? await once(kept, `${tool.name} ${key}`, hashOf(rest), act) : await act()
+      // Whatever a model gets to see now counts, also if it was kept from a call long ago.
+      if (answer !== heldBack) quoted.note(tool, answer)
+      return answer
     } catch (error) {
       return fault("internal-error", error instanceof Error ? error.message : String(error), "tell the owner")
     }

@@ -6,6 +6,7 @@
 import * as Present from "../Present.ts"
 import * as Arguments from "./Arguments.ts"
 import { attempt, type HostContext, type HostTool, type ToolResult, type ToolServer } from "./Context.ts"
+import type * as Quoted from "./Quoted.ts"
 import type { Permission, Tool } from "./Tool.ts"
 import * as ToolCalls from "./ToolCalls.ts"
 import { table } from "./Tools.ts"
@@ -25,9 +26,14 @@ const hostTool = (tool: Tool, call: ReturnType<typeof ToolCalls.make>): HostTool
 const permissions: ReadonlyArray<Permission> = ["p2p.read", "p2p.send", "p2p.admin"]
 
 /** Offers the tools to the host, with the permission that each needs; gives how to take them back. */
-export const register = (context: HostContext, version: string, backing: ToolCalls.Backing): (() => void) => {
+export const register = (
+  context: HostContext,
+  version: string,
+  backing: ToolCalls.Backing,
+  quoted: Quoted.Quoted
+): (() => void) => {
   if (typeof context.registerA2AServer !== "function") return () => {}
-  const call = ToolCalls.make(backing)
+  const call = ToolCalls.make(backing, quoted)
   const server: ToolServer = { name: "p2p", version, tools: table.map((tool) => hostTool(tool, call)) }
   for (const name of permissions) attempt(context, `permission ${name}`, () => context.registerPermission?.(name))
   for (const { name, permission } of table) {

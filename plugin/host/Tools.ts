@@ -103,7 +103,9 @@ const looking: ReadonlyArray<Tool> = [
           author: one.evidence,
           channel: one.channel,
           identityKey: one.identityKey,
-          fingerprint: one.fingerprint.words
+          fingerprint: one.fingerprint.words,
+          // A stranger chose the name that it claims.
+          untrusted: true
         }))
       }))
   }),

@@ -12,7 +12,9 @@ import { ControlError } from "../control/ControlError.ts"
 import * as Control from "../control/index.ts"
 import * as Tooling from "../control/Tooling.ts"
 import * as Follow from "../host/Follow.ts"
-import type * as ToolCalls from "../host/ToolCalls.ts"
+import * as Quoted from "../host/Quoted.ts"
+import * as ToolCalls from "../host/ToolCalls.ts"
+import { table } from "../host/Tools.ts"
 import * as Layers from "../Layers.ts"
 import type { Call } from "./Server.ts"
 
@@ -29,6 +31,8 @@ export interface Hosted {
 interface Standing {
   own: Tooling.Call | undefined
   why: string
+  /** What the model behind this program was shown, by whichever node. */
+  readonly quoted: Quoted.Quoted
   /** Wakes those who wait for a first node. */
   readonly waiting: Set<() => void>
 }
@@ -50,7 +54,7 @@ const live = ({ name, rates, settings }: Hosted, standing: Standing) =>
     const node = yield* Layers.start(name, settings, rates)
     const follow = Follow.make()
     const events = yield* node.events
-    const tools = Tooling.make({ node, follow, log: yield* ConversationLog })
+    const tools = Tooling.make({ node, follow, log: yield* ConversationLog }, standing.quoted)
     yield* Effect.forkScoped(
       PubSub.take(events).pipe(
         Effect.flatMap((event) => Effect.sync(() => follow.note(event))),
@@ -95,7 +99,9 @@ const keep = (hosted: Hosted, standing: Standing): Effect.Effect<never> =>
   })
 
 /** Asks the node that runs on the folder; undefined where none answers. */
-const relay = async (hosted: Hosted, name: string, given: Readonly<Record<string, unknown>>) => {
+const relay = async (hosted: Hosted, { quoted }: Standing, name: string, given: Readonly<Record<string, unknown>>) => {
+  const tool = table.find((one) => one.name === name)
+  if (tool !== undefined && !hosted.mayGrant && quoted.holds(tool)) return ToolCalls.heldBack
   let client: Client.Client
   try {
     client = await Client.reach(hosted.settings.dataFolder)
@@ -105,7 +111,9 @@ const relay = async (hosted: Hosted, name: string, given: Readonly<Record<string
   }
   try {
     const { facts } = await client.ask({ kind: "tool", name, given, mayGrant: hosted.mayGrant })
-    return (facts["answer"] ?? off("the one that runs has no such tool; update it")) as ToolCalls.Answer
+    const answer = (facts["answer"] ?? off("the one that runs has no such tool; update it")) as ToolCalls.Answer
+    if (tool !== undefined) quoted.note(tool, answer)
+    return answer
   } finally {
     client.close()
   }
@@ -113,7 +121,7 @@ const relay = async (hosted: Hosted, name: string, given: Readonly<Record<string
 
 /** Runs tools for as long as the effect is not interrupted; gives what calls them. */
 export const open = (hosted: Hosted, run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>) => {
-  const standing: Standing = { own: undefined, why: "it is starting", waiting: new Set() }
+  const standing: Standing = { own: undefined, why: "it is starting", quoted: Quoted.make(), waiting: new Set() }
   const fiber = run(keep(hosted, standing))
   /** Until a node of ours is up, for a while: a first call comes before it is. */
   const started = (): Promise<void> =>
@@ -128,7 +136,7 @@ export const open = (hosted: Hosted, run: <A>(effect: Effect.Effect<A>) => Fiber
     })
   const carryOut: Call = async (name, given) => {
     const once = async () =>
-      standing.own === undefined ? relay(hosted, name, given) : standing.own(name, given, hosted.mayGrant)
+      standing.own === undefined ? relay(hosted, standing, name, given) : standing.own(name, given, hosted.mayGrant)
     const first = await once()
     if (first !== undefined) return first
     await started()

@@ -65,7 +65,7 @@ export const make = async (dataFolder: string, salt: Uint8Array): Promise<Report
     report: 1,
     program: { version: version(), node: process.versions.node, platform: process.platform, arch: process.arch },
     running,
-    ...Redacting.described(node, NodeFile.read(dataFolder), name),
+    ...Redacting.described(node, NodeFile.read(dataFolder), name, Date.now()),
     audit: { ok: verified.ok, codes: [...new Set(verified.findings.map(({ code }) => code))] },
     story: Redacting.story(lines, name)
   }

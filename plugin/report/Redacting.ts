@@ -38,11 +38,14 @@ export const story = (lines: ReadonlyArray<AuditLine.Body>, name: Naming): Reado
   })
 }
 
+const dayMs = 86_400_000
+
 /** What a report says of a node's description and of its last start. */
 export const described = (
   view: Describe.Description,
   file: NodeFile | undefined,
-  name: Naming
+  name: Naming,
+  nowMs: number
 ): Pick<Report, "settings" | "sandbox" | "counts" | "friends" | "queue" | "refusals"> => ({
   settings: {
     network: file?.network.kind ?? "",
@@ -69,7 +72,7 @@ export const described = (
     alarm: one.alarm,
     trust: one.trust,
     banned: one.bannedUntilMs !== null,
-    sinceMs: one.sinceMs
+    sinceDays: Math.max(0, Math.floor((nowMs - one.sinceMs) / dayMs))
   })),
   queue: view.queue.map(({ bytes, kind, state }) => ({ kind, state, bytes })),
   // A code that we do not know is a peer's own words.

@@ -33,7 +33,8 @@ const Friend = Schema.Struct({
   alarm: Schema.NullOr(word),
   trust: word,
   banned: Schema.Boolean,
-  sinceMs: count
+  /** Whole days since the friendship began: the moment itself would show two reports to be of the same friends. */
+  sinceDays: count
 })
 
 export const Report = Schema.Struct({

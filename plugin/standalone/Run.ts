@@ -12,6 +12,7 @@ import * as Carrying from "../control/Carrying.ts"
 import * as Control from "../control/index.ts"
 import * as Tooling from "../control/Tooling.ts"
 import * as Follow from "../host/Follow.ts"
+import * as Quoted from "../host/Quoted.ts"
 import * as IrcSettings from "../IrcSettings.ts"
 import * as Layers from "../Layers.ts"
 import * as Logs from "../Logs.ts"
@@ -151,7 +152,12 @@ const welcome = (screen: Screen, options: Options, key: string): void => {
 }
 
 /** The node from its start until `/quit`, or until it can no longer run. */
-const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typed: Queue.Queue<string>) {
+const serve = Effect.fnUntraced(function* (
+  options: Options,
+  screen: Screen,
+  typed: Queue.Queue<string>,
+  quoted: Quoted.Quoted
+) {
   const started = yield* Layers.start(options.name, options.settings, options.rates)
   const events = yield* started.events
   const follow = Follow.make()
@@ -168,7 +174,7 @@ const serve = Effect.fnUntraced(function* (options: Options, screen: Screen, typ
   const quit = Effect.asVoid(Queue.offer(typed, "/quit"))
   const panel = yield* PanelChoice.serve(options, options.settings.dataFolder, started, channel)
   const node = panel?.node ?? started
-  const tools = Tooling.make({ node, follow, log: yield* ConversationLog })
+  const tools = Tooling.make({ node, follow, log: yield* ConversationLog }, quoted)
   const linking = panel === undefined ? {} : { panel: panel.link }
   yield* Control.attend(options.name, options.settings, { node, channel, quit, tools, ...linking })
   const reading = Effect.gen(function* () {
@@ -203,8 +209,9 @@ const changeIdentity = Effect.fnUntraced(function* (
 /** A node, and after each change of its identity the next one, until it is told to end. */
 const serveOn = (options: Options, screen: Screen, typed: Queue.Queue<string>): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
+    const quoted = Quoted.make()
     for (;;) {
-      const ending = yield* Effect.scoped(serve(options, screen, typed)).pipe(
+      const ending = yield* Effect.scoped(serve(options, screen, typed, quoted)).pipe(
         Effect.provide(Layers.layers(options.settings))
       )
       if (ending.kind === "quit") return

@@ -45,6 +45,8 @@ export const Friend = Schema.Struct({
   alarm: orNull(Schema.Struct({ code: text, why: text })),
   trust: Schema.Literals(["unverified", "verified", "changed", "revoked"]),
   trustSinceMs: orNull(whole),
+  /** Which friend introduced us, as it was called then; no word for the key. */
+  introducedBy: orNull(text),
   /** The interactive comparison under way. */
   comparison: orNull(Comparison),
   knowsOurKey: Schema.Boolean,
@@ -77,8 +79,25 @@ export const Request = Schema.Struct({
   evidence: text,
   /** What came with a request to connect; null for a line in a room. */
   note: orNull(text),
+  introducedBy: orNull(text),
   receivedAtMs: whole,
   trust: text
+})
+
+/** Somebody whom a friend (`introducedBy`) says to be worth knowing, under a name of its own; `/accept` and `/deny` take its `handle`. */
+export const Introduction = Schema.Struct({
+  id: text,
+  introducedBy: text,
+  name: text,
+  handle: text,
+  note: text,
+  identityKey: text,
+  fingerprint: Fingerprint,
+  trust: text,
+  /** Whether the key was a friend's once. */
+  former: Schema.Boolean,
+  receivedAtMs: whole,
+  expiresAtMs: whole
 })
 
 const Waiting = Schema.Struct({ id: text, name: text, kind: text, state: text, bytes: whole })
@@ -103,7 +122,7 @@ const Invite = Schema.Struct({
   madeAtMs: whole,
   expiresAtMs: whole
 })
-/** An invite we claim, or a stranger we want to connect to: `/cancel ID` gives it up. */
+/** An invite we claim, a stranger we want to connect to, or our yes to an introduction: `/cancel ID` gives it up. */
 const Errand = Schema.Struct({
   id: text,
   kind: text,
@@ -175,6 +194,7 @@ export const View = Schema.Struct({
   }),
   friends: list(Friend),
   requests: list(Request),
+  introductions: list(Introduction),
   asked: list(Schema.Struct({ to: text, channel: text, posted: Schema.Boolean })),
   queue: list(Waiting),
   held: list(Held),

@@ -85,6 +85,7 @@ export const of = (node: Describe.Description, beside: Beside): View => ({
   },
   friends: node.friends.map((friend) => friendOf(friend, beside)),
   requests: node.requests.map((request) => ({ ...request, handle: handleOf(request) })),
+  introductions: node.introductions.map((one) => ({ ...one, handle: handleOf(one) })),
   asked: node.asked,
   queue: node.queue,
   held: node.held,

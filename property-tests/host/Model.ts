@@ -6,6 +6,7 @@
 import { Effect, Fiber, PubSub } from "effect"
 import * as MemoryLog from "../../adapters/memory/ConversationLog.ts"
 import * as Follow from "../../plugin/host/Follow.ts"
+import * as Quoted from "../../plugin/host/Quoted.ts"
 import type * as Tool from "../../plugin/host/Tool.ts"
 import * as ToolServer from "../../plugin/host/ToolServer.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
@@ -21,10 +22,12 @@ export interface Seat {
 /** Puts a world behind the tools of a fresh daemon. */
 export const serve = (world: Tool.World | { readonly off: string }): Daemon => {
   const daemon = new Daemon()
-  ToolServer.register(daemon.context("p2p"), "0", {
-    world: () => world,
-    run: (effect) => Effect.runPromiseExit(effect)
-  })
+  ToolServer.register(
+    daemon.context("p2p"),
+    "0",
+    { world: () => world, run: (effect) => Effect.runPromiseExit(effect) },
+    Quoted.make()
+  )
   return daemon
 }
 

@@ -239,7 +239,7 @@ describe("tools", () => {
     expect(data.texts).toMatchObject([
       { from: "friend @carl, unverified, untrusted", cutFrom: 100_000, untrusted: true },
       { text: "\u001b[2J\u202e", untrusted: true },
-      { from: "our own agent", untrusted: false }
+      { from: "our own agent to @carl, untrusted", untrusted: true }
     ])
     expect(data.texts[0].text.length).toBe(8_000)
   })

@@ -70,11 +70,13 @@ const viewOf = (said: string): Describe.Description =>
     )
   }) as unknown as Describe.Description
 
+const dayMs = 86_400_000
+
 const reportOf = (said: string, story: Report.Report["story"] = []): unknown => ({
   report: 1,
   program: { version: "1", node: "24", platform: "linux", arch: "x64" },
   running: true,
-  ...Redacting.described(viewOf(said), undefined, Redacting.naming(new Uint8Array(32))),
+  ...Redacting.described(viewOf(said), undefined, Redacting.naming(new Uint8Array(32)), 3 * dayMs),
   audit: { ok: true, codes: [] },
   story
 })
@@ -90,6 +92,15 @@ describe("law: a bug report holds nobody", () => {
         expect(Report.read(text)).toBeDefined()
       })
     )
+  })
+
+  it("and of a friendship's beginning the whole days alone, so that no two reports are matched by it", () => {
+    const name = Redacting.naming(new Uint8Array(32))
+    const daysAt = (nowMs: number) => Redacting.described(viewOf("x"), undefined, name, nowMs).friends[0]
+    expect(daysAt(3 * dayMs)).toMatchObject({ sinceDays: 2 })
+    expect(daysAt(3 * dayMs + 5)).toMatchObject({ sinceDays: 3 })
+    expect(daysAt(0)).toMatchObject({ sinceDays: 0 })
+    expect(JSON.stringify(daysAt(3 * dayMs))).not.toContain("Ms")
   })
 
   it("and what is no report is read as none", () => {

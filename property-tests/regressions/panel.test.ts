@@ -5,15 +5,17 @@
  */
 import { afterAll, beforeAll, expect, it } from "vitest"
 import * as Routes from "../../plugin/web/Routes.ts"
-import { ask, hostOrigin, type Life, makePlace, type Page, type Place, signIn } from "../web/Stage.ts"
+import { ask, hostOrigin, type Life, makePages, type Page, type Place } from "../web/Stage.ts"
 
 let place: Place
 let alice: Life
 let page: Page
 beforeAll(async () => {
-  place = await makePlace()
-  alice = await place.begin("alice")
-  page = await signIn(alice)
+  ;({
+    place,
+    lives: [alice],
+    pages: [page]
+  } = await makePages("alice"))
 }, 60_000)
 afterAll(() => place?.end())
 

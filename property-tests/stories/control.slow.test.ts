@@ -86,7 +86,7 @@ describe("from another terminal", () => {
       "20"
     )
     expect(sent).toMatchObject({ exit: 0, ok: true, outcome: { event: "delivered", name: "bob" } })
-    expect(heard(place, "bob")).toContain("hello from another terminal")
+    await until("it is in the conversation", () => heard(place, "bob").includes("hello from another terminal"), 20_000)
     const refused = await run(place, "alice", "inject", "@bob", "well?", "--wait")
     expect(refused).toMatchObject({ code: 1, stdout: "" })
     expect(refused.stderr).toContain("no answer from bob: no-capability")
@@ -98,12 +98,12 @@ describe("from another terminal", () => {
     expect(await run(place, "alice", "message")).toMatchObject({
       code: 2,
       stdout: "",
-      stderr: "usage: /message @name text\n"
+      stderr: "usage: /message @name[#key] text\n"
     })
     expect(await run(place, "alice", "friends", "--pigeon")).toMatchObject({ code: 2, stdout: "" })
     const help = await run(place, "alice", "accept", "--help")
     expect(help).toMatchObject({ code: 0, stderr: "" })
-    expect(help.stdout).toContain("wopr-p2p accept @name[#key]")
+    expect(help.stdout).toContain("wopr-p2p accept [@name[#key]]")
     // What is asked at the prompt and what another terminal asks is one answer.
     const after = alice.told.length
     alice.type("/status")

@@ -195,6 +195,16 @@ export const signIn = async (life: Pick<Life, "port"> & Partial<Pick<Life, "link
   return new Page(life, json.bearer)
 }
 
+type One<Names, A> = { readonly [Index in keyof Names]: A }
+
+/** Nodes of these names at a place of their own, and a page of each. */
+export const makePages = async <const Names extends ReadonlyArray<string>>(...names: Names) => {
+  const place = await makePlace()
+  const lives = await Promise.all(names.map((name) => place.begin(name)))
+  const pages = await Promise.all(lives.map((life) => signIn(life)))
+  return { place, lives: lives as unknown as One<Names, Life>, pages: pages as unknown as One<Names, Page> }
+}
+
 /** Writes bytes to a node's port and gives what comes back until the far end closes, at most so long. */
 export const raw = (port: number, bytes: string | Uint8Array, limitMs = 20_000): Promise<string> =>
   new Promise((resolve) => {

@@ -15,7 +15,7 @@ import {
   ask,
   hostOrigin,
   type Life,
-  makePlace,
+  makePages,
   type Page,
   type Place,
   raw,
@@ -33,9 +33,11 @@ const unhandled: Array<unknown> = []
 const note = (reason: unknown) => void unhandled.push(reason)
 beforeAll(async () => {
   process.on("unhandledRejection", note).on("uncaughtExceptionMonitor", note)
-  place = await makePlace()
-  alice = await place.begin("alice")
-  page = await signIn(alice)
+  ;({
+    place,
+    lives: [alice],
+    pages: [page]
+  } = await makePages("alice"))
   host = `127.0.0.1:${alice.port}`
 }, 60_000)
 afterAll(async () => {

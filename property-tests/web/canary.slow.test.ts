@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import * as Routes from "../../plugin/web/Routes.ts"
-import { ask, type Life, makePlace, type Page, type Place, raw, read, segmentOf, signIn, until } from "./Stage.ts"
+import { ask, type Life, makePages, type Page, type Place, raw, read, segmentOf, signIn, until } from "./Stage.ts"
 
 let place: Place
 let alice: Life
@@ -15,9 +15,11 @@ let bob: Life
 let one: Page
 let other: Page
 beforeAll(async () => {
-  place = await makePlace()
-  ;[alice, bob] = await Promise.all([place.begin("alice"), place.begin("bob")])
-  ;[one, other] = await Promise.all([signIn(alice), signIn(bob)])
+  ;({
+    place,
+    lives: [alice, bob],
+    pages: [one, other]
+  } = await makePages("alice", "bob"))
 }, 60_000)
 afterAll(() => place?.end())
 

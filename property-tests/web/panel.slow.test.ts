@@ -34,6 +34,7 @@ describe.skipIf(!hasBrowser())("the panel in a browser", () => {
   let bob: Watched
   let nodes: Record<"alice" | "bob" | "carol", Life>
   let carol: Page
+  let dave: Life
   const files = mkdtempSync(join(tmpdir(), "wopr-p2p-panel-"))
   const room = { name: "lobby", file: join(files, "lobby") }
   beforeAll(async () => {
@@ -305,7 +306,7 @@ describe.skipIf(!hasBrowser())("the panel in a browser", () => {
     await press(hidden, "Leave")
     await press(hidden, "Leave it")
     await gone(hidden)
-    const dave = await place.begin("dave", shipped)
+    dave = await place.begin("dave", shipped)
     const page = await signIn(dave)
     await page.command("/topic join walk")
     const row = there.getByRole("listitem").filter({ hasText: "dave" })
@@ -315,6 +316,31 @@ describe.skipIf(!hasBrowser())("the panel in a browser", () => {
     await until("dave is asked", async () => (await page.view()).requests.length === 1)
     await page.command(`/accept ${(await page.view()).requests[0].handle}`)
     await seen(row.getByText("friend", { exact: true }))
+  })
+
+  it("introduces two friends, and shows who introduced whom before the answer and after it", async () => {
+    const [mine, theirs] = [alice.page, bob.page]
+    await openFriend(mine, "dave", "Details")
+    await mine.getByLabel("To", { exact: true }).selectOption("robert")
+    await mine.getByLabel("Why (both read it)").fill("you both play go")
+    await press(part(mine, "Introduce"), "Introduce")
+    await told(mine, "Both are told of each other")
+    await go(theirs, "Overview")
+    const introduced = part(theirs, /^Introductions \(1\)/)
+    await seen(introduced.getByText("@alice", { exact: true }))
+    await seen(introduced.getByText("you both play go"))
+    const page = await signIn(dave)
+    await seen(introduced.getByText((await page.view()).identity.identityKey))
+    await seen(introduced.getByText((await page.view()).introductions[0].fingerprint.words))
+    await press(introduced, "Accept dave")
+    await told(theirs, "You are friends once they accept too")
+    await seen(theirs.getByText("You said yes; theirs is awaited"))
+    // Who was introduced and has said yes asks by then.
+    await until("dave is asked", async () => (await page.view()).requests[0]?.introducedBy === "alice")
+    await page.command(`/accept ${(await page.view()).requests[0].handle}`)
+    await gone(part(theirs, /^Introductions/))
+    await openFriend(theirs, "dave", "Details")
+    await seen(part(theirs, "About").getByText("@alice", { exact: true }))
     await dave.end()
   })
 

@@ -11,7 +11,7 @@ import {
   ask,
   hostOrigin,
   type Life,
-  makePlace,
+  makePages,
   type Page,
   type Place,
   portIn,
@@ -27,9 +27,11 @@ let bob: Life
 let one: Page
 let other: Page
 beforeAll(async () => {
-  place = await makePlace()
-  ;[alice, bob] = await Promise.all([place.begin("alice"), place.begin("bob")])
-  ;[one, other] = await Promise.all([signIn(alice), signIn(bob)])
+  ;({
+    place,
+    lives: [alice, bob],
+    pages: [one, other]
+  } = await makePages("alice", "bob"))
 }, 60_000)
 afterAll(() => place?.end())
 
@@ -240,4 +242,39 @@ describe("around the API", () => {
     expect(existsSync(join(carol.folder, "panel.json"))).toBe(false)
     await expect(ask(carol, "/")).rejects.toThrow()
   }, 60_000)
+})
+
+describe("two friends who are told of each other", () => {
+  it("see who introduces whom, by which key, before they answer and after they are friends", async () => {
+    const erin = await signIn(await place.begin("erin"))
+    const { link } = (await one.ask("/api/invites", { body: { id: "wish-erin", uses: 1 } })).json
+    await erin.command(`/claim ${link}`)
+    const handleOf = async (key: string) =>
+      (await one.view()).friends.find(({ identityKey }: { identityKey: string }) => identityKey === key)?.handle
+    const [bobs, erins] = (await Promise.all([other.view(), erin.view()])).map(({ identity }) => identity.identityKey)
+    await until("alice has both", async () => (await handleOf(erins)) !== undefined)
+    expect(await other.view()).toMatchObject({ introductions: [], friends: [{ introducedBy: null }] })
+    const line = `/introduce ${await handleOf(bobs)} ${await handleOf(erins)} : you both play go`
+    expect((await one.command(line)).json.ok).toBe(true)
+    const introduced = async (page: Page) => (await page.view()).introductions[0]
+    await until("both are told", async () => (await introduced(other)) && (await introduced(erin)))
+    const shown = await introduced(other)
+    expect(shown).toMatchObject({ introducedBy: "alice", name: "erin", note: "you both play go", identityKey: erins })
+    expect(shown).toMatchObject({ trust: "unverified", handle: `@erin#${erins.slice(0, 12)}` })
+    expect(shown.fingerprint).toEqual((await introduced(erin)).fingerprint)
+    expect((await other.command(`/accept ${shown.handle}`)).json.ok).toBe(true)
+    await until("it is an errand", async () =>
+      (await other.view()).errands.some(({ kind }: { kind: string }) => kind === "introduced")
+    )
+    const request = async () => (await erin.view()).requests[0]
+    await until("bob asks, as somebody introduced", async () => (await request())?.introducedBy === "alice")
+    expect(await introduced(erin)).toBeUndefined()
+    expect((await erin.command(`/accept ${(await request()).handle}`)).json.ok).toBe(true)
+    const made = async (page: Page, key: string) =>
+      (await page.view()).friends.find(({ identityKey }: { identityKey: string }) => identityKey === key)
+    await until("they are friends", async () => (await made(other, erins)) && (await made(erin, bobs)))
+    for (const known of [await made(other, erins), await made(erin, bobs)]) {
+      expect(known).toMatchObject({ introducedBy: "alice", trust: "unverified" })
+    }
+  }, 90_000)
 })

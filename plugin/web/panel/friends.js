@@ -158,12 +158,16 @@ const aboutFriend = (app, friend) =>
       ],
       ["Spent today", friend.spentToday === null ? null : spentWords(friend.spentToday)],
       ["Friends since", when(app, friend.sinceMs)],
-      ["Made in", peerWords(friend.channel)],
+      ["Introduced by", friend.introducedBy === null ? null : peerWords(`@${friend.introducedBy}`)],
+      ["Made in", friend.introducedBy === null ? peerWords(friend.channel) : null],
       [
         "Account",
-        { same: "the account that posted it has this name", different: "the account that posted it had another name" }[
-          friend.evidence
-        ] ?? "nobody can tell who posted it"
+        friend.introducedBy !== null
+          ? null
+          : ({
+              same: "the account that posted it has this name",
+              different: "the account that posted it had another name"
+            }[friend.evidence] ?? "nobody can tell who posted it")
       ],
       ["Your key", friend.knowsOurKey ? null : badge("warn", "has not seen your new key yet")],
       ["Shut out", friend.bannedUntilMs === null ? null : badge("bad", ["until ", when(app, friend.bannedUntilMs)])],
@@ -222,6 +226,39 @@ const callFriend = (app, friend) =>
     )
   )
 
+/** Tells this friend and another of each other. @param {App} app @param {Friend} friend */
+const introduceFriend = (app, friend) => {
+  const others = (app.state.view?.friends ?? []).filter(({ peerId }) => peerId !== friend.peerId)
+  if (others.length === 0) return null
+  return section(
+    "introduce",
+    "Introduce",
+    form(
+      app,
+      `introduce-${friend.peerId}`,
+      async (values) => {
+        const note = values["introduce-note"] ?? ""
+        const both = `${friend.handle} ${values["introduce-to"] ?? ""}`
+        const answer = await app.act.command("introduce", note === "" ? both : `${both} : ${note}`, {
+          key: "introduce-go",
+          done: "Both are told of each other; each decides."
+        })
+        return answer?.ok === true
+      },
+      field(
+        "introduce-to",
+        "To",
+        "select",
+        {},
+        others.map(({ handle, name }) => element("option", { value: handle }, peerWords(name)))
+      ),
+      field("introduce-note", "Why (both read it)", "input", { maxlength: "200" }),
+      submitButton(app, "introduce-go", "Introduce", "")
+    ),
+    element("p", { class: "hint" }, "Each gets the other's key as you know it; you are no part of what they say then.")
+  )
+}
+
 /** @param {App} app @param {Friend} friend */
 const openFriend = (app, friend) => {
   /** @param {"talk" | "about"} aspect @param {string} words */
@@ -255,7 +292,8 @@ const openFriend = (app, friend) => {
           verificationView(app, friend),
           rights(app, friend),
           aboutFriend(app, friend),
-          callFriend(app, friend)
+          callFriend(app, friend),
+          introduceFriend(app, friend)
         )
   )
 }

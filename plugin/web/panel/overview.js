@@ -5,89 +5,18 @@
  */
 import { element, peerWords } from "./element.js"
 import { asked, badge, button, code, empty, facts, qrCode, section, when } from "./parts.js"
+import { introductionsPart, requestsPart } from "./requests.js"
 import { trustBadge } from "./verification.js"
 /** @import { App, View } from "./shapes.js" */
 
 /** How many things wait for the owner. @param {View} view */
-export const waitingFor = ({ friends, held, requests }) =>
+export const waitingFor = ({ friends, held, introductions, requests }) =>
   requests.length +
+  introductions.length +
   held.length +
   friends.filter(
     ({ alarm, comparison }) => alarm !== null || comparison?.stage === "invited" || comparison?.stage === "awaited"
   ).length
-
-/** Where somebody who asks is known from. @param {View["requests"][number]} request */
-const byWhom = ({ author, channel, evidence }) => {
-  if (channel.startsWith("topic")) return "its key is proven, its name is its own word"
-  const posted = author === null ? ["posted by an unknown account"] : ["posted by ", peerWords(author)]
-  return [posted, evidence === "different" ? [" ", badge("bad", "another name than it claims")] : null]
-}
-
-/** @param {App} app @param {View} view */
-const requestsPart = (app, { asked: out, requests }) =>
-  section(
-    "requests",
-    `Requests to be friends (${requests.length})`,
-    requests.length === 0 ? empty("Nobody waits for your answer.") : null,
-    element(
-      "ul",
-      { class: "rows", "data-key": "requests-in" },
-      requests.map((request) =>
-        element(
-          "li",
-          { "data-key": request.handle },
-          element(
-            "div",
-            {},
-            element("strong", {}, peerWords(request.name)),
-            " in ",
-            peerWords(request.channel),
-            ", ",
-            when(app, request.receivedAtMs),
-            element("div", { class: "hint" }, byWhom(request)),
-            element("div", { class: "hint" }, "Fingerprint: ", element("code", {}, request.fingerprint.words)),
-            element("div", { class: "hint" }, "Key: ", element("code", {}, request.identityKey))
-          ),
-          element(
-            "div",
-            { class: "row" },
-            button(
-              app,
-              `accept-${request.handle}`,
-              "Accept",
-              () =>
-                app.act.command("accept", request.handle, {
-                  key: `accept-${request.handle}`,
-                  done: "Accepted. It may send messages, and nothing else."
-                }),
-              {
-                class: "primary",
-                "aria-label": `Accept ${request.name}`
-              }
-            ),
-            asked(app, `deny-${request.handle}`, {
-              words: "Deny",
-              question: "Deny this request? Nobody is told.",
-              yes: "Deny it",
-              press: () =>
-                app.act.command("deny", request.handle, {
-                  key: `deny-${request.handle}`,
-                  done: "Denied. Nobody is told."
-                })
-            })
-          )
-        )
-      )
-    ),
-    out.length === 0
-      ? null
-      : element(
-          "p",
-          { class: "hint", "data-key": "asked" },
-          "You asked: ",
-          out.map(({ channel, to }, index) => [index > 0 ? ", " : "", peerWords(to), " in ", peerWords(channel)])
-        )
-  )
 
 /** @type {Readonly<Record<string, string>>} */
 const heldBecause = {
@@ -225,6 +154,7 @@ export const overviewView = (app, view) =>
     { class: "stack", "data-key": "overview" },
     alarmsPart(app, view),
     requestsPart(app, view),
+    introductionsPart(app, view),
     heldPart(app, view),
     identityPart(app, view)
   )

@@ -1,0 +1,31 @@
+/**
+ * The audit log says whom the owner's word was about, also where a friend had introduced them.
+ * It never names anybody where two different people can be meant.
+ * Without it a yes to an introduction was a line about nobody, and what the gate let in afterwards came from nowhere.
+ */
+import { Effect } from "effect"
+import { expect, it } from "vitest"
+import type { Said } from "../../plugin/audit/AuditLine.ts"
+import * as Owner from "../../plugin/audit/Owner.ts"
+
+const introduced = (by: string, key: string) => ({ name: "erin", introducedBy: by, identityKey: key.repeat(43) })
+
+/** What is noted of a yes to erin at a node that knows only these introductions. */
+const notedOf = async (...introductions: ReadonlyArray<ReturnType<typeof introduced>>) => {
+  const said: Array<Said> = []
+  const node = {
+    describe: Effect.succeed({ friends: [], requests: [], introductions }),
+    command: () => Effect.succeed({ ok: true, id: "1" })
+  }
+  const noted = Owner.noted(node as never, (one) => Effect.sync(() => void said.push(one)))
+  await Effect.runPromise(noted.command({ _tag: "Accept", name: "erin", keyPrefix: "" }))
+  return said
+}
+
+it("a yes to an introduction is noted with the key that was introduced, if there is one", async () => {
+  const yes = { asked: "owner Accept", peer: "", verdict: "done" }
+  expect(await notedOf(introduced("alice", "E"))).toEqual([{ ...yes, key: "E".repeat(43) }])
+  expect(await notedOf(introduced("alice", "E"), introduced("bob", "E"))).toEqual([{ ...yes, key: "E".repeat(43) }])
+  expect(await notedOf(introduced("alice", "E"), introduced("bob", "F"))).toEqual([{ ...yes, key: "" }])
+  expect(await notedOf()).toEqual([{ ...yes, key: "" }])
+})
