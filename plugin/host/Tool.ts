@@ -78,7 +78,7 @@ export const faultOf = (rejection: Rejection.Rejection): Fault => ({
   ...(rejection.retryAfterMs > 0 ? { retryAfterMs: rejection.retryAfterMs } : {})
 })
 
-export const missed = ({ candidates, code }: Peers.Missed, asked: string): Fault => ({
+const missed = ({ candidates, code }: Peers.Missed, asked: string): Fault => ({
   code,
   message:
     code === "unknown-peer"
