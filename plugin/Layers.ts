@@ -3,7 +3,6 @@
  * It never runs anything; it says what to build, and in which order where the order matters.
  * The record store comes first because its lock decides whether this process may touch the keys at all.
  */
-import { join } from "node:path"
 import { Context, Effect, Layer, Scheduler, Stream } from "effect"
 import { demoProgram, demoProgramPath, demoProgramText } from "../adapters/docker/demo-program.sh.ts"
 import * as Image from "../adapters/docker/Image.ts"
@@ -291,6 +290,3 @@ export const start = Effect.fnUntraced(function* (
   yield* Telemetry.count(node)
   return Telemetry.traced(node)
 })
-
-/** Where a room's file lies unless it is named. */
-export const defaultRoom = (dataFolder: string): string => join(dataFolder, "room.txt")

@@ -77,6 +77,13 @@ const verbOptions = {
   id: { type: "string" }
 } satisfies ParseArgsOptionsConfig
 
+/** The options that a verb takes. */
+const optionsOf = (verb: string, takes: (verb: string, option: string) => boolean): typeof verbOptions => {
+  const taken = Object.entries(verbOptions).filter(([option]) => takes(verb, option))
+  // Those left out are never given, which the type of the values allows for all of them.
+  return Object.fromEntries(taken) as typeof verbOptions
+}
+
 const doctorOptions = {
   ...everywhere,
   data: { type: "string" },
@@ -133,8 +140,13 @@ const completion = async (args: ReadonlyArray<string>): Promise<number> => {
   const help = VerbOptions.help()
   const verbs = VerbOptions.verbs
     .filter(({ name }) => !Object.hasOwn(commands, name))
-    .map(({ name, ...one }) => [name, { ...one, options: verbOptions, help }] as const)
-  const entries = Completion.entries({ ...commands, ...Object.fromEntries(verbs) }, usage)
+    .map(({ name, ...one }) => [name, { ...one, options: optionsOf(name, VerbOptions.takes), help }] as const)
+  const { groups } = await import("./control/Groups.ts")
+  const grouped = Object.entries(groups).map(([name, rows]) => {
+    const about = "the same in the words of the host's CLI"
+    return [name, { about, words: rows.map(({ word }) => word), options: verbOptions, help }] as const
+  })
+  const entries = Completion.entries({ ...commands, ...Object.fromEntries([...verbs, ...grouped]) }, usage)
   process.stdout.write(Completion.script(shell, entries))
   return 0
 }
@@ -188,7 +200,7 @@ const verb = async (word: string, args: ReadonlyArray<string>): Promise<number> 
     const words = [...Object.keys(commands), ...VerbOptions.verbs.map(({ name }) => name)]
     return misunderstood(`there is no command "${word}"${meant(word, words)}`)
   }
-  const options = parsed(args, verbOptions, true)
+  const options = parsed(args, optionsOf(word, VerbOptions.takes), true)
   if ("mistake" in options) return misunderstood(options.mistake)
   if (options.values.help === true) {
     return show(VerbOptions.helpOf(word))

@@ -17,6 +17,7 @@ import * as Quoted from "./host/Quoted.ts"
 import * as Running from "./host/Running.ts"
 import type { Backing } from "./host/ToolCalls.ts"
 import * as ToolServer from "./host/ToolServer.ts"
+import { version } from "./Version.ts"
 
 export type { Emitter, Events } from "./host/Announce.ts"
 export type { HostContext } from "./host/Context.ts"
@@ -45,7 +46,6 @@ export interface Plugin {
   healthCheck(): Promise<{ readonly healthy: boolean; readonly message?: string }>
 }
 
-const version = "2.0.0-alpha.1"
 const extensionName = "p2p"
 
 /** How long `init` waits for the node to be up, and how long a start waits for the copy before it. */
@@ -104,11 +104,11 @@ export const makePlugin = (): Plugin => {
     const announcer = Announce.make(context)
     const extension: Extension = {
       ...makeServices(backing, announcer.emitter),
-      version,
+      version: version(),
       status: () => ({ on: standing.on !== undefined, why: standing.on === undefined ? standing.off : "" }),
       handOver: () => stop("a newer copy of this plugin has taken over")
     }
-    const unregister = ToolServer.register(context, version, backing, standing.quoted)
+    const unregister = ToolServer.register(context, version(), backing, standing.quoted)
     attempt(context, "extension", () => context.registerExtension?.(extensionName, extension))
     let attached = true
     const detach = () => {
@@ -143,7 +143,7 @@ export const makePlugin = (): Plugin => {
   }
   return {
     name: "p2p",
-    version,
+    version: version(),
     description: "Friends between agents, without a server in between",
     commands: CliWords.commands(),
     init: async (context) => {

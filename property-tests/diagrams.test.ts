@@ -1,5 +1,5 @@
 /**
- * core/README.md shows the core as it is: every diagram as the tables have it, every file in its list.
+ * core/README.md shows the core as it is: every diagram as the tables have it, every file in its list; plugin's names its files too.
  * It never writes the page; the failure names the command that does.
  * The generator is tried on a page that is behind, because one that changes nothing would always agree.
  */
@@ -54,4 +54,21 @@ it("core/README.md names every file of the core", () => {
   expect(files.length).toBeGreaterThan(40)
   const missing = files.filter((path) => !page.includes(`\`${basename(path, ".ts")}\``))
   expect(missing, "give it a row in the list of rooms").toEqual([])
+})
+
+it("the READMEs of plugin name every file of it, among those of its folder", () => {
+  const linesOf = (path: string) => readFileSync(join(projectRoot, path), "utf8").split("\n")
+  const rows = linesOf("plugin/README.md").filter((line) => line.startsWith("| `"))
+  const web = linesOf("plugin/web/README.md")
+  const files = paths(projectRoot, true).filter((path) => /^plugin\/.*(?<!\.d)\.ts$/.test(path))
+  expect(files.length).toBeGreaterThan(80)
+  const missing = files.filter((path) => {
+    const [, folder = "", name = ""] = /^plugin\/(?:(.*)\/)?([^/]+)$/.exec(path) ?? []
+    if (folder === "web") return !web.some((line) => line.includes(`\`${name}\``))
+    const near = rows.filter((row) => (/^\| `(\w+)\//.exec(row)?.[1] ?? "") === folder)
+    return (
+      !near.some((row) => row.includes(`\`${name}\``)) && !rows.some((row) => row.includes(`\`${folder}/${name}\``))
+    )
+  })
+  expect(missing, "give it a row in the list of files").toEqual([])
 })

@@ -11,7 +11,7 @@ import { lineBytesMax, SandboxError } from "../../ports/Sandbox.ts"
 const headerBytes = 8
 
 /** Standard error is for a reason, not for an answer; more than this ends the job. */
-export const errorBytesMax = 256 * 1024
+const errorBytesMax = 256 * 1024
 
 /** Collects bytes up to a cap, in one buffer: a million one-byte pieces must not become a million objects. */
 export const basin = (bytesMax: number) => {

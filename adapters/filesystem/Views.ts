@@ -26,7 +26,7 @@ const inOrder = (a: StoredRecord, b: StoredRecord): number =>
   a.collection < b.collection ? -1 : a.collection > b.collection ? 1 : a.key < b.key ? -1 : 1
 
 /** The text of one view: sorted, so that two snapshots can be compared. */
-export const viewText = (view: View, records: Records, journalSequence: number): string => {
+const viewText = (view: View, records: Records, journalSequence: number): string => {
   const chosen = [...recordsOf(records)].filter(({ collection }) => view.collections.includes(collection)).sort(inOrder)
   const document = {
     about: "A snapshot for people, made again at every start. The journal is the truth; changes here are ignored.",

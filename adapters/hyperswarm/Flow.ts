@@ -11,7 +11,7 @@ export const kindPiece = 0
 export const kindCredit = 1
 
 /** Followed by the version of these rules. The first message each way; no other link is real. */
-export const kindHello = 2
+const kindHello = 2
 const version = 1
 
 /**

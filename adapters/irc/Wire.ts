@@ -5,7 +5,7 @@
  */
 
 /** RFC 1459 and 2812, line end included. A server that carries more says so (LINELEN). */
-export const lineBytesDefault = 512
+const lineBytesDefault = 512
 const lineBytesMax = 16_384
 
 /** Ourselves as the server shows us to others. */

@@ -20,7 +20,7 @@ export interface Cost {
   readonly memBytes: number
 }
 /** libsodium's MODERATE: about a second and 256 MiB. */
-export const moderate: Cost = { opsLimit: 3, memBytes: 256 << 20 }
+const moderate: Cost = { opsLimit: 3, memBytes: 256 << 20 }
 /** The most a file may ask for: libsodium's SENSITIVE memory, and a few passes over it. */
 const costMax: Cost = { opsLimit: 8, memBytes: 1 << 30 }
 

@@ -18,7 +18,7 @@ export interface Left {
 }
 
 /** Whether a question of this peer runs or waits for our owner. Derived from the jobs, so nothing can forget to clear it. */
-export const isBusy = (jobs: Jobs, peerId: PeerId): boolean =>
+const isBusy = (jobs: Jobs, peerId: PeerId): boolean =>
   Table.values(jobs).some((job) => job.peerId === peerId && (job.state === "running" || job.state === "held"))
 
 /**

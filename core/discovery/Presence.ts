@@ -60,7 +60,7 @@ export const look = (presence: Presence, nowMs: number, entropy: Uint8Array): Pr
 }
 
 /** A list in an order of chance, from eight bytes of it. */
-export const shuffled = <A>(list: ReadonlyArray<A>, entropy: Uint8Array): ReadonlyArray<A> => {
+const shuffled = <A>(list: ReadonlyArray<A>, entropy: Uint8Array): ReadonlyArray<A> => {
   const order = [...list]
   let state = entropy.subarray(8, 16).reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5) >>> 0
   for (let last = order.length - 1; last > 0; last--) {

@@ -58,7 +58,7 @@ export const transcript = (link: Link): Uint8Array =>
   ])
 
 /** What friends keep of a recovery key until it is used. */
-export const commitmentOf = (crypto: CryptoShape, publicKey: Uint8Array): string =>
+const commitmentOf = (crypto: CryptoShape, publicKey: Uint8Array): string =>
   Base64url.encode(crypto.sha256(Transcript.encode("wop/3 recovery", [publicKey])))
 
 /** A new recovery key. The secret is shown once and kept nowhere; the commitment is what stays. */

@@ -126,7 +126,7 @@ export const forget = (state: State.State, connection: string): State.State =>
     : state
 
 /** A guest is told why, if it may know, and its link ends. */
-export const turnOut = (state: State.State, connection: string, rejection: Rejection.Rejection): State.Stepped => {
+const turnOut = (state: State.State, connection: string, rejection: Rejection.Rejection): State.Stepped => {
   if (at(state, connection) === undefined) return [state, []]
   const retry = rejection.retryAfterMs > 0 ? { retryAfterMs: rejection.retryAfterMs } : {}
   const message: Message = { kind: "Reject", code: rejection.code, ...retry }

@@ -22,7 +22,7 @@ export interface Intent {
 type Done = State.DoneIntent
 
 /** Whether an intent is too old to be carried out: what the operator wanted a week ago may not be wanted any more. */
-export const isOver = ({ atMs }: { readonly atMs: number }, nowMs: number): boolean => nowMs > atMs + Limits.intentAgeMs
+const isOver = ({ atMs }: { readonly atMs: number }, nowMs: number): boolean => nowMs > atMs + Limits.intentAgeMs
 
 const replyOf = ({ code, reply }: Done): Reply =>
   code === null

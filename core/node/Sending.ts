@@ -170,7 +170,7 @@ export const onGreeting = (state: State.State, peerId: PeerId, greeting: Greetin
  * A new stream to a peer, because it says that our own memory of the old one cannot be trusted; the operator is told. A
  * peer that says so again and again contradicts itself: what waits for it goes on waiting, and that is told instead.
  */
-export const beginStream = (before: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
+const beginStream = (before: State.State, peerId: PeerId, turn: Turn): State.Stepped => {
   const { state, waitMs } = State.drawPassing(before, peerId, "older", turn.nowMs)
   if (waitMs > 0) return contradicted(state, peerId, waitMs, turn)
   const { gone, outbox } = Outbox.open(state.durable.outbox, peerId, streamId(turn))

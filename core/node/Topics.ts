@@ -55,11 +55,7 @@ export const join = (state: State.State, topic: Topic.Topic, turn: Turn): Outcom
 }
 
 /** The topic an operator means: with its key exactly one, without it the one of that name. */
-export const find = (
-  state: State.State,
-  topic: Topic.Topic,
-  turn: Turn
-): Result.Result<Topic.Joined, Rejection.Rejection> => {
+const find = (state: State.State, topic: Topic.Topic, turn: Turn): Result.Result<Topic.Joined, Rejection.Rejection> => {
   const hash = Base64url.encode(Topic.rendezvous(turn.sha256, topic))
   const named = Table.values(state.durable.topics).filter(
     (one) => one.hash === hash || (topic.secret === null && one.name === topic.name)

@@ -29,7 +29,7 @@ const unreadable = (error: { readonly message: string }): AtRestError =>
   new AtRestError({ code: "unreadable", message: error.message })
 
 /** The name that a folder's node was last started under. */
-export const nameOf = (dataFolder: string): string => NodeFile.read(dataFolder)?.name ?? "unnamed"
+const nameOf = (dataFolder: string): string => NodeFile.read(dataFolder)?.name ?? "unnamed"
 
 /** A node as its files say it is. Fails `no-identity` where no node ever was, `unreadable` with what is wrong. */
 export const describe = (dataFolder: string): Effect.Effect<Describe.Description, AtRestError> =>

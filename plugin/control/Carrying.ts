@@ -33,7 +33,7 @@ const inviteLines = (link: string): ReadonlyArray<Present.Line> => [
 ]
 
 /** The reply to a command. */
-export const replied = (reply: Output.Reply): Told => {
+const replied = (reply: Output.Reply): Told => {
   if (!reply.ok) return refusal(reply.rejection.code, Rejection.sentence(reply.rejection))
   if (reply.link === undefined) return { ok: true, facts: { ok: true, id: reply.id }, lines: [] }
   const link = Redacted.value(reply.link)
@@ -93,7 +93,7 @@ export const seenIn = (parsed: Commands.Parsed): string | undefined =>
   parsed.kind === "command" ? begins[parsed.command._tag] : undefined
 
 /** Whether this is what finally became of what was begun; an inject that has arrived is still to be answered. */
-export const isOutcome = (told: Event.Event, id: string): boolean =>
+const isOutcome = (told: Event.Event, id: string): boolean =>
   "id" in told &&
   told.id === id &&
   (told._tag === "Refused" ||

@@ -17,7 +17,7 @@ import type { Answer } from "./Request.ts"
 import { waiting } from "./Spinner.ts"
 
 /** Exit codes of every verb. */
-export const exits = { done: 0, refused: 1, misunderstood: 2, notRunning: 3 } as const
+const exits = { done: 0, refused: 1, misunderstood: 2, notRunning: 3 } as const
 
 export interface Options {
   readonly dataFolder: string

@@ -1,9 +1,9 @@
 /**
  * The two words of the host's CLI, `friend` and `p2p`, and what follows them, as arguments of the program.
- * It never carries anything out and knows no command: every row leads to one of the table, to `doctor` or to `identity`.
- * Whatever is no row here is taken for a command of that table, so that nothing can be done at a prompt only.
+ * It never carries anything out and knows no command: every row leads to a verb, to `doctor` or to `identity`.
+ * Whatever is no row here is taken for a verb, so that nothing can be done at a prompt only.
  */
-import * as Commands from "../Commands.ts"
+import * as VerbOptions from "./VerbOptions.ts"
 
 export type Group = "friend" | "p2p"
 
@@ -90,5 +90,5 @@ export const meaning = (group: Group, typed: ReadonlyArray<string>): ReadonlyArr
   if (row !== undefined) {
     return [...(more.length === 0 ? (row.alone ?? row.leads) : row.leads), ...rest]
   }
-  return word === "wait" || Commands.table.some(({ name }) => name === word) ? [word, ...rest] : undefined
+  return VerbOptions.isVerb(word) ? [word, ...rest] : undefined
 }

@@ -33,7 +33,7 @@ export const NodeFile = Schema.Struct({
 export type NodeFile = typeof NodeFile.Type
 
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(NodeFile))
-export const fileName = "node.json"
+const fileName = "node.json"
 
 /** What a folder's node was last started as; undefined if that is not known. */
 export const read = (dataFolder: string): NodeFile | undefined => {

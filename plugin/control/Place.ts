@@ -20,7 +20,7 @@ import * as Bounds from "./Bounds.ts"
 import { controlError } from "./ControlError.ts"
 import { keyBytes } from "./Proof.ts"
 
-export const socketName = "control.sock"
+const socketName = "control.sock"
 export const keyName = "control.key"
 
 const fits = (path: string): boolean => Buffer.byteLength(path) <= Bounds.pathBytesMax

@@ -18,12 +18,29 @@ export interface Given {
   readonly id?: string | undefined
 }
 
-const wait = {
-  usage: "wait ID",
-  help: "the outcome of a message, inject, claim or connect, by its id or how it begins"
+interface Row {
+  readonly name: string
+  readonly usage: string
+  readonly help: string
+  /** Options it takes besides `--data` and `--json`; absent: all. */
+  readonly takes?: ReadonlyArray<keyof Given>
 }
 
-const panel = { usage: "panel", help: "a link to the node's web panel, good once (run --panel)" }
+/** Verbs that are no command of the prompt. A new one is a row here and a case in `Cli.ts`. */
+const extra: ReadonlyArray<Row> = [
+  {
+    name: "wait",
+    usage: "wait ID",
+    help: "the outcome of a message, inject, claim or connect, by its id or how it begins",
+    takes: ["wait", "timeout"]
+  },
+  { name: "panel", usage: "panel", help: "a link to the node's web panel, good once (run --panel)", takes: [] }
+]
+
+const rows: ReadonlyArray<Row> = [
+  ...Commands.table.map(({ help, name, usage }) => ({ name, help, usage: usage.slice(1) })),
+  ...extra
+]
 
 /** The words of a usage that are typed as they are. */
 const literals = (usage: string): ReadonlyArray<string> => [
@@ -35,19 +52,21 @@ const literals = (usage: string): ReadonlyArray<string> => [
   )
 ]
 
-/** Every verb, what it is for and which words may come after it: the commands of the table, `wait` and `panel`. */
+/** Every verb, what it is for and which words may come after it. */
 export const verbs: ReadonlyArray<{
   readonly name: string
   readonly about: string
   readonly words: ReadonlyArray<string>
-}> = [
-  ...Commands.table.map(({ help: about, name, usage }) => ({ name, about, words: literals(usage) })),
-  { name: "wait", about: wait.help, words: [] },
-  { name: "panel", about: panel.help, words: [] }
-]
+}> = rows.map(({ help: about, name, usage }) => ({ name, about, words: literals(usage) }))
 
 /** Whether a word is a verb. */
-export const isVerb = (word: string): boolean => verbs.some(({ name }) => name === word)
+export const isVerb = (word: string): boolean => rows.some(({ name }) => name === word)
+
+/** Whether a verb takes an option of verbs; every one takes `--data`, `--json` and `--help`. */
+export const takes = (verb: string, option: string): boolean => {
+  const narrowed = rows.find(({ name }) => name === verb)?.takes
+  return narrowed === undefined || ["data", "json", "help", ...narrowed].includes(option)
+}
 
 const waitMsOf = (verb: string, given: Given): number | undefined | { readonly mistake: string } => {
   const seconds = given.timeout ?? "60"
@@ -80,7 +99,7 @@ export const read = (verb: string, given: Given): Options | { readonly mistake: 
 export const help =
   (): string => `wopr-p2p VERB: asks or changes the node that runs on a data folder, from another terminal
 
-${Commands.columns([...Commands.table.map(({ help: does, usage }) => ({ help: does, usage: usage.slice(1) })), wait, panel])}
+${Commands.columns(rows)}
 
 A text "-" is read from standard input: other users of the machine can see arguments. A text that
 begins with a dash comes after "--".
@@ -101,8 +120,8 @@ Exit codes: 0 done, 1 refused (its code is in the JSON), 2 not understood, 3 no 
 
 /** The help of one verb. */
 export const helpOf = (verb: string): string => {
-  const row = Commands.table.find(({ name }) => name === verb)
+  const row = rows.find(({ name }) => name === verb)
   return row === undefined
     ? help()
-    : `${Commands.columns([{ ...row, usage: `wopr-p2p ${row.usage.slice(1)}` }])}\n"wopr-p2p help commands" lists verbs and options\n`
+    : `${Commands.columns([{ ...row, usage: `wopr-p2p ${row.usage}` }])}\n"wopr-p2p help commands" lists verbs and options\n`
 }

@@ -35,7 +35,7 @@ const common: ReadonlyArray<string> = [
 ]
 
 /** Every command is there as `/p2p name …`; those with a name of their own also directly. */
-export const umbrella = "p2p"
+const umbrella = "p2p"
 
 /** Names under which commands are put on a provider, with what each does in words. */
 export const names = (): ReadonlyArray<{ readonly name: string; readonly help: string }> => [

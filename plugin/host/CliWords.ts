@@ -9,7 +9,7 @@ import * as Groups from "../control/Groups.ts"
 import * as HostConfig from "../HostConfig.ts"
 
 /** The data folder that the daemon's configuration names for this plugin; in that process the host has not read it. */
-export const configuredFolder = (env: NodeJS.ProcessEnv = process.env): string | undefined => {
+const configuredFolder = (env: NodeJS.ProcessEnv = process.env): string | undefined => {
   try {
     return Config.read(HostConfig.settings(env)).config.dataFolder
   } catch {
@@ -18,7 +18,7 @@ export const configuredFolder = (env: NodeJS.ProcessEnv = process.env): string |
 }
 
 /** Carries out what was typed behind one of our words. Gives the exit code. */
-export const run = async (group: Groups.Group, typed: ReadonlyArray<string>): Promise<number> => {
+const run = async (group: Groups.Group, typed: ReadonlyArray<string>): Promise<number> => {
   const words = Groups.meaning(group, typed)
   if (words === undefined) {
     const [first] = typed

@@ -13,7 +13,7 @@ const charactersMax = 8_000
 type Received = Extract<Event.Event, { _tag: "Received" }>
 
 /** The host's name of a friend's conversation: the label, with every letter that could mean something to a path replaced. */
-export const conversation = ({ entry }: Received): string => {
+const conversation = ({ entry }: Received): string => {
   const [, name = "", id = ""] = /^friend:p2p:([\s\S]*)\(([0-9a-f]{6})\)$/.exec(entry.label) ?? []
   return `friend:p2p:${name.replace(/[^A-Za-z0-9_-]/g, "_")}(${id})`
 }

@@ -78,7 +78,7 @@ export const faultOf = (rejection: Rejection.Rejection): Fault => ({
   ...(rejection.retryAfterMs > 0 ? { retryAfterMs: rejection.retryAfterMs } : {})
 })
 
-export const missed = ({ candidates, code }: Peers.Missed, asked: string): Fault => ({
+const missed = ({ candidates, code }: Peers.Missed, asked: string): Fault => ({
   code,
   message:
     code === "unknown-peer"
@@ -143,5 +143,5 @@ export const allowed = ({ mayGrant }: World, what: string, typed: string): Effec
     : Effect.fail({
         code: "owner-decides",
         message: `${what} by the owner, not by a tool`,
-        hint: `the owner types ${typed}, or sets toolsMayGrant in the configuration`
+        hint: `the owner types ${typed}, or sets toolsMayGrant in the configuration (wopr-p2p mcp: --tools-may-grant)`
       })

@@ -197,7 +197,7 @@ const work = (options: Options) =>
     const source = sourceOf(options)
     if (source === undefined && options.identityFile === undefined && options.tables === undefined) {
       return yield* Effect.fail(
-        failed("nothing-found", `nothing of the former plugin was found; name its folder with --from. ${sqlHint}`)
+        failed("nothing-found", `nothing of the former plugin was found; name its folder with --from; ${sqlHint}`)
       )
     }
     const former = yield* formerOf(options, source)

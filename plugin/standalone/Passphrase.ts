@@ -15,10 +15,10 @@ export class PassphraseError extends Data.TaggedError("PassphraseError")<{
 }> {}
 
 /** Characters of a new passphrase: with the cost of a guess, the least that is worth its name. */
-export const charactersMin = 12
+const charactersMin = 12
 const fileBytesMax = 4_096
 /** The environment variable that scripts may set. */
-export const variable = "WOPR_P2P_PASSPHRASE"
+const variable = "WOPR_P2P_PASSPHRASE"
 
 const refuse = (code: PassphraseError["code"], message: string) => Effect.fail(new PassphraseError({ code, message }))
 

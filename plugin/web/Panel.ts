@@ -10,6 +10,7 @@ import { Cause, Clock, Effect, PubSub, Redacted, type Scope } from "effect"
 import { errnoOf, inWords, replaceFile } from "../../adapters/filesystem/Files.ts"
 import type { Event, Node } from "../../core/index.ts"
 import { ConversationLog } from "../../ports/ConversationLog.ts"
+import * as DataFolder from "../DataFolder.ts"
 import * as Answers from "./Answers.ts"
 import * as Assets from "./Assets.ts"
 import type { View } from "./Contract.ts"
@@ -148,6 +149,12 @@ const make = (settings: Settings, node: Node.Node, channel: string | undefined) 
     return panel
   })
 
+/** The option that another terminal needs to find a node on this folder. */
+const elsewhere = (dataFolder: string): string => {
+  const usual = DataFolder.choose(DataFolder.machine(), undefined)
+  return usual.ok && usual.folder === dataFolder ? "" : ` --data ${dataFolder}`
+}
+
 /** Serves the panel of a node for the scope; undefined, and a warning in the log, where that cannot be. */
 export const serve = (
   settings: Settings,
@@ -156,7 +163,9 @@ export const serve = (
 ): Effect.Effect<Panel | undefined, never, Scope.Scope | ConversationLog> =>
   make(settings, node, channel).pipe(
     Effect.tap((panel) =>
-      Effect.logInfo(`the panel is on port ${panel.port} of 127.0.0.1; wopr-p2p panel prints a link`)
+      Effect.logInfo(
+        `the panel is on port ${panel.port} of 127.0.0.1; wopr-p2p panel${elsewhere(settings.dataFolder)} prints a link`
+      )
     ),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.as(told("there is no panel", cause), undefined)

@@ -178,6 +178,7 @@ describe("verbs", () => {
       expect(help).toMatch(new RegExp(`^  ${name}\\b`, "m"))
       expect(VerbOptions.helpOf(name)).toContain(`wopr-p2p ${name}`)
     }
+    for (const { name } of VerbOptions.verbs) expect(VerbOptions.helpOf(name)).not.toBe(help)
     expect(VerbOptions.isVerb("pigeon")).toBe(false)
   })
   it("take times and ids within their bounds only", () => {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest"
 import * as Commands from "../../plugin/Commands.ts"
 import * as Groups from "../../plugin/control/Groups.ts"
+import * as VerbOptions from "../../plugin/control/VerbOptions.ts"
 
 const meaning = (line: string) => {
   const [group = "", ...typed] = line.split(" ")
@@ -29,6 +30,7 @@ describe("the host's words", () => {
     ["friend @bob", "friend @bob"],
     ["friend message @bob hello there", "message @bob hello there"],
     ["friend wait 00ff", "wait 00ff"],
+    ["p2p panel --json", "panel --json"],
     ["p2p peers", "friends"],
     ["p2p topics", "topic list"],
     ["p2p topics join chess", "topic join chess"],
@@ -43,7 +45,7 @@ describe("the host's words", () => {
     ["p2p help-me", undefined]
   ])("%s → %s", (line, expected) => expect(meaning(line)).toBe(expected))
 
-  it("lead to commands of the table, to doctor and to identity; and reach every command of it", () => {
+  it("lead to commands of the table, to doctor and to identity; and reach every verb", () => {
     const known = [...Commands.table.map(({ name }) => name), "doctor", "identity"]
     for (const [group, rows] of Object.entries(Groups.groups)) {
       for (const { alone = [], leads, word } of rows) {
@@ -52,6 +54,6 @@ describe("the host's words", () => {
         expect(Groups.help(group as Groups.Group, "wopr")).toContain(`  ${word} `)
       }
     }
-    for (const { name } of Commands.table) expect(meaning(`p2p ${name} x`)?.split(" ")[0]).toBe(name)
+    for (const { name } of VerbOptions.verbs) expect(meaning(`p2p ${name} x`)?.split(" ")[0]).toBe(name)
   })
 })

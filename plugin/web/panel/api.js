@@ -33,7 +33,7 @@ const faultIn = async (response) => {
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** An id for a wish that nobody had before. */
-export const freshId = () => {
+const freshId = () => {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }
