@@ -350,7 +350,7 @@ export const findAskedBy = (
     Table.values(roster.askedBy)
       .filter((record) => isOpen(record) || (again && record.notPosted === true))
       .filter((record) => name === "" || isMeant(record, name, keyPrefix)),
-    name
+    name === "" ? "nobody has asked" : name
   )
 
 /** Drops requests whose time is over; the same roster if there are none. */

@@ -180,15 +180,16 @@ export const meant = (
     (one) =>
       one.state === "Open" &&
       (one.key === asked?.introducedBy?.key ||
+        name === "" ||
         Roster.isMeant({ name: one.name, identityKey: one.key }, name, keyPrefix))
   )
   const isUnclear = Result.isFailure(request) && request.failure.code !== "unknown-peer"
   if (isUnclear || introductions.length === 0) return Result.map(request, (one) => ({ request: one, introductions }))
-  const keys = new Set<string>(introductions.map(({ key }) => key))
-  if (asked !== undefined) keys.add(asked.introducedBy?.key ?? asked.identityKey)
-  return keys.size === 1
+  const names = new Map<string, string>(introductions.map((one) => [one.key, one.name]))
+  if (asked !== undefined) names.set(asked.introducedBy?.key ?? asked.identityKey, asked.name)
+  return names.size === 1
     ? Result.succeed({ request: asked, introductions })
-    : Result.fail(Roster.ambiguous([...keys].map((identityKey) => ({ name, identityKey }))))
+    : Result.fail(Roster.ambiguous([...names].map(([identityKey, called]) => ({ name: called, identityKey }))))
 }
 
 /** Our operator wants to be the friend of whoever holds the introduced key: it is looked for until it has said yes too. */

@@ -30,9 +30,11 @@ const meant = ({ friends, introductions, requests }: Describe.Description, comma
   const isMeant = (one: { readonly name: string; readonly called?: string; readonly identityKey: string }) =>
     [one.name, one.called ?? one.name].some((called) => Name.fold(called) === Name.fold(name)) &&
     one.identityKey.startsWith(keyPrefix)
-  const friend = friends.filter(isMeant)
+  // Without a name the only one who waits for an answer is meant.
+  const friend = name === "" ? [] : friends.filter(isMeant)
+  const waiting = [...requests, ...introductions].filter((one) => name === "" || isMeant(one))
   // Two friends may introduce one and the same.
-  const [first, ...others] = friend.length > 0 ? friend : [...requests, ...introductions].filter(isMeant)
+  const [first, ...others] = friend.length > 0 ? friend : waiting
   if (first === undefined || others.some(({ identityKey }) => identityKey !== first.identityKey)) return nobody
   return { peer: "peerId" in first ? PeerId.short(first.peerId) : "", key: first.identityKey }
 }

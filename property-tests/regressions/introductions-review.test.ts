@@ -80,6 +80,17 @@ describe("an introduced key", () => {
     }
   })
 
+  it("is meant by an accept without a name, if nobody else waits for an answer", () => {
+    const { alice, bob, introduces, says } = cast()
+    expect(says({ _tag: "Accept", ...named("") })).toBe("unknown-peer")
+    introduces(bob.person.self.identityKey, "bob")
+    introduces(person("dave").self.identityKey, "dave")
+    expect(says({ _tag: "Accept", ...named("") })).toBe("ambiguous-name")
+    expect(says({ _tag: "Deny", ...named("dave") })).toBe("")
+    expect(says({ _tag: "Accept", ...named("") })).toBe("")
+    expect(openOf(alice).find(({ name }) => name === "bob")?.state).toBe("Accepted")
+  })
+
   it("that is rotated while it waits is the same question, also under another id", () => {
     const { alice, asks, bob, introduces, party, says } = cast()
     introduces(bob.person.self.identityKey, "bob")

@@ -11,21 +11,25 @@ import * as Owner from "../../plugin/audit/Owner.ts"
 const introduced = (by: string, key: string) => ({ name: "erin", introducedBy: by, identityKey: key.repeat(43) })
 
 /** What is noted of a yes to erin at a node that knows only these introductions. */
-const notedOf = async (...introductions: ReadonlyArray<ReturnType<typeof introduced>>) => {
+const notedOf = async (introductions: ReadonlyArray<ReturnType<typeof introduced>>, name = "erin") => {
   const said: Array<Said> = []
   const node = {
     describe: Effect.succeed({ friends: [], requests: [], introductions }),
     command: () => Effect.succeed({ ok: true, id: "1" })
   }
   const noted = Owner.noted(node as never, (one) => Effect.sync(() => void said.push(one)))
-  await Effect.runPromise(noted.command({ _tag: "Accept", name: "erin", keyPrefix: "" }))
+  await Effect.runPromise(noted.command({ _tag: "Accept", name, keyPrefix: "" }))
   return said
 }
 
-it("a yes to an introduction is noted with the key that was introduced, if there is one", async () => {
-  const yes = { asked: "owner Accept", peer: "", verdict: "done" }
-  expect(await notedOf(introduced("alice", "E"))).toEqual([{ ...yes, key: "E".repeat(43) }])
-  expect(await notedOf(introduced("alice", "E"), introduced("bob", "E"))).toEqual([{ ...yes, key: "E".repeat(43) }])
-  expect(await notedOf(introduced("alice", "E"), introduced("bob", "F"))).toEqual([{ ...yes, key: "" }])
-  expect(await notedOf()).toEqual([{ ...yes, key: "" }])
-})
+it.each(["erin", ""])(
+  "a yes to an introduction (%j) is noted with the key that was introduced, if there is one",
+  async (name) => {
+    const yes = { asked: "owner Accept", peer: "", verdict: "done" }
+    const [e, again, f] = [introduced("alice", "E"), introduced("bob", "E"), introduced("bob", "F")]
+    expect(await notedOf([e], name)).toEqual([{ ...yes, key: "E".repeat(43) }])
+    expect(await notedOf([e, again], name)).toEqual([{ ...yes, key: "E".repeat(43) }])
+    expect(await notedOf([e, f], name)).toEqual([{ ...yes, key: "" }])
+    expect(await notedOf([], name)).toEqual([{ ...yes, key: "" }])
+  }
+)
