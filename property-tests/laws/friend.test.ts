@@ -383,6 +383,15 @@ const lineOf = (by: Person, atMs: number, channel = "lobby"): Input.Input => ({
   line: signedLine(by, "alice", atMs)
 })
 
+describe("an old line", () => {
+  it("is a warning about clocks, but from whoever is a friend already: a room's file is read again at each start", () => {
+    const { codeOf, feed } = node(alice, beginning)
+    const restartMs = noonMs + 3_600_000
+    expect(codeOf(feed(lineOf(bob, noonMs - 1_000), restartMs))).toBeUndefined()
+    expect(codeOf(feed(lineOf(mallory, noonMs - 1_000), restartMs))).toBe("clock-difference")
+  })
+})
+
 describe("floods", () => {
   const crowd = Array.from({ length: 5 }, () => person("twin"))
   it("under one name end at four, and none of the four is replaced", () => {
