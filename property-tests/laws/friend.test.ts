@@ -187,7 +187,7 @@ describe("Step and the table of friendship", () => {
       }),
       { numRuns: 300 }
     )
-    // Two rows that random stories seldom reach, told: who has asked is asked, and a friend accepts once more.
+    // Rows that random stories seldom reach, told: who has asked is asked, a friend accepts once more, each ends it.
     const { feed, operate, state } = node(alice)
     const told = (one: Input.Input) => {
       const before = state()
@@ -214,6 +214,11 @@ describe("Step and the table of friendship", () => {
     told(openedBy(bob, "c9", false))
     const end = Codec.encode({ kind: "Unfriend", stream: ids[0]!, number: 1, of } as Message.Message)
     told(received(bob, "c9", end))
+    expect(standingIn(state(), bob)).toBe("Former")
+    told({ _tag: "Line", channel: "lobby", author: null, line: signedLine(bob, "alice", noonMs + 1) })
+    told({ _tag: "Operator", ref: "r", command: { _tag: "Accept", name: "bob", keyPrefix: "" } })
+    expect(standingIn(state(), bob)).toBe("Friend")
+    told({ _tag: "Operator", ref: "r", command: { _tag: "Unfriend", name: "bob", keyPrefix: "" } })
     expect(standingIn(state(), bob)).toBe("Former")
     for (const row of ["AskedBy weAsk", "Friend theyAccept", "Friend theyEnd", "Friend weEnd"])
       expect(rows).toContain(row)
