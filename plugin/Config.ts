@@ -69,6 +69,7 @@ export const keys = {
   budget: { schema: budget("day"), allowed: Budgets.expected },
   budgetAll: { schema: budget("everybody"), allowed: Budgets.expected },
   toolsMayGrant: { schema: Schema.Boolean, allowed: "true or false" },
+  toolsMayReply: { schema: Schema.Boolean, allowed: "true or false" },
   mirror: { schema: Schema.Boolean, allowed: "true or false" },
   room: { schema: path, allowed: "the absolute path of a text file" },
   panel: { schema: Schema.Boolean, allowed: "true or false" },

@@ -71,8 +71,9 @@ Options of mcp
   those of run, for a node of its own, which ends with standard input; where a node runs on the
   folder, that one is asked, and they say nothing
   --name NAME            needed the first time
-  --tools-may-grant      tools may make friends and widen what they may do; without it only you,
-                         in a terminal
+  --tools-may-reply      tools may send to friends, and ask them, also in the hour after the model was
+                         shown what others wrote; without it only you, in a terminal
+  --tools-may-grant      that, and tools may make friends and widen what they may do
 
 Options of identity
   --data DIR             where the identity lives, as for run; after run --local: what it printed

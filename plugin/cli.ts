@@ -47,7 +47,11 @@ const runOptions = {
   "log-format": { type: "string" }
 } satisfies ParseArgsOptionsConfig
 
-const mcpOptions = { ...runOptions, "tools-may-grant": { type: "boolean" } } satisfies ParseArgsOptionsConfig
+const mcpOptions = {
+  ...runOptions,
+  "tools-may-grant": { type: "boolean" },
+  "tools-may-reply": { type: "boolean" }
+} satisfies ParseArgsOptionsConfig
 
 const demoOptions = {
   ...everywhere,
@@ -252,10 +256,10 @@ const mcp = async (args: ReadonlyArray<string>): Promise<number> => {
   if ("mistake" in options) return misunderstood(options.mistake)
   if (options.values.help === true) return help("mcp")
   const Mcp = await import("./mcp/Mcp.ts")
-  const { "tools-may-grant": mayGrant = false, ...typed } = options.values
+  const { "tools-may-grant": mayGrant = false, "tools-may-reply": mayReply = false, ...typed } = options.values
   const said = await (await import("./standalone/ConfigFile.ts")).merged(typed)
   if ("mistake" in said) return misunderstood(said.mistake)
-  const wanted = Mcp.readOptions(said.given, said.rates, mayGrant)
+  const wanted = Mcp.readOptions(said.given, said.rates, { mayGrant, mayReply })
   return "mistake" in wanted ? misunderstood(wanted.mistake) : Mcp.mcp(wanted, version())
 }
 

@@ -120,14 +120,17 @@ const waiting = (served: Served, request: Extract<Request, { kind: "wait" }>) =>
   })
 
 /** A call of a tool; what a refusal says is in the answer that the model is shown. */
-const tooling = (served: Served, request: Extract<Request, { kind: "tool" }>): Effect.Effect<Answer> =>
-  Effect.map(
-    Effect.promise(async () => served.tools?.(request.name, request.given, request.mayGrant)),
+const tooling = (served: Served, request: Extract<Request, { kind: "tool" }>): Effect.Effect<Answer> => {
+  const { given, mayGrant, mayReply = false, name } = request
+  return Effect.map(
+    Effect.promise(async () => served.tools?.(name, given, { mayGrant, mayReply })),
     (called) =>
       called === undefined
         ? answer(request, Carrying.refusal("usage", "there is no such tool at this node"))
         : answer(request, { ok: true, facts: { ok: true, answer: called }, lines: [] })
   )
+}
+
 const linking = (served: Served, request: Extract<Request, { kind: "panel" }>): Effect.Effect<Answer> => {
   const none = "no panel is served here: start the node with --panel, or see its log for why there is none"
   if (served.panel === undefined) return Effect.succeed(answer(request, Carrying.refusal("no-panel", none)))

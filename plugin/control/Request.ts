@@ -42,7 +42,8 @@ export const Request = Schema.Union([
     kind: Schema.Literal("tool"),
     name: Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{0,31}$/)),
     given: Schema.Record(Schema.String, Schema.Unknown),
-    mayGrant: Schema.Boolean
+    mayGrant: Schema.Boolean,
+    mayReply: Schema.optionalKey(Schema.Boolean)
   }),
   Schema.Struct({ v, id, kind: Schema.Literal("panel") })
 ])

@@ -74,7 +74,7 @@ const broken: Fault = { code: "internal-error", message: "something is broken, o
 export const make = (backing: ToolCalls.Backing, events: Announce.Emitter): Services => {
   const world = (): World | { readonly off: string } => {
     const own = backing.world()
-    return "off" in own ? own : { ...own, mayGrant: true }
+    return "off" in own ? own : { ...own, mayGrant: true, mayReply: true }
   }
   const call = ToolCalls.make({ ...backing, world }, Quoted.make())
   const by = (name: string, given: Given = {}) => call(toolOf(name), dense(given))

@@ -1,5 +1,6 @@
 /**
- * Whether a model has just been shown what others wrote: for a while its tools then change nothing but what it sends.
+ * Whether a model has just been shown what others wrote: for a while its tools then change nothing and send nothing, because
+ * such a text may have asked for either, and what is sent may hold all that the model knows of its owner.
  * It never looks at what a text says; a model that obeys texts obeys the harmless-looking ones too.
  * For all conversations of the host at once, because a tool is not told which of them called it.
  */
@@ -17,14 +18,21 @@ const holdsQuotation = (given: unknown): boolean =>
   given !== null &&
   ((given as { readonly untrusted?: unknown }).untrusted === true || Object.values(given).some(holdsQuotation))
 
-/** Whether a tool changes more than what is sent to friends. */
-export const changesMore = ({ changes, permission }: Tool): boolean => changes && permission === "p2p.admin"
+/** What the owner has set of tools: may they send after a quotation, and may they do whatever they are asked for. */
+export interface May {
+  readonly mayReply: boolean
+  readonly mayGrant: boolean
+}
+
+/** Whether a tool waits for the owner's own word after a quotation. */
+const waits = ({ changes, permission }: Tool, { mayGrant, mayReply }: May): boolean =>
+  changes && !mayGrant && (permission !== "p2p.send" || !mayReply)
 
 export interface Quoted {
   /** Notes what a tool gave to a model, a repeated answer and a fault included. */
   readonly note: (tool: Tool, given: unknown) => void
-  /** Whether a tool waits for the owner's own word now. */
-  readonly holds: (tool: Tool) => boolean
+  /** Whether a tool waits for the owner's own word now; where quotations are in every prompt, `always`. */
+  readonly holds: (tool: Tool, may: May, always: boolean) => boolean
 }
 
 /**
@@ -37,6 +45,6 @@ export const make = (nowMs: () => number = () => performance.now()): Quoted => {
     note: (tool, given) => {
       if (holdsQuotation(given) || ofStrangers.includes(tool.name)) lastMs = nowMs()
     },
-    holds: (tool) => changesMore(tool) && nowMs() - lastMs < quotedMs
+    holds: (tool, may, always) => waits(tool, may) && (always || nowMs() - lastMs < quotedMs)
   }
 }

@@ -220,6 +220,7 @@ const live = (
       follow,
       log,
       mayGrant: config.toolsMayGrant === true,
+      mayReply: config.toolsMayReply === true,
       mirrors: config.mirror === true,
       rotate: rotating(wish)
     }

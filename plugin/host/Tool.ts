@@ -18,6 +18,8 @@ export interface World {
   readonly follow: Follow.Follow
   /** Whether tools may widen what a friend may do, and make friends. */
   readonly mayGrant: boolean
+  /** Whether tools may still send after they have shown what others wrote. */
+  readonly mayReply: boolean
   /** Whether friends' texts are written into the host's own conversations too, and so into prompts. */
   readonly mirrors?: boolean
   /** New keys: ends the node and starts it on them. Absent where whoever embeds the node cannot. */

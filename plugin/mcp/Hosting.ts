@@ -24,7 +24,8 @@ export interface Hosted {
   readonly settings: Layers.Settings
   /** What friends may do at most, where it is less than the protocol's own bounds. */
   readonly rates: Partial<RateLimit.Rates>
-  readonly mayGrant: boolean
+  /** What its model may do by tools. */
+  readonly may: Quoted.May
 }
 
 /** A node of our own, or why there is none yet. */
@@ -101,7 +102,7 @@ const keep = (hosted: Hosted, standing: Standing): Effect.Effect<never> =>
 /** Asks the node that runs on the folder; undefined where none answers. */
 const relay = async (hosted: Hosted, { quoted }: Standing, name: string, given: Readonly<Record<string, unknown>>) => {
   const tool = table.find((one) => one.name === name)
-  if (tool !== undefined && !hosted.mayGrant && quoted.holds(tool)) return ToolCalls.heldBack
+  if (tool !== undefined && quoted.holds(tool, hosted.may, false)) return ToolCalls.heldBack(tool)
   let client: Client.Client
   try {
     client = await Client.reach(hosted.settings.dataFolder)
@@ -110,7 +111,7 @@ const relay = async (hosted: Hosted, { quoted }: Standing, name: string, given: 
     throw error
   }
   try {
-    const { facts } = await client.ask({ kind: "tool", name, given, mayGrant: hosted.mayGrant })
+    const { facts } = await client.ask({ kind: "tool", name, given, ...hosted.may })
     const answer = (facts["answer"] ?? off("the one that runs has no such tool; update it")) as ToolCalls.Answer
     if (tool !== undefined) quoted.note(tool, answer)
     return answer
@@ -136,7 +137,7 @@ export const open = (hosted: Hosted, run: <A>(effect: Effect.Effect<A>) => Fiber
     })
   const carryOut: Call = async (name, given) => {
     const once = async () =>
-      standing.own === undefined ? relay(hosted, standing, name, given) : standing.own(name, given, hosted.mayGrant)
+      standing.own === undefined ? relay(hosted, standing, name, given) : standing.own(name, given, hosted.may)
     const first = await once()
     if (first !== undefined) return first
     await started()

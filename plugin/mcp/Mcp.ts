@@ -21,14 +21,14 @@ export interface Options extends Hosting.Hosted {
 export const readOptions = (
   given: RunOptions.Given,
   rates: RunOptions.Options["rates"],
-  mayGrant: boolean
+  may: Options["may"]
 ): Options | { readonly mistake: string } => {
   const chosen = given.local === true ? undefined : DataFolder.choose(DataFolder.machine(), given.data)
   const known = chosen?.ok === true ? NodeFile.read(chosen.folder)?.name : undefined
   const name = given.name ?? known
   const read = RunOptions.readOptions({ ...given, ...(name === undefined ? {} : { name }) }, rates)
   if ("mistake" in read) return read
-  return { name: read.name, settings: read.settings, rates: read.rates, logs: read.logs, mayGrant }
+  return { name: read.name, settings: read.settings, rates: read.rates, logs: read.logs, may }
 }
 
 /** Serves until standard input ends or the process is asked to end. Gives the exit code. */

@@ -13,6 +13,7 @@ const {
   notify: _notify,
   owners: _owners,
   toolsMayGrant: _toolsMayGrant,
+  toolsMayReply: _toolsMayReply,
   uiOrigins: _uiOrigins,
   ...shared
 } = Config.keys

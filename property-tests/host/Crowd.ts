@@ -49,7 +49,7 @@ export const stub = (
       commands.push({ _tag: "Rotate", reason })
       return { from: "o".repeat(43), to: "n".repeat(43) }
     })
-  return { daemon: serve({ node, follow, log, mayGrant, rotate }), commands, follow, node }
+  return { daemon: serve({ node, follow, log, mayGrant, mayReply: false, rotate }), commands, follow, node }
 }
 
 /** A description with several friends, made of a real one, once. */

@@ -49,7 +49,7 @@ export const sit = async (
     )
   )
   return {
-    daemon: serve({ node, follow, log, mayGrant, ...more }),
+    daemon: serve({ node, follow, log, mayGrant, mayReply: false, ...more }),
     follow,
     end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }

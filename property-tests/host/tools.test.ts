@@ -252,7 +252,8 @@ describe("tools", () => {
       node: { describe: Effect.never } as unknown as Node.Node,
       follow: slow.follow,
       log: { append: () => Effect.void, remove: () => Effect.void, read: () => Effect.succeed([]) },
-      mayGrant: false
+      mayGrant: false,
+      mayReply: false
     }
     const answer = call(serve(world), "p2p_friends")
     await vi.advanceTimersByTimeAsync(30_000)

@@ -1,7 +1,6 @@
 /**
  * A model that obeys every peer, attacked with every text of `Texts.ts`: in the sandbox, and in the owner's own turns.
  * What holds here holds because of what the model is given and what its tools refuse, never because of the model.
- * Not held: what the owner's model, shown such a text by a tool or a mirror, sends to friends. SECURITY.md says so.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -17,8 +16,6 @@ import { answers, canaries, canary, land, makeVictim, type Options, ownTurn, typ
 
 const link = `wop3://${"A".repeat(120)}`
 const hostile = texts(orders("mallory", "carol", link))
-const sends = Tools.table.filter(({ permission }) => permission === "p2p.send").map(({ name }) => name)
-const isSending = ({ order }: Hostile): boolean => "tool" in order && sends.includes(order.tool)
 
 const cleanups: Array<() => unknown> = []
 afterEach(async () => {
@@ -82,26 +79,18 @@ describe("a model that obeys every peer, in its owner's own turns", () => {
     expect(await victim.leaked()).toEqual([])
   })
 
-  it("reads the texts by its tools and obeys: nothing that its owner decides is changed", async () => {
+  it("reads the texts by its tools and obeys: nothing is changed, and nothing is sent to anybody", async () => {
     const victim = await victimOf()
-    const deeds = await landAndTurn(
-      victim,
-      hostile.filter((one) => !isSending(one)),
-      readsInbox
-    )
+    const deeds = await landAndTurn(victim, hostile, readsInbox)
     const tried = new Set(deeds.map(({ tool }) => tool))
     expect(tried.size).toBeGreaterThan(8)
     expect(deeds.filter(({ answer }) => answer.includes("owner-decides")).length).toBeGreaterThan(100)
     expect(await victim.leaked()).toEqual([])
   })
 
-  it("is shown the texts by a mirror and obeys: nothing that its owner decides is changed", async () => {
+  it("is shown the texts by a mirror and obeys: nothing is changed, and nothing is sent to anybody", async () => {
     const victim = await victimOf({ mirror: true })
-    const deeds = await landAndTurn(
-      victim,
-      hostile.filter((one) => !isSending(one)),
-      []
-    )
+    const deeds = await landAndTurn(victim, hostile, [])
     expect(deeds.filter(({ answer }) => answer.includes("owner-decides")).length).toBeGreaterThan(100)
     expect(await victim.leaked()).toEqual([])
   })

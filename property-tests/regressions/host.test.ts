@@ -144,7 +144,7 @@ const circle = async (
   for (const actor of actors) {
     for (const other of actors) if (other !== actor) await actor.command(says.grant(other.name, "inject"))
   }
-  const seats = await Promise.all(by === "tool" ? actors.map((actor) => sit(actor)) : [])
+  const seats = await Promise.all(by === "tool" ? actors.map((actor) => sit(actor, false, { mayReply: true })) : [])
   for (const seat of seats) cleanups.push(() => seat.end())
   const refusals: Array<Rejection.Code> = []
   let [asked, quietSinceMs] = [0, performance.now()]

@@ -158,6 +158,16 @@ describe("a server beside a node that runs", () => {
     const who = async (one: Agent) => (await one.call("p2p_get_identity")).data
     expect(await who(first)).toMatchObject({ name: "carol", identityKey: started["identityKey"] })
     expect((await first.call("p2p_create_invite")).error?.code).toBe("owner-decides")
+    // Shown what strangers say of themselves, it sends no more; one whose owner lets it reply is told who is unknown.
+    const sends = async (one: Agent) => (await one.call("p2p_log_message", { peer: "x", message: "hi" })).error?.code
+    expect(await sends(first)).toBe("unknown-peer")
+    await first.call("p2p_discover_peers")
+    expect(await sends(first)).toBe("owner-decides")
+    const replying = await agent(["mcp", ...data, ...bootstrap, "--tools-may-reply"])
+    await replying.call("p2p_discover_peers")
+    expect(await sends(replying)).toBe("unknown-peer")
+    expect((await replying.call("p2p_join_topic", { topic: "chess" })).error?.code).toBe("owner-decides")
+    await replying.client.close()
     expect(await node.stop()).toBe(0)
     const own = await until(
       "a node of its own",
