@@ -279,7 +279,7 @@ const friendLines = (node: Describe.Description): ReadonlyArray<string> =>
     : node.friends.map(
         (friend) =>
           `${Meant.address(node.friends, friend)} (${friend.shortId}${friend.called === undefined ? "" : `, to you @${harmless(friend.called)}`}) may ${friend.capabilities.join(", ") || "nothing"}; ` +
-          `you may ${friend.allowsUs.map((one) => harmless(one)).join(", ") || "nothing"}; ` +
+          `you may ${friend.allowsUs.join(", ") || "nothing"}; ` +
           `${friend.connected ? "connected" : "not connected"}; ${friend.waiting} waiting; ${PresentTrust.state(friend)}` +
           `${friend.knowsOurKey ? "" : "; has not seen your new key"}${friend.muted ? "; muted" : ""}` +
           `${friend.hold === "never" ? "" : `; questions wait for you: ${friend.hold}`}` +

@@ -71,9 +71,10 @@ Options of mcp
   those of run, for a node of its own, which ends with standard input; where a node runs on the
   folder, that one is asked, and they say nothing
   --name NAME            needed the first time
-  --tools-may-reply      tools may send to friends, and ask them, also in the hour after the model was
-                         shown what others wrote; without it only you, in a terminal
-  --tools-may-grant      that, and tools may make friends and widen what they may do
+  --tools-may-reply      tools may send and ask also in the hour after they have shown what others
+                         wrote; without it only you, in a terminal
+  --tools-may-grant      as --tools-may-reply, and tools may make friends, widen what they may do and
+                         change whatever they are asked to
 
 Options of identity
   --data DIR             where the identity lives, as for run; after run --local: what it printed

@@ -5,7 +5,7 @@
  */
 import { HashMap } from "effect"
 import type { CryptoShape } from "../../ports/Crypto.ts"
-import type { Capability } from "../admission/Capability.ts"
+import * as Capability from "../admission/Capability.ts"
 import * as Grants from "../admission/Grants.ts"
 import * as Allowance from "../agent/Allowance.ts"
 import type * as HoldRule from "../agent/HoldRule.ts"
@@ -60,13 +60,13 @@ export interface FriendView {
   readonly comparison: ComparisonView | null
   /** Whether the friend has accepted the key we have now. */
   readonly knowsOurKey: boolean
-  readonly capabilities: ReadonlyArray<Capability>
+  readonly capabilities: ReadonlyArray<Capability.Capability>
   /** Which of the friend's questions wait for our owner. */
   readonly hold: HoldRule.When | "never"
   /** What the friend's questions have cost today (UTC); null where nothing is counted. */
   readonly spentToday: Allowance.Allowance | null
   /** What the friend has told us we may do. */
-  readonly allowsUs: ReadonlyArray<string>
+  readonly allowsUs: ReadonlyArray<Capability.Capability>
   readonly connected: boolean
   readonly waiting: number
   readonly bannedUntilMs: number | null
@@ -129,7 +129,7 @@ export interface InviteView {
   readonly state: Invite.State
   /** Whose key it is for, null for whoever holds the link. */
   readonly named: string | null
-  readonly capabilities: ReadonlyArray<Capability>
+  readonly capabilities: ReadonlyArray<Capability.Capability>
   readonly uses: number
   readonly usesMax: number
   readonly redeemedBy: ReadonlyArray<string>
@@ -210,7 +210,7 @@ export interface Description {
   readonly asked: ReadonlyArray<{ readonly to: string; readonly channel: string; readonly posted: boolean }>
   readonly rules: ReadonlyArray<Rule>
   /** The capabilities that only verified friends may use. */
-  readonly verifiedFor: ReadonlyArray<Capability>
+  readonly verifiedFor: ReadonlyArray<Capability.Capability>
   readonly sandbox: Readiness
   /** Messages and injects of ours that have no outcome yet, in order, at most a thousand. */
   readonly queue: ReadonlyArray<QueueView>
@@ -288,7 +288,8 @@ export const describe = (crypto: CryptoShape, state: State, nowMs: number): Desc
         capabilities: Grants.held(durable.grants, friend.peerId, Grants.own, nowMs),
         hold: Table.get(durable.holdRules, friend.peerId)?.when ?? "never",
         spentToday: passing.allowances === undefined ? null : Allowance.today(durable.spents, friend.peerId, nowMs),
-        allowsUs: friend.allowsUs ?? ["message"],
+        // A friend's words are free, for what later versions know: only what we know is told.
+        allowsUs: (friend.allowsUs ?? ["message"]).flatMap((word) => Capability.parse(word) ?? []),
         connected: HashMap.has(passing.sessions, friend.peerId),
         waiting: Outbox.waitingFor(durable.outbox, friend.peerId).entries.length,
         bannedUntilMs: Table.get(durable.bans, friend.peerId)?.untilMs ?? null,

@@ -2,6 +2,8 @@
  * Whom somebody means by a name, a short id or a key: one friend, nobody, or several to choose from.
  * It never picks one of several, and never finds somebody who is no friend now.
  * A key or an id is exact; a name is compared as names are everywhere, and may carry the beginning of a key.
+ * Somebody else has chosen a friend's name, and a model may read an order in it: outside of quotations it is told only where it
+ * is too short and plain to be much of one, else the short id stands in its place.
  */
 import { Result } from "effect"
 import * as Roster from "../../core/friend/Roster.ts"
@@ -15,7 +17,24 @@ export interface Candidate {
 
 export type Missed = { readonly code: "unknown-peer" | "ambiguous-name"; readonly candidates: ReadonlyArray<Candidate> }
 
-const candidate = ({ identityKey, name, shortId }: Describe.FriendView): Candidate => ({ name, shortId, identityKey })
+const plain = /^[A-Za-z0-9_.-]{1,20}$/
+
+/** A name that somebody chose for itself, as a model is told it; `instead` where it could say more than who it is. */
+export const toldName = (name: string, instead: string): string => (plain.test(name) ? name : instead)
+
+/** A friend's own name as a model is told it. */
+export const nameOf = ({ name, shortId }: Pick<Describe.FriendView, "name" | "shortId">): string =>
+  toldName(name, shortId)
+
+/** A friend's conversations as a model is told them: the one there is, unless its label holds a name that is not told. */
+export const conversationsOf = (friend: Describe.FriendView): ReadonlyArray<string> =>
+  plain.test(friend.name) ? [friend.conversation] : []
+
+const candidate = (friend: Describe.FriendView): Candidate => ({
+  name: nameOf(friend),
+  shortId: friend.shortId,
+  identityKey: friend.identityKey
+})
 
 /** The one friend meant. */
 export const find = (

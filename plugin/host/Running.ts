@@ -270,6 +270,7 @@ const live = (
       ),
       Effect.forever
     )
+    standing.quoted.keepIn(settings.dataFolder)
     const tools = Tooling.make(world, standing.quoted)
     const linking = panel === undefined ? {} : { panel: panel.link }
     const attending = Effect.andThen(Control.attend(name, settings, { node, channel, tools, ...linking }), Effect.never)

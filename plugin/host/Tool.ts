@@ -11,15 +11,19 @@ import type * as Follow from "./Follow.ts"
 import * as Inbox from "./Inbox.ts"
 import * as Peers from "./Peers.ts"
 
+/** What the owner has set of tools. */
+export interface May {
+  /** Whether tools may still send after they have shown what others wrote. */
+  readonly mayReply: boolean
+  /** Whether tools may also widen what a friend may do, make friends, and change whatever they are asked to. */
+  readonly mayGrant: boolean
+}
+
 /** What tools work with while the node runs. */
-export interface World {
+export interface World extends May {
   readonly node: Node.Node
   readonly log: ConversationLogShape
   readonly follow: Follow.Follow
-  /** Whether tools may widen what a friend may do, and make friends. */
-  readonly mayGrant: boolean
-  /** Whether tools may still send after they have shown what others wrote. */
-  readonly mayReply: boolean
   /** Whether friends' texts are written into the host's own conversations too, and so into prompts. */
   readonly mirrors?: boolean
   /** New keys: ends the node and starts it on them. Absent where whoever embeds the node cannot. */
@@ -57,6 +61,9 @@ export interface Tool {
   readonly takes: Arguments.Arguments
   readonly run: (given: never, world: World) => Effect.Effect<unknown, Fault>
 }
+
+/** Whether a tool sends something to a friend. */
+export const sends = ({ permission }: Tool): boolean => permission === "p2p.send"
 
 /** No tool blocks longer; what takes longer goes on, and is followed by its id. */
 export const waitMaxMs = 25_000
@@ -122,7 +129,7 @@ export const ownOnly = (friendMeant: Describe.FriendView, named: ReadonlyArray<s
     : Effect.fail({
         code: "not-a-peer-conversation",
         message: "a friend has one conversation of its own here, and no other can be named",
-        hint: `leave it out, or name ${friendMeant.conversation}`
+        hint: ["leave it out", ...Peers.conversationsOf(friendMeant)].join(", or name ")
       })
 
 /** Who is meant. */
@@ -133,7 +140,11 @@ export const blockMs = (says: string) => Arguments.optional(Arguments.whole(says
 /** What is told of a message of ours: its id and how it stands. What was refused is a fault, however it was asked for. */
 export const told = (id: string, outcome: Follow.Outcome | undefined): Effect.Effect<unknown, Fault> => {
   if (outcome === undefined) return Effect.succeed({ id, state: "waiting", next: "follow it with p2p_wait" })
-  if (outcome.state === "refused") return Effect.fail({ ...faultOf(outcome.rejection), id })
+  if (outcome.state === "refused") {
+    // What stands beside the code may be the peer's words.
+    const { code, retryAfterMs } = outcome.rejection
+    return Effect.fail({ ...faultOf(Rejection.make(code, "", retryAfterMs)), id })
+  }
   const answer = outcome.state === "answered" ? Inbox.quoted(outcome.answer) : {}
   return Effect.succeed({ id, state: outcome.state, ...answer })
 }

@@ -8,6 +8,7 @@ import { Capability, type Describe, Limits, Rejection } from "../../core/index.t
 import * as Arguments from "./Arguments.ts"
 import * as Inbox from "./Inbox.ts"
 import { meeting } from "./MeetingTools.ts"
+import * as Peers from "./Peers.ts"
 import {
   allowed,
   blockMs,
@@ -25,7 +26,7 @@ import {
 } from "./Tool.ts"
 
 const summary = (one: Describe.FriendView) => ({
-  name: one.name,
+  name: Peers.nameOf(one),
   ...(one.called === undefined ? {} : { youCallIt: one.called }),
   shortId: one.shortId,
   online: one.connected,
@@ -40,7 +41,7 @@ const inviteShown = ({ capabilities, expiresAtMs, id, named, redeemedBy, state }
   state: state.toLowerCase(),
   forPubkey: named,
   gives: capabilities,
-  usedBy: redeemedBy,
+  usedBy: redeemedBy.map((name) => Peers.toldName(name, "somebody")),
   expiresAt: new Date(expiresAtMs).toISOString()
 })
 
@@ -93,7 +94,7 @@ const looking: ReadonlyArray<Tool> = [
           ...summary(one),
           identityKey: one.identityKey,
           fingerprint: one.fingerprint.words,
-          conversation: one.conversation,
+          conversation: Peers.conversationsOf(one)[0] ?? null,
           metIn: one.channel,
           author: one.evidence
         })),
@@ -122,12 +123,12 @@ const looking: ReadonlyArray<Tool> = [
         invites: invites.filter(({ state }) => state === "Open" || includeRevoked === true).map(inviteShown),
         grants: friends
           .filter(({ capabilities }) => capabilities.length > 0 || includeRevoked === true)
-          .map(({ capabilities, conversation, hold, identityKey, name }) => ({
-            name,
-            peerKey: identityKey,
-            sessions: [conversation],
-            caps: capabilities,
-            waitsForOwner: hold
+          .map((one) => ({
+            name: Peers.nameOf(one),
+            peerKey: one.identityKey,
+            sessions: Peers.conversationsOf(one),
+            caps: one.capabilities,
+            waitsForOwner: one.hold
           }))
       }))
   }),
@@ -221,7 +222,8 @@ const sending: ReadonlyArray<Tool> = [
   }),
   tool({
     name: "p2p_inject_message",
-    description: "Asks a friend's agent and brings its answer. Use p2p_log_message if no answer is needed.",
+    description:
+      "Asks a friend's agent and brings its answer, after which your owner may have to send. p2p_log_message brings none.",
     permission: "p2p.send",
     changes: true,
     takes: {
@@ -275,10 +277,14 @@ const governing: ReadonlyArray<Tool> = [
         yield* ownOnly(to, sessions)
         for (const capability of caps) {
           if (to.capabilities.includes(capability)) continue
-          yield* allowed(world, "what a friend may do is widened", `/grant @${to.name} ${capability}`)
+          yield* allowed(world, "what a friend may do is widened", `/grant @${Peers.nameOf(to)} ${capability}`)
           yield* perform(world, { _tag: "Grant", ...meant(to), capability })
         }
-        return { name: to.name, peerKey: to.identityKey, caps: (yield* friend(world, to.identityKey)).capabilities }
+        return {
+          name: Peers.nameOf(to),
+          peerKey: to.identityKey,
+          caps: (yield* friend(world, to.identityKey)).capabilities
+        }
       })
   }),
   tool({
@@ -291,8 +297,9 @@ const governing: ReadonlyArray<Tool> = [
       Effect.gen(function* () {
         const friendMeant = yield* friend(world, peerId)
         yield* perform(world, { _tag: "Name", ...meant(friendMeant), called: name.replace(/^@/, "") })
-        const { called, identityKey, name: own } = yield* friend(world, friendMeant.identityKey)
-        return { peerKey: identityKey, name: own, youCallIt: called ?? own }
+        const renamed = yield* friend(world, friendMeant.identityKey)
+        const own = Peers.nameOf(renamed)
+        return { peerKey: renamed.identityKey, name: own, youCallIt: renamed.called ?? own }
       })
   }),
   tool({
@@ -323,7 +330,7 @@ const governing: ReadonlyArray<Tool> = [
       Effect.gen(function* () {
         const gone = yield* friend(world, peerId)
         yield* perform(world, { _tag: "Unfriend", ...meant(gone) })
-        return { name: gone.name, peerKey: gone.identityKey, state: "ended" }
+        return { name: Peers.nameOf(gone), peerKey: gone.identityKey, state: "ended" }
       })
   })
 ]

@@ -13,6 +13,7 @@ import * as Control from "../control/index.ts"
 import * as Tooling from "../control/Tooling.ts"
 import * as Follow from "../host/Follow.ts"
 import * as Quoted from "../host/Quoted.ts"
+import type { May } from "../host/Tool.ts"
 import * as ToolCalls from "../host/ToolCalls.ts"
 import { table } from "../host/Tools.ts"
 import * as Layers from "../Layers.ts"
@@ -25,7 +26,7 @@ export interface Hosted {
   /** What friends may do at most, where it is less than the protocol's own bounds. */
   readonly rates: Partial<RateLimit.Rates>
   /** What its model may do by tools. */
-  readonly may: Quoted.May
+  readonly may: May
 }
 
 /** A node of our own, or why there is none yet. */
@@ -123,6 +124,7 @@ const relay = async (hosted: Hosted, { quoted }: Standing, name: string, given: 
 /** Runs tools for as long as the effect is not interrupted; gives what calls them. */
 export const open = (hosted: Hosted, run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>) => {
   const standing: Standing = { own: undefined, why: "it is starting", quoted: Quoted.make(), waiting: new Set() }
+  standing.quoted.keepIn(hosted.settings.dataFolder)
   const fiber = run(keep(hosted, standing))
   /** Until a node of ours is up, for a while: a first call comes before it is. */
   const started = (): Promise<void> =>

@@ -210,6 +210,7 @@ const changeIdentity = Effect.fnUntraced(function* (
 const serveOn = (options: Options, screen: Screen, typed: Queue.Queue<string>): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
     const quoted = Quoted.make()
+    quoted.keepIn(options.settings.dataFolder)
     for (;;) {
       const ending = yield* Effect.scoped(serve(options, screen, typed, quoted)).pipe(
         Effect.provide(Layers.layers(options.settings))

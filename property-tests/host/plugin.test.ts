@@ -43,7 +43,12 @@ const friends = async (room = new ChatRoom("lobby"), two?: readonly [Resident, R
 
 describe("in the host", () => {
   it("two agents become friends in a channel, and their models talk through tools", async () => {
-    const { ada, bob, room } = await friends()
+    const lobby = new ChatRoom("lobby")
+    const two = [
+      await stage.resident("ada", lobby, { toolsMayReply: true }),
+      await stage.resident("bob", lobby)
+    ] as const
+    const { ada, bob, room } = await friends(lobby, two)
     const lines = room.said.filter(({ text }) => text.startsWith("FRIEND_")).map(({ sender }) => sender)
     expect(lines).toEqual(["ada", "bob"])
     const peers = await call(bob.daemon, "p2p_list_peers")
@@ -62,6 +67,10 @@ describe("in the host", () => {
       return texts.some(({ text }) => text === "hello bob")
     })
 
+    // Whoever was shown what others wrote sends nothing by itself, unless its owner lets it reply.
+    await call(ada.daemon, "p2p_discover_peers")
+    const back = await call(bob.daemon, "p2p_log_message", { peer: "ada", message: "all I know" })
+    expect(back).toMatchObject({ isError: true, error: { code: "owner-decides" } })
     const refused = await call(ada.daemon, "p2p_inject_message", { peer: "@bob", message: "?", timeoutMs: 20_000 })
     expect(refused).toMatchObject({
       ok: false,

@@ -3,6 +3,9 @@
  * It never asks what such a text says: one that greets has the same effect as one that orders.
  * Whether that is enough is attacked in `../obedient/`.
  */
+import { mkdtempSync, rmSync, statSync, utimesSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Describe, Input } from "../../core/index.ts"
@@ -28,6 +31,7 @@ const changing = Tools.table
 describe("a quotation", () => {
   it("has every tool that changes or sends something wait for the owner, and none that looks", () => {
     for (const name of ["p2p_revoke_peer", "p2p_rotate_keys", ...sending]) expect(changing).toContain(name)
+    expect(Quoted.quotedMs).toBe(3_600_000)
     let nowMs = 5
     const quoted = Quoted.make(() => nowMs)
     expect(held(quoted)).toEqual([])
@@ -78,7 +82,8 @@ const life = (
   quoted: Quoted.Quoted,
   more: Partial<Describe.Description> = {},
   entries: ReadonlyArray<Entry> = [],
-  may = careful
+  may = careful,
+  around: { readonly mirrors?: true } = {}
 ) => {
   const follow = Follow.make()
   const carriedOut: Array<string> = []
@@ -93,11 +98,12 @@ const life = (
       })
   }
   const log = { read: (_: string, limit: number) => Effect.succeed(entries.slice(-limit)) }
-  const call = Tooling.make({ node, follow, log } as never, quoted)
+  const call = Tooling.make({ node, follow, log, ...around } as never, quoted)
   return { carriedOut, call: async (name: string, given: object = {}) => (await call(name, given, may))! }
 }
 const isHeld = async ({ call }: ReturnType<typeof life>) => {
   const answer = await call("p2p_revoke_peer", { peerId: "bob" })
+  if (!answer.ok && answer.error.code === "owner-decides") expect(answer.error.hint).toContain("toolsMayGrant")
   return !answer.ok && answer.error.code === "owner-decides"
 }
 
@@ -120,6 +126,47 @@ describe("what a model was shown is noted", () => {
     await replying.call("p2p_log_message", message)
     expect([mute.carriedOut, replying.carriedOut]).toEqual([["Message"], ["Message", "Message"]])
     expect(await isHeld(replying)).toBe(true)
+  })
+
+  it("for all callers at one node whom their owner has not left all of it, by whoever of them was shown it", async () => {
+    const quoted = Quoted.make()
+    const texts = [entry("1", "hi", false)]
+    await life(quoted, {}, texts, { mayGrant: true, mayReply: true }).call("p2p_inbox")
+    const careful = life(quoted, {}, texts)
+    expect(await isHeld(careful)).toBe(false)
+    await life(quoted, {}, texts, { mayGrant: false, mayReply: true }).call("p2p_inbox")
+    expect(await isHeld(careful)).toBe(true)
+  })
+
+  it("by the next program too, which knows it by a file of the data folder; for an hour, wherever the clock has gone", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "wopr-p2p-quoted-"))
+    const started = () => {
+      const quoted = Quoted.make()
+      quoted.keepIn(folder)
+      return quoted
+    }
+    expect(held(started())).toEqual([])
+    started().note(named("p2p_inbox"), { texts: [{ untrusted: true }] })
+    const file = join(folder, "quoted-at")
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    for (const [ageMs, holds] of [
+      [0, true],
+      [Quoted.quotedMs - 60_000, true],
+      [60_000 - Quoted.quotedMs, true],
+      [Quoted.quotedMs, false]
+    ] as const) {
+      const at = (Date.now() - ageMs) / 1_000
+      utimesSync(file, at, at)
+      expect([ageMs, held(started()).length > 0]).toEqual([ageMs, holds])
+    }
+    rmSync(folder, { recursive: true })
+    expect(held(started())).toEqual([])
+  })
+
+  it("always, where a mirror puts friends' texts into prompts", async () => {
+    const world = { mirrors: true } as const
+    expect(await isHeld(life(Quoted.make(), {}, [], careful, world))).toBe(true)
+    expect(await isHeld(life(Quoted.make(), {}, [], careful))).toBe(false)
   })
 
   it("where the newest text is our own agent's answer, which a friend may have dictated", async () => {

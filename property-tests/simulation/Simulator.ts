@@ -109,7 +109,8 @@ export class Simulator implements Stage {
   constructor(options: Options, extras: Extras) {
     this.options = options
     this.#extras = extras
-    this.clock = new Clock(noonMs, 50_000 + 3_000 * options.nodes)
+    const pairs = options.clique === true ? (options.nodes * (options.nodes - 1)) / 2 : 0
+    this.clock = new Clock(noonMs, 50_000 + 3_000 * options.nodes + 100 * pairs)
     this.chance = Chance.of(`simulate ${options.seed}`)
     this.network = new Network(this.clock, this.chance.stream("network"), options.weather)
     this.network.tap = (link, fromInitiator, bytes) => this.#eavesdropper.hear(link, fromInitiator, bytes)

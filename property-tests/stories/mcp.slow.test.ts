@@ -175,6 +175,7 @@ describe("a server beside a node that runs", () => {
       ({ ok }) => ok
     )
     expect(own.data).toMatchObject({ identityKey: started["identityKey"] })
+    expect(await sends(first)).toBe("owner-decides")
     const second = await agent(["mcp", ...data, ...bootstrap])
     expect(await who(second)).toMatchObject({ identityKey: started["identityKey"] })
     await first.client.close()
