@@ -15,7 +15,7 @@ export const quotedMs = 3_600_000
 /** Whose answers are strangers' words about themselves, their faults included. */
 const ofStrangers: ReadonlyArray<string> = ["p2p_discover_peers", "p2p_connect_peer"]
 
-const fileName = "quoted-at"
+const fileName = "quoted.time"
 
 /** Puts the time of a file to now; what cannot be kept is known to this program alone. */
 const touch = (file: string): void => {

@@ -147,7 +147,7 @@ describe("what a model was shown is noted", () => {
     }
     expect(held(started())).toEqual([])
     started().note(named("p2p_inbox"), { texts: [{ untrusted: true }] })
-    const file = join(folder, "quoted-at")
+    const file = join(folder, "quoted.time")
     expect(statSync(file).mode & 0o777).toBe(0o600)
     for (const [ageMs, holds] of [
       [0, true],
