@@ -246,6 +246,7 @@ const live = (
     yield* offerSandbox(context, settings)
     yield* Grafts.keep({ host: context, graft: compareName(context, name) })
     yield* Grafts.keep({ host: context, graft: ChatCommands.graft(desk) })
+    standing.quoted.keepIn(settings.dataFolder)
     const on = { world, run }
     yield* Effect.acquireRelease(
       Effect.sync(() => {
@@ -270,7 +271,6 @@ const live = (
       ),
       Effect.forever
     )
-    standing.quoted.keepIn(settings.dataFolder)
     const tools = Tooling.make(world, standing.quoted)
     const linking = panel === undefined ? {} : { panel: panel.link }
     const attending = Effect.andThen(Control.attend(name, settings, { node, channel, tools, ...linking }), Effect.never)
