@@ -67,7 +67,7 @@ export const described = (
     who: name(one.shortId),
     connected: one.connected,
     mayHere: one.capabilities,
-    weMay: one.allowsUs,
+    weMay: one.allowsUs.filter((capability) => capability === "message" || capability === "inject"),
     waiting: one.waiting,
     alarm: one.alarm,
     trust: one.trust,

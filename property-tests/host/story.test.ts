@@ -65,7 +65,8 @@ withEngine("the whole story", () => {
     cleanups.push(() => stage.end())
     const [room, elsewhere] = [new ChatRoom("lobby"), new ChatRoom("elsewhere")]
     const answers = { sandbox: "agent", model: "m", modelUrl: await model() }
-    const [ada, bob] = [await stage.resident("ada", room), await stage.resident("bob", room, answers)]
+    const replying = { toolsMayReply: true }
+    const [ada, bob] = [await stage.resident("ada", room, replying), await stage.resident("bob", room, answers)]
     const eve = await stage.resident("eve", elsewhere, { toolsMayGrant: true })
     await until("all are up", async () => (await Promise.all([ada, bob, eve].map(isUp))).every(Boolean), 30_000)
 
