@@ -256,6 +256,35 @@ const comparisonOf = (check: Sas.Check | undefined): ComparisonView | null =>
         expiresAtMs: check.expiresAtMs
       }
 
+/** Whom a command can mean: friends, and those who wait for an answer. */
+export interface Acquaintances {
+  readonly name: string
+  readonly friends: ReadonlyArray<Pick<FriendView, "name" | "called" | "identityKey" | "peerId" | "conversation">>
+  readonly requests: ReadonlyArray<Pick<RequestView, "name" | "identityKey">>
+  readonly introductions: ReadonlyArray<Pick<Introduced.IntroductionView, "name" | "identityKey">>
+}
+
+/** These alone, without what is dear to make: a node that sends without pause asks for each message. */
+export const acquaintances = (state: State): Acquaintances => {
+  const { friends, askedBy } = state.durable.roster
+  return {
+    name: state.self.name,
+    friends: Table.values(friends)
+      .filter(({ standing }) => standing === "Friend")
+      .map((friend) => ({
+        name: friend.name,
+        ...(friend.called === undefined ? {} : { called: friend.called }),
+        identityKey: friend.identityKey,
+        peerId: friend.peerId,
+        conversation: Answering.label(friend)
+      })),
+    requests: Table.values(askedBy)
+      .filter(Roster.isOpen)
+      .map(({ identityKey, name }) => ({ name, identityKey })),
+    introductions: Introduced.waiting(state).map(({ key, name }) => ({ name, identityKey: key }))
+  }
+}
+
 /** The node at this moment. */
 export const describe = (crypto: CryptoShape, state: State, nowMs: number): Description => {
   const { durable, passing, self } = state

@@ -4,6 +4,7 @@
  * Apart from `Describe` because that page is long enough.
  */
 import type { CryptoShape } from "../../ports/Crypto.ts"
+import type * as Introduction from "../friend/Introduction.ts"
 import * as Roster from "../friend/Roster.ts"
 import * as Fingerprint from "../identity/Fingerprint.ts"
 import type { RemoteIdentityKey } from "../identity/Keys.ts"
@@ -26,16 +27,20 @@ export interface IntroductionView {
   readonly expiresAtMs: number
 }
 
-/** What waits for our operator. Who has asked by now is among the requests instead. */
-export const viewsOf = (crypto: CryptoShape, state: State): ReadonlyArray<IntroductionView> => {
-  const { introductions, roster } = state.durable
+/** The introductions that wait for our operator. Who has asked by now is among the requests instead. */
+export const waiting = ({ durable: { introductions, roster } }: State): ReadonlyArray<Introduction.Introduction> => {
   const asked = new Set(
     Table.values(roster.askedBy)
       .filter(Roster.isOpen)
       .map(({ identityKey, introducedBy }) => introducedBy?.key ?? identityKey)
   )
-  return Table.values(introductions)
-    .filter((one) => one.state === "Open" && !asked.has(one.key))
+  return Table.values(introductions).filter((one) => one.state === "Open" && !asked.has(one.key))
+}
+
+/** The same, as an operator sees them. */
+export const viewsOf = (crypto: CryptoShape, state: State): ReadonlyArray<IntroductionView> => {
+  const { roster } = state.durable
+  return waiting(state)
     .map(
       ({ by, expiresAtMs, id, key, name, note, receivedAtMs }): IntroductionView => ({
         id,

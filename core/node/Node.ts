@@ -70,6 +70,8 @@ export interface Node {
   readonly decisions: Effect.Effect<PubSub.Subscription<Accounted>, never, Scope.Scope>
   /** The node as an operator may see it now. */
   readonly describe: Effect.Effect<Describe.Description>
+  /** Whom a command can mean now; cheaper than a description. */
+  readonly acquaintances: Effect.Effect<Describe.Acquaintances>
   /** What to compare with the holder of this identity key. */
   fingerprint(key: Keys.RemoteIdentityKey): Fingerprint.Fingerprint
   /** Ends only when the node can no longer run: the store has failed for good. */
@@ -249,6 +251,7 @@ const nodeOf = (outside: Egress.Outside, inputs: Queue.Queue<Input>, ended: Node
     events: PubSub.subscribe(outside.events),
     decisions: PubSub.subscribe(outside.decisions),
     describe: Effect.map(Clock.currentTimeMillis, (nowMs) => Describe.describe(crypto, state(), nowMs)),
+    acquaintances: Effect.sync(() => Describe.acquaintances(state())),
     fingerprint: (key) => Fingerprint.between(crypto, state().self.identityKey, key),
     ended
   }

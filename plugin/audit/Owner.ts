@@ -24,19 +24,23 @@ interface Peer {
 const nobody: Peer = { peer: "", key: "" }
 
 /** Whom a command is about, where exactly one friend, or one who waits for an answer, can be meant. */
-const meant = ({ friends, introductions, requests }: Describe.Description, command: Input.Command): Peer => {
+const meant = ({ friends, introductions, requests }: Describe.Acquaintances, command: Input.Command): Peer => {
   if (!("name" in command) || !("keyPrefix" in command)) return nobody
   const { keyPrefix, name } = command
   const isMeant = (one: { readonly name: string; readonly called?: string; readonly identityKey: string }) =>
     [one.name, one.called ?? one.name].some((called) => Name.fold(called) === Name.fold(name)) &&
     one.identityKey.startsWith(keyPrefix)
   // Without a name the only one who waits for an answer is meant.
-  const friend = name === "" ? [] : friends.filter(isMeant)
-  const waiting = [...requests, ...introductions].filter((one) => name === "" || isMeant(one))
+  const friend = (name === "" ? [] : friends.filter(isMeant)).map(({ identityKey, peerId }) => ({
+    peer: PeerId.short(peerId),
+    key: identityKey
+  }))
+  const waiting = [...requests, ...introductions]
+    .filter((one) => name === "" || isMeant(one))
+    .map(({ identityKey }) => ({ peer: "", key: identityKey }))
   // Two friends may introduce one and the same.
   const [first, ...others] = friend.length > 0 ? friend : waiting
-  if (first === undefined || others.some(({ identityKey }) => identityKey !== first.identityKey)) return nobody
-  return { peer: "peerId" in first ? PeerId.short(first.peerId) : "", key: first.identityKey }
+  return first === undefined || others.some(({ key }) => key !== first.key) ? nobody : first
 }
 
 /** The node, whose owner's commands are told to `note` once they are carried out or refused. */
@@ -45,7 +49,7 @@ export const noted = (node: Node.Node, note: (said: Said) => Effect.Effect<void>
   command: (command, intent) =>
     Effect.gen(function* () {
       // Looked up before: afterwards a friendship may be over.
-      const whom = "keyPrefix" in command ? meant(yield* node.describe, command) : nobody
+      const whom = "keyPrefix" in command ? meant(yield* node.acquaintances, command) : nobody
       const reply = yield* node.command(command, intent)
       const verdict = reply.ok ? "done" : reply.rejection.code
       yield* note({ asked: `owner ${command._tag}${more(command)}`, ...whom, verdict })

@@ -38,7 +38,7 @@ export const keepAnswer = (node: Node.Node, log: ConversationLogShape, told: Eve
 /** The same node; `after` is told of each command that was carried out. */
 export const watched = (node: Node.Node, log: ConversationLogShape, after: () => void): Node.Node => {
   const keep = Effect.fnUntraced(function* (id: string, command: Sending) {
-    const view = yield* node.describe
+    const view = yield* node.acquaintances
     const friend = view.friends.find((one) => Roster.isMeant(one, command.name, command.keyPrefix))
     if (friend === undefined) return
     const conversation = sentTo(friend.peerId)

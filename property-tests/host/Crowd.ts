@@ -33,6 +33,7 @@ export const stub = (
         return { ok: true, id } as const
       }),
     describe: Effect.succeed(view),
+    acquaintances: Effect.succeed(view),
     events: Effect.flatMap(PubSub.unbounded<never>(), PubSub.subscribe),
     decisions: Effect.flatMap(PubSub.unbounded<never>(), PubSub.subscribe),
     fingerprint: () => ({ words: "", number: "", qr: "" }),

@@ -2,11 +2,13 @@
  * The audit log says whom the owner's word was about, also where a friend had introduced them.
  * It never names anybody where two different people can be meant.
  * Without it a yes to an introduction was a line about nobody, and what the gate let in afterwards came from nowhere.
+ * Whom a command can mean is asked for each message: with a whole description, a third as many messages went out.
  */
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import type { Said } from "../../plugin/audit/AuditLine.ts"
 import * as Owner from "../../plugin/audit/Owner.ts"
+import { befriend, makeWorld, says, until } from "../world/World.ts"
 
 const introduced = (by: string, key: string) => ({ name: "erin", introducedBy: by, identityKey: key.repeat(43) })
 
@@ -14,7 +16,7 @@ const introduced = (by: string, key: string) => ({ name: "erin", introducedBy: b
 const notedOf = async (introductions: ReadonlyArray<ReturnType<typeof introduced>>, name = "erin") => {
   const said: Array<Said> = []
   const node = {
-    describe: Effect.succeed({ friends: [], requests: [], introductions }),
+    acquaintances: Effect.succeed({ friends: [], requests: [], introductions }),
     command: () => Effect.succeed({ ok: true, id: "1" })
   }
   const noted = Owner.noted(node as never, (one) => Effect.sync(() => void said.push(one)))
@@ -33,3 +35,16 @@ it.each(["erin", ""])(
     expect(await notedOf([], name)).toEqual([{ ...yes, key: "" }])
   }
 )
+
+it("those whom a command can mean are those of the description", async () => {
+  const world = makeWorld()
+  const [ada, bob, carl] = [await world.start("ada"), await world.start("bob"), await world.start("carl")]
+  await befriend(ada, bob)
+  await ada.command({ _tag: "Name", name: "bob", keyPrefix: "", called: "pal" })
+  await carl.command(says.friend("ada"))
+  await until("it is heard", async () => (await ada.describe()).requests.length === 1)
+  const [whole, light] = [await ada.describe(), await Effect.runPromise(ada.node.acquaintances)]
+  await world.end()
+  expect([light.friends.length, light.requests.length]).toEqual([1, 1])
+  expect(whole).toMatchObject(light)
+})
