@@ -29,8 +29,8 @@ import * as Trusting from "./Trusting.ts"
 export const label = (friend: Roster.Friend): string => `friend:p2p:${friend.name}(${friend.peerId.slice(0, 6)})`
 
 /**
- * Padded, so that ids sort like numbers: what a crash left unshown is shown in this order. With a part of the content's
- * hash: after both ends went back to older disks a number comes again, and its new text is not the one that is written.
+ * With a part of the content's hash: after both ends went back to older disks a number comes again, and its new text is not
+ * the one that is written.
  */
 const entryId = (friend: Roster.Friend, stream: string, number: number, content: string, turn: Turn): string => {
   const place = `${friend.peerId.slice(0, 16)}-${stream}-${String(number).padStart(16, "0")}`
@@ -78,18 +78,18 @@ export const onShown = (
   const unshown = confirmed.reduce((left, { id }) => Unshown.remove(left, id), state.durable.unshown)
   const settled = State.withDurable(state, { unshown })
   if (confirmed.length === shown.length) return [settled, []]
-  return [State.withPassing(settled, { showAgainAtMs: turn.nowMs + Limits.retryPauseMs }), []]
+  // What fails meanwhile waits for the same time: put off by each, it would never come.
+  const { showAgainAtMs = turn.nowMs + Limits.retryPauseMs } = settled.passing
+  return [State.withPassing(settled, { showAgainAtMs }), []]
 }
 
 /** Asks the conversation log again for everything it has not confirmed, when that is due. */
 export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
   const { showAgainAtMs } = state.passing
   if (showAgainAtMs === undefined || showAgainAtMs > turn.nowMs) return [state, []]
-  // In the order in which they were accepted: by time, and within one turn by number.
-  const entries = [...Table.values(state.durable.unshown)].sort((a, b) => a.atMs - b.atMs)
   return [
     State.withPassing(state, { showAgainAtMs: undefined }),
-    entries.map((entry): Output => ({ _tag: "Show", entry }))
+    Unshown.inOrder(state.durable.unshown).map((entry): Output => ({ _tag: "Show", entry }))
   ]
 }
 

@@ -11,6 +11,7 @@ import type { Allowance } from "../agent/Allowance.ts"
 import type { Responder } from "../agent/Responder.ts"
 import type { Meter } from "../agent/Turn.ts"
 import * as Base64url from "../bytes/Base64url.ts"
+import * as Unshown from "../delivery/Unshown.ts"
 import { keyBytes, type RemoteIdentityKey } from "../identity/Keys.ts"
 import * as PeerId from "../identity/PeerId.ts"
 import * as Limits from "../Limits.ts"
@@ -209,9 +210,7 @@ const run = Effect.fn("run a question")(function* (outside: Outside, output: Ext
     )
   const allowance = taken?.allowance ?? { calls: 0, tokens: 0, ms: timeLimitMs }
   const { durable } = state()
-  const unshown = Table.values(durable.unshown)
-    .filter((entry) => entry.conversation === conversation)
-    .sort((a, b) => a.atMs - b.atMs)
+  const unshown = Unshown.inOrder(durable.unshown).filter((entry) => entry.conversation === conversation)
   const place = { id: runName(outside, job), conversation, entryId, unshown, ...reuseOf(outside, conversation) }
   const asked = { ...place, text, timeLimitMs, allowance }
   const result: JobResult = yield* outside.responder.answer(asked, meter).pipe(
@@ -260,28 +259,38 @@ const reply = (outside: Outside, ref: string, answer: Reply): undefined => {
   if (deferred !== undefined) Deferred.doneUnsafe(deferred, Effect.succeed(answer))
 }
 
+/** The first entry of each conversation that the log could not take: until it is there, what follows it waits. */
+type Missing = Map<string, string>
+
 /** Appends what waits to the conversation log, in the order in which it was accepted; what waits together goes together. */
 export const showing = (outside: Outside): Effect.Effect<never> =>
-  Queue.takeAll(outside.shows).pipe(
-    Effect.flatMap((entries) => showAll(outside, entries)),
-    Effect.flatMap((shown) => outside.world.offer({ _tag: "Shown", shown })),
-    Effect.andThen(Effect.sleep(Limits.showPauseMs)),
-    Effect.forever
-  )
+  Effect.suspend(() => {
+    const missing: Missing = new Map()
+    return Queue.takeAll(outside.shows).pipe(
+      Effect.flatMap((entries) => showAll(outside, entries, missing)),
+      Effect.flatMap((shown) => outside.world.offer({ _tag: "Shown", shown })),
+      Effect.andThen(Effect.sleep(Limits.showPauseMs)),
+      Effect.forever
+    )
+  })
 
 /** All at once; or, if that fails, each alone, so that one that does not fit does not take other conversations with it. */
-const showAll = Effect.fnUntraced(function* (outside: Outside, entries: ReadonlyArray<Entry>) {
-  const together = yield* Effect.result(outside.log.append(entries))
-  if (Result.isSuccess(together)) return entries.map(({ id }) => ({ id, failed: false }))
-  // Once for all of them: while a disk is full, this comes round every few seconds with everything that waits.
-  yield* Effect.logError(`the conversation log failed with ${entries.length} entries`, together.failure.message)
-  const broken = new Set<string>()
+const showAll = Effect.fnUntraced(function* (outside: Outside, entries: ReadonlyArray<Entry>, missing: Missing) {
+  if (missing.size === 0) {
+    const together = yield* Effect.result(outside.log.append(entries))
+    if (Result.isSuccess(together)) return entries.map(({ id }) => ({ id, failed: false }))
+    // Once for all of them: while a disk is full, this comes round every few seconds with everything that waits.
+    yield* Effect.logError(`the conversation log failed with ${entries.length} entries`, together.failure.message)
+  }
   const shown: Array<{ readonly id: string; readonly failed: boolean }> = []
-  for (const entry of entries) {
-    // Behind one that failed the rest of its conversation waits: order first.
-    const failed = broken.has(entry.conversation) || Result.isFailure(yield* Effect.result(outside.log.append([entry])))
-    if (failed) broken.add(entry.conversation)
-    shown.push({ id: entry.id, failed })
+  for (const { conversation, ...rest } of entries) {
+    const first = missing.get(conversation) ?? rest.id
+    const append = outside.log.append([{ conversation, ...rest }])
+    // Behind one that failed the rest of its conversation waits, also what comes later: order first.
+    const failed = first !== rest.id || Result.isFailure(yield* Effect.result(append))
+    if (failed) missing.set(conversation, first)
+    else missing.delete(conversation)
+    shown.push({ id: rest.id, failed })
   }
   return shown
 })

@@ -25,16 +25,6 @@ import * as Roster from "../friend/Roster.ts"
 import * as Table from "../Table.ts"
 import { Ban, Budget, DoneIntent, type Durable } from "./State.ts"
 
-const Entry = Schema.Struct({
-  id: Schema.String,
-  conversation: Schema.String,
-  label: Schema.String,
-  atMs: Schema.Int,
-  from: Schema.String,
-  ours: Schema.optionalKey(Schema.Literal(true)),
-  text: Schema.String
-})
-
 /** Every table's collection and the shape of its values. A new table is a new row here and in `tablesOf`. */
 const shapes = {
   owner: Schema.String,
@@ -57,7 +47,7 @@ const shapes = {
   holdRules: HoldRule.HoldRule,
   requirements: Requirement.Requirement,
   intents: DoneIntent,
-  unshown: Entry,
+  unshown: Unshown.Kept,
   errands: Errand.Errand,
   invites: Invite.Invite,
   introductions: Introduction.Introduction,

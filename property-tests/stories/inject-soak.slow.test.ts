@@ -3,10 +3,11 @@
  * The friends and the network between them are in memory; engine, containers, bridge and HTTP are the real ones.
  * What is left is looked for outside: containers at the engine, sockets of this process, files in the temporary folder, memory.
  */
-import { readdirSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
-import { expect, it } from "vitest"
+import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import * as Agent from "../../adapters/docker/Agent.ts"
 import { assemble } from "../../adapters/docker/Image.ts"
 import { layer as dockerLayer } from "../../adapters/docker/Sandbox.ts"
@@ -43,12 +44,20 @@ const model = ({ body }: Asked) => {
 }
 
 const openSockets = (): number => process.getActiveResourcesInfo().filter((one) => /TCP|Pipe/.test(one)).length
-const temporaries = (): ReadonlyArray<string> => readdirSync(tmpdir()).filter((name) => /wopr|canary|agent/.test(name))
+/** A temporary folder of this story's own: other stories make theirs meanwhile. */
+const temporary = mkdtempSync(join(tmpdir(), "wopr-p2p-soak-"))
+beforeAll(() => {
+  vi.stubEnv("TMPDIR", temporary)
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+  rmSync(temporary, { recursive: true, force: true })
+})
 
 withEngine("an agent with five friends", () => {
   it("answers two hundred questions, a few at a time and each friend in its turn, and leaves nothing", async () => {
     const { imageId } = await Effect.runPromise(assemble(Agent.recipe({})))
-    const [socketsBefore, filesBefore] = [openSockets(), temporaries()]
+    const socketsBefore = openSockets()
     const scope = Effect.runSync(Scope.make())
     const server = await Effect.runPromise(Scope.provide(serve(model), scope))
     const world = makeWorld()
@@ -103,7 +112,8 @@ withEngine("an agent with five friends", () => {
     await world.end()
     await Effect.runPromise(Scope.close(scope, Exit.void))
     expect(await Effect.runPromise(jobsOf(ownerId))).toEqual([])
-    expect(temporaries().filter((name) => !filesBefore.includes(name))).toEqual([])
+    expect(tmpdir()).toBe(temporary)
+    expect(readdirSync(temporary)).toEqual([])
     expect(openSockets()).toBeLessThanOrEqual(socketsBefore + 4)
   }, 300_000)
 })

@@ -23,6 +23,7 @@ afterAll(async () => {
 interface Entry {
   readonly id: string
   readonly text: string
+  readonly atMs: number
 }
 
 const shownTo = (place: Place, name: string): ReadonlyArray<Entry> => {
@@ -75,7 +76,10 @@ const judge = (place: Place, from: Actor, to: Actor) => {
   )
   const numbers = texts.map((text) => from.sent.find((one) => one.text === text)?.number ?? Number.NaN)
   numbers.forEach((number, index) => {
-    if (!(number > (numbers[index - 1] ?? 0))) wrong.push(`${texts[index]} comes after ${texts[index - 1]}`)
+    if (number > (numbers[index - 1] ?? 0)) return
+    // Stream, number and time of each say whether the sender, the receiver or the file has lost the order.
+    const around = shown.slice(Math.max(0, index - 3), index + 3).map(({ atMs, id, text }) => `  ${text} ${id} ${atMs}`)
+    wrong.push(`${texts[index]} comes after ${texts[index - 1]}\n${around.join("\n")}`)
   })
   return {
     wrong,
