@@ -26,8 +26,8 @@ const afterCrash = (texts: ReadonlyArray<readonly [ReturnType<typeof text>, numb
     state = after
     return outputs
   }
-  beginning.forEach((one, index) => feed(one, noonMs, index))
-  texts.forEach(([one, atMs], index) => feed(one, atMs, 100 + index))
+  for (const [index, one] of beginning.entries()) feed(one, noonMs, index)
+  for (const [index, [one, atMs]] of texts.entries()) feed(one, atMs, 100 + index)
   const written = Records.diff(state.durable).flatMap(({ value, ...one }) =>
     value === null ? [] : [{ ...one, value }]
   )

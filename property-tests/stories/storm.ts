@@ -89,6 +89,8 @@ export class Pair {
   #typed = 0
   /** Whether one of the two has ended the friendship and they have not both been seen as friends since. */
   #parted = false
+  /** How often that happened: an answer from before must not pass for one from after. */
+  #partings = 0
 
   constructor(place: Place, network: ReadonlyArray<string>, random: () => number) {
     const actor = (name: string) =>
@@ -143,6 +145,7 @@ export class Pair {
 
   #part(actor: Actor): void {
     this.#parted = true
+    this.#partings++
     for (const one of this.actors) {
       one.friend = undefined
       one.inject = undefined
@@ -202,9 +205,10 @@ export class Pair {
 
   /** What a person would do next to become friends; nothing if they are. */
   async #approach(): Promise<void> {
+    const partings = this.#partings
     const have = await Promise.all(this.actors.map(async (actor) => (await this.friends(actor)).friend))
     if (have.every((one) => one)) {
-      this.#parted = false
+      if (partings === this.#partings) this.#parted = false
       return
     }
     const mayAsk = this.actors.filter((_, index) => have[index] === false)
