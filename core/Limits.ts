@@ -210,6 +210,8 @@ export const twoMachinesAgainMs = 86_400_000
 export const olderAgainMs = 3_600_000
 /** The pause that our transient refusals name where nothing else says when. One that names none is tried again sooner. */
 export const retryPauseMs = 2_000
+/** How long a text of another stream still waits behind one that was refused for now and is due again. */
+export const heldLongerMs = 30_000
 
 /** Run time of an inject unless the caller asks for less. */
 export const injectTimeMs = 60_000

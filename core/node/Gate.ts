@@ -75,8 +75,8 @@ const judge = (state: State.State, asking: Asking, message: Durable, turn: Turn)
 }
 
 /**
- * Whether a text waits behind one that was refused for now. Of another stream: until that one was due again, for who sends
- * in order repeats it first; one that does not come by then was given up with its stream.
+ * Whether a text waits behind one that was refused for now. Of another stream: until that one was due again and a while
+ * longer, for who sends in order repeats it first; one that does not come by then was given up with its stream.
  */
 const isBehind = (
   state: State.State,
@@ -100,7 +100,8 @@ export const hold = (
   const session = State.session(state, peerId)
   if (session === undefined || message.kind !== "Log" || isBehind(state, peerId, message, turn)) return state
   const { number, stream } = message
-  const held = { stream, number, untilMs: turn.nowMs + rejection.retryAfterMs }
+  // What left before its sender heard of the refusal may reach us late, when the disk or the link is slow.
+  const held = { stream, number, untilMs: turn.nowMs + rejection.retryAfterMs + Limits.heldLongerMs }
   return State.withSession(state, peerId, { ...session, held })
 }
 

@@ -132,8 +132,8 @@ export interface Session {
   /** The first of these places, and since when it has been the first; as the last tick saw it. */
   readonly oldest?: { readonly order: number; readonly sinceMs: number } | undefined
   /**
-   * The earliest text of theirs that was refused for now: later ones wait behind it, or order would break. It comes again
-   * after `untilMs`.
+   * The earliest text of theirs that was refused for now: later ones wait behind it, or order would break. Those of
+   * another stream wait until `untilMs` at most.
    */
   readonly held: { readonly stream: string; readonly number: number; readonly untilMs: number } | undefined
   /** With a former friend: when it ends, confirmed or not. */

@@ -87,11 +87,13 @@ describe("a text that waits", () => {
     expect(answers(node.hear(log(one, 6)))).toEqual(["rate-limited"])
     expect(answers(node.hear(log(one, 5)))).toEqual(["Receipt"])
   })
-  it("holds up those of a later stream, whose numbers are lower, until it should have come again", () => {
+  it("holds up those of a later stream, whose numbers are lower, until it should have come again and a while longer", () => {
     const node = new Alice()
     expect(answers(node.hear(log(one, Limits.inboxAheadMax + 1)))).toEqual(["too-far-ahead"])
     expect(answers(node.hear(log(other, 1)))).toEqual(["rate-limited"])
     node.later(Limits.retryPauseMs)
+    expect(answers(node.hear(log(other, 1)))).toEqual(["rate-limited"])
+    node.later(Limits.heldLongerMs)
     expect(answers(node.hear(log(other, 1)))).toEqual(["Receipt"])
   })
 })

@@ -12,7 +12,7 @@ import { utf8 } from "../../core/bytes/Bytes.ts"
 import type * as Roster from "../../core/friend/Roster.ts"
 import * as Authentic from "../../core/identity/Authentic.ts"
 import * as KeyHistory from "../../core/identity/KeyHistory.ts"
-import { Base64url, Codec, type Input, Keys, type Message, State, Statement, Step } from "../../core/index.ts"
+import { Base64url, Codec, type Input, Keys, Limits, type Message, State, Statement, Step } from "../../core/index.ts"
 import * as Table from "../../core/Table.ts"
 import { engineOf } from "../conformance/Crypto.suite.ts"
 
@@ -88,7 +88,12 @@ const saidOf = (outgoing: { readonly message: Message.Message } | { readonly kin
       : outgoing.message.kind
 
 const stream = "ab".repeat(16)
-const textOf = (number: number): Message.Message => ({ kind: "Log", stream, number, text: `text ${number}` })
+const textOf = (number: number, of = stream): Message.Message => ({
+  kind: "Log",
+  stream: of,
+  number,
+  text: `text ${number}`
+})
 
 describe("texts behind one that was refused for now", () => {
   it("wait for it, and follow once it is admitted", () => {
@@ -116,5 +121,22 @@ describe("texts behind one that was refused for now", () => {
     expect(hear(textOf(2), 0)).toEqual(["rate-limited"])
     expect(hear({ kind: "Skip", stream, from: 2, to: 2 }, hourMs)).toEqual(["withdrawn"])
     expect(hear(textOf(3), hourMs)).toEqual(["Receipt"])
+  })
+
+  it("wait for it in the next stream too, though it is due again: what left before the refusal may come late", () => {
+    const { hear } = makeNode()
+    const next = "cd".repeat(16)
+    hear(textOf(1), 0)
+    expect(hear(textOf(2), 0)).toEqual(["rate-limited"])
+    expect(hear(textOf(1, next), hourMs + 1)).toEqual(["rate-limited"])
+    expect(hear(textOf(2), hourMs + 2)).toEqual(["Receipt"])
+    expect(hear(textOf(1, next), 2 * hourMs + 3)).toEqual(["Receipt"])
+  })
+
+  it("do not wait for one whose stream was given up", () => {
+    const { hear } = makeNode()
+    hear(textOf(1), 0)
+    expect(hear(textOf(2), 0)).toEqual(["rate-limited"])
+    expect(hear(textOf(1, "cd".repeat(16)), hourMs + Limits.heldLongerMs)).toEqual(["Receipt"])
   })
 })
