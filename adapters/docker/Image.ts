@@ -5,14 +5,15 @@
  */
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
-import { access, readFile, realpath } from "node:fs/promises"
+import { createReadStream } from "node:fs"
+import { access, realpath, stat } from "node:fs/promises"
 import { posix } from "node:path"
 import { Readable } from "node:stream"
-import { buffer } from "node:stream/consumers"
+import { pipeline } from "node:stream/promises"
 import { promisify } from "node:util"
 import type Docker from "dockerode"
 import { Data, Effect, Predicate } from "effect"
-import { pack } from "tar-stream"
+import { type Pack, pack } from "tar-stream"
 import type { SandboxCode } from "../../ports/Sandbox.ts"
 import { connect, defaultSocketPath, faultOf, refusedBy } from "./Engine.ts"
 import { user } from "./isolation.ts"
@@ -56,6 +57,8 @@ export class ImageError extends Data.TaggedError("ImageError")<{
 
 type Entry =
   | { readonly type: "file"; readonly bytes: Uint8Array; readonly mode: number }
+  /** A file of this machine. It is read piece by piece, each time anew: a node's own program is over a hundred megabytes. */
+  | { readonly type: "copy"; readonly of: string; readonly mode: number }
   | { readonly type: "symlink"; readonly target: string }
   | { readonly type: "directory"; readonly mode: number }
 
@@ -80,20 +83,29 @@ const located = async (command: string): Promise<string | undefined> => {
   return undefined
 }
 
-/** The libraries a program is linked with, as the loader names them; none for a static one. */
-const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
-  const listed = await Promise.all(
-    programs.map((program) =>
-      run("ldd", [program]).then(
-        ({ stdout }) => stdout,
-        (failure: unknown) => {
-          const text = Predicate.hasProperty(failure, "stderr") ? String(failure.stderr) : String(failure)
-          if (text.includes("not a dynamic executable")) return ""
-          throw new Error(`cannot list the libraries of ${program} (a Linux machine with ldd is needed): ${text}`)
-        }
-      )
+/** What the loader says of programs; nothing of one that is not linked dynamically. */
+const linkage = async (programs: ReadonlyArray<string>): Promise<string> => {
+  try {
+    return (await run("ldd", [...programs])).stdout
+  } catch (failure) {
+    const [said, listed] = ["stderr", "stdout"].map((name) =>
+      Predicate.hasProperty(failure, name) ? String(failure[name]) : ""
     )
-  )
+    const faults = (said ?? "").split("\n").filter((line) => !/^\s*(not a dynamic executable)?\s*$/.test(line))
+    if (said !== "" && faults.length === 0) return listed ?? ""
+    const text = faults.join("; ") || String(failure)
+    throw new Error(`cannot list the libraries of ${programs.join(", ")} (a Linux machine with ldd is needed): ${text}`)
+  }
+}
+
+/**
+ * The libraries that programs are linked with, as the loader names them; none for a static one. All are asked about at once:
+ * to start a process takes a node with many pages a while. Where `ldd` knows only one at a time it names none of them.
+ */
+const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+  const together = await linkage(programs)
+  const isWhole = programs.length === 1 || programs.every((program) => together.includes(`${program}:\n`))
+  const listed = isWhole ? [together] : await Promise.all(programs.map((program) => linkage([program])))
   const paths = listed.join("\n").matchAll(/(?:=>\s*|^\s*)(\/[^\s]+)\s+\(0x/gm)
   return [...new Set([...paths].map(([, path]) => path!))]
 }
@@ -105,19 +117,18 @@ const commandEntries = async (
 ): Promise<ReadonlyMap<string, Entry>> => {
   const entries = new Map<string, Entry>()
   const linked = new Set(Object.values(more))
-  for (const [path, program] of Object.entries(more))
-    entries.set(path, { type: "file", bytes: await readFile(program), mode: 0o755 })
+  for (const [path, program] of Object.entries(more)) entries.set(path, { type: "copy", of: program, mode: 0o755 })
   for (const command of commands) {
     const path = await located(command)
     if (path === undefined) continue
     const program = await realpath(path)
     linked.add(program)
-    entries.set(program, { type: "file", bytes: await readFile(program), mode: 0o755 })
+    entries.set(program, { type: "copy", of: program, mode: 0o755 })
     if (program !== `/bin/${command}`) entries.set(`/bin/${command}`, { type: "symlink", target: program })
   }
   if (linked.size === 0) throw new Error("this machine has no program to take along")
   for (const library of await librariesOf([...linked])) {
-    entries.set(library, { type: "file", bytes: await readFile(library), mode: 0o755 })
+    entries.set(library, { type: "copy", of: library, mode: 0o755 })
   }
   return entries
 }
@@ -137,19 +148,47 @@ const withFolders = (entries: ReadonlyMap<string, Entry>): ReadonlyMap<string, E
   return all
 }
 
-/** One archive for one content: sorted, owned by root, dated at the epoch. */
-const archive = async (entries: ReadonlyMap<string, Entry>): Promise<Buffer> => {
-  const tar = pack()
+/** Writes the entries into an archive, as fast as it is read. */
+const fill = async (tar: Pack, entries: ReadonlyMap<string, Entry>): Promise<void> => {
   const common = { mtime: new Date(0), uid: 0, gid: 0 }
   for (const [path, entry] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const name = path.slice(1)
     if (entry.type === "file") tar.entry({ ...common, name, mode: entry.mode }, Buffer.from(entry.bytes))
     else if (entry.type === "symlink")
       tar.entry({ ...common, name, type: "symlink", linkname: entry.target, mode: 0o777 })
-    else tar.entry({ ...common, name: `${name}/`, type: "directory", mode: entry.mode })
+    else if (entry.type === "directory") tar.entry({ ...common, name: `${name}/`, type: "directory", mode: entry.mode })
+    else {
+      const { size } = await stat(entry.of)
+      await pipeline(createReadStream(entry.of), tar.entry({ ...common, name, mode: entry.mode, size }))
+    }
   }
   tar.finalize()
-  return buffer(tar)
+}
+
+/** One archive for one content: sorted, owned by root, dated at the epoch. What it is made of is read while it is. */
+const archive = (entries: ReadonlyMap<string, Entry>): Readable => {
+  const tar = pack()
+  fill(tar, entries).catch((cause: unknown) => tar.destroy(cause instanceof Error ? cause : new Error(String(cause))))
+  return Readable.from(tar)
+}
+
+/** The archive again, on its way to the engine: it ends in a failure if anything in it has changed meanwhile. */
+const checked = (tar: Readable, content: string): Readable => {
+  const hash = createHash("sha256")
+  const same = async function* (pieces: AsyncIterable<Uint8Array>) {
+    for await (const piece of pieces) {
+      hash.update(piece)
+      yield piece
+    }
+    if (hash.digest("hex") !== content) throw new Error("a program of this machine has changed meanwhile; try again")
+  }
+  return Readable.from(same(tar))
+}
+
+const hashOf = async (tar: Readable): Promise<string> => {
+  const hash = createHash("sha256")
+  for await (const piece of tar) hash.update(piece)
+  return hash.digest("hex")
 }
 
 /** The id of the image the engine holds under `tag`, if its content is `content`; any content of ours unless told. */
@@ -165,12 +204,17 @@ const heldId = async (docker: Docker, tag: string, content?: string): Promise<st
 }
 
 /** The engine answers an import with a stream of JSON lines, in which a failure is one more line. */
-const imported = async (docker: Docker, { labels = {}, tag }: Recipe, content: string, tar: Buffer): Promise<void> => {
+const imported = async (
+  docker: Docker,
+  { labels = {}, tag }: Recipe,
+  content: string,
+  tar: Readable
+): Promise<void> => {
   const at = tag.lastIndexOf(":")
   const named = at > 0 ? { repo: tag.slice(0, at), tag: tag.slice(at + 1) } : { repo: tag, tag: "latest" }
   const marked = Object.entries({ ...labels, [contentLabel]: content }).map(([name, value]) => `LABEL ${name}=${value}`)
   const changes = [...marked, `USER ${user}`, `ENTRYPOINT ["/bin/sh"]`]
-  const progress = await docker.importImage(Readable.from([tar]), { ...named, changes })
+  const progress = await docker.importImage(tar, { ...named, changes })
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(progress, (failure) => (failure ? reject(failure) : resolve()))
   })
@@ -198,12 +242,12 @@ const assembled = async (recipe: Recipe, docker: Docker): Promise<Assembled> => 
       mode: executable === true ? 0o755 : 0o644
     })
   }
-  const tar = await archive(withFolders(entries))
-  const content = createHash("sha256").update(tar).digest("hex")
+  const all = withFolders(entries)
+  const content = await hashOf(archive(all))
   const held = await heldId(docker, recipe.tag, content)
   if (held !== undefined) return { imageId: held, imported: false }
   const former = await heldId(docker, recipe.tag)
-  await imported(docker, recipe, content, tar)
+  await imported(docker, recipe, content, checked(archive(all), content))
   if (former !== undefined) await forgotten(docker, former)
   const imageId = await heldId(docker, recipe.tag, content)
   if (imageId === undefined) throw new Error(`the engine took the image ${recipe.tag} but does not show it`)
@@ -217,7 +261,7 @@ const unmade = ({ socketPath = defaultSocketPath, tag }: Recipe, cause: unknown)
 
 /**
  * Sees to it that the engine holds the image of `recipe`: a shell, some commands and the given texts.
- * Takes about half a second the first time and a tenth when nothing changed. Fails with the engine's or this machine's reason.
+ * Takes a second or two, most of it to ask which libraries the programs need. Fails with the engine's or this machine's reason.
  */
 export const assemble = (recipe: Recipe): Effect.Effect<Assembled, ImageError> =>
   Effect.flatMap(connect(recipe.socketPath ?? defaultSocketPath), (docker) =>

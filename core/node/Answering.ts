@@ -79,14 +79,18 @@ export const onShown = (
   const settled = State.withDurable(state, { unshown })
   if (confirmed.length === shown.length) return [settled, []]
   // What fails meanwhile waits for the same time: put off by each, it would never come.
-  const { showAgainAtMs = turn.nowMs + Limits.retryPauseMs } = settled.passing
-  return [State.withPassing(settled, { showAgainAtMs }), []]
+  const { showAgainAtMs = Number.POSITIVE_INFINITY } = settled.passing
+  const dueMs = Math.min(showAgainAtMs, turn.nowMs + Limits.retryPauseMs)
+  return [State.withPassing(settled, { showAgainAtMs: dueMs }), []]
 }
 
 /** Asks the conversation log again for everything it has not confirmed, when that is due. */
 export const showAgain = (state: State.State, turn: Turn): State.Stepped => {
   const { showAgainAtMs } = state.passing
-  if (showAgainAtMs === undefined || showAgainAtMs > turn.nowMs) return [state, []]
+  if (showAgainAtMs === undefined) return [state, []]
+  const restMs = showAgainAtMs - turn.nowMs
+  // Further away than it was ever set: the clock went back.
+  if (restMs > 0 && restMs <= Limits.retryPauseMs) return [state, []]
   return [
     State.withPassing(state, { showAgainAtMs: undefined }),
     Unshown.inOrder(state.durable.unshown).map((entry): Output => ({ _tag: "Show", entry }))

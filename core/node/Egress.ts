@@ -259,39 +259,63 @@ const reply = (outside: Outside, ref: string, answer: Reply): undefined => {
   if (deferred !== undefined) Deferred.doneUnsafe(deferred, Effect.succeed(answer))
 }
 
+/** What showing works with. */
+export interface Shower extends Pick<Outside, "log" | "shows"> {
+  readonly world: Pick<World, "state" | "offer">
+}
+
 /** The first entry of each conversation that the log could not take: until it is there, what follows it waits. */
 type Missing = Map<string, string>
 
 /** Appends what waits to the conversation log, in the order in which it was accepted; what waits together goes together. */
-export const showing = (outside: Outside): Effect.Effect<never> =>
+export const showing = (outside: Shower): Effect.Effect<never> =>
   Effect.suspend(() => {
     const missing: Missing = new Map()
     return Queue.takeAll(outside.shows).pipe(
-      Effect.flatMap((entries) => showAll(outside, entries, missing)),
+      Effect.flatMap((entries) => showAll(outside, stillWaiting(outside, entries, missing), missing)),
       Effect.flatMap((shown) => outside.world.offer({ _tag: "Shown", shown })),
       Effect.andThen(Effect.sleep(Limits.showPauseMs)),
       Effect.forever
     )
   })
 
-/** All at once; or, if that fails, each alone, so that one that does not fit does not take other conversations with it. */
-const showAll = Effect.fnUntraced(function* (outside: Outside, entries: ReadonlyArray<Entry>, missing: Missing) {
-  if (missing.size === 0) {
-    const together = yield* Effect.result(outside.log.append(entries))
-    if (Result.isSuccess(together)) return entries.map(({ id }) => ({ id, failed: false }))
-    // Once for all of them: while a disk is full, this comes round every few seconds with everything that waits.
-    yield* Effect.logError(`the conversation log failed with ${entries.length} entries`, together.failure.message)
-  }
+/**
+ * The entries that are not confirmed yet: one that is offered anew may stand here twice, and its second copy must neither
+ * begin a conversation anew that its owner has removed, nor hold up the others when it fails.
+ */
+const stillWaiting = (outside: Shower, entries: ReadonlyArray<Entry>, missing: Missing): ReadonlyArray<Entry> => {
+  const { unshown } = outside.world.state().durable
+  for (const [conversation, id] of missing) if (!Table.has(unshown, id)) missing.delete(conversation)
+  return entries.filter(({ id }) => Table.has(unshown, id))
+}
+
+/**
+ * All at once; or, if that fails, each alone, so that one that does not fit does not take other conversations with it.
+ * Behind one that failed the rest of its conversation waits, also what comes later: order first.
+ */
+const showAll = Effect.fnUntraced(function* (outside: Shower, entries: ReadonlyArray<Entry>, missing: Missing) {
   const shown: Array<{ readonly id: string; readonly failed: boolean }> = []
-  for (const { conversation, ...rest } of entries) {
-    const first = missing.get(conversation) ?? rest.id
-    const append = outside.log.append([{ conversation, ...rest }])
-    // Behind one that failed the rest of its conversation waits, also what comes later: order first.
-    const failed = first !== rest.id || Result.isFailure(yield* Effect.result(append))
+  const faults: Array<string> = []
+  const alone = Effect.fnUntraced(function* (entry: Entry) {
+    const { conversation, id } = entry
+    const first = missing.get(conversation) ?? id
+    const appended = first === id ? yield* Effect.result(outside.log.append([entry])) : undefined
+    const failed = appended === undefined || Result.isFailure(appended)
+    if (failed && !missing.has(conversation) && appended !== undefined) faults.push(appended.failure.message)
     if (failed) missing.set(conversation, first)
     else missing.delete(conversation)
-    shown.push({ id: rest.id, failed })
+    shown.push({ id, failed })
+  })
+  const behind = entries.filter(({ conversation }) => missing.has(conversation))
+  const free = entries.filter(({ conversation }) => !missing.has(conversation))
+  if (free.length > 0) {
+    const together = yield* Effect.result(outside.log.append(free))
+    if (Result.isSuccess(together)) shown.push(...free.map(({ id }) => ({ id, failed: false })))
+    else for (const entry of free) yield* alone(entry)
   }
+  for (const entry of behind) yield* alone(entry)
+  // Once for each that begins to wait: while a disk is full, all of them come round every few seconds.
+  if (faults.length > 0) yield* Effect.logError(`${faults.length} conversations wait for their log`, faults.at(-1))
   return shown
 })
 

@@ -245,6 +245,8 @@ const onNumbered = (state: State.State, numbered: Numbered, turn: Turn): State.S
   if (message.kind === "Unknown") {
     return refuse(state, numbered, Rejection.make("unsupported-kind", message.name), turn)
   }
+  // A new text that was under way on a link which another has replaced comes again on that one, in order.
+  if (message.kind === "Log" && State.session(state, peerId)?.connection !== connection) return [state, []]
   const asked = Gate.ask(state, numbered, message, turn)
   return asked.verdict.admitted
     ? takeEffect(asked.state, numbered, message, turn)

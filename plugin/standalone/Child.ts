@@ -84,7 +84,7 @@ export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, 
   createInterface({ input: child.stderr! }).on("line", (line) => muttered.push(line))
   child.stdin!.on("error", () => {})
 
-  const wait: Child["wait"] = (what, matches, limitMs = 20_000, after = 0) => {
+  const wait: Child["wait"] = (what, matches, limitMs = 40_000, after = 0) => {
     const already = told.slice(after).find(matches)
     if (already !== undefined) return Promise.resolve(already)
     return new Promise((resolve, reject) => {

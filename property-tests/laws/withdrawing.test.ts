@@ -132,7 +132,7 @@ describe("who is asked what became of a message", () => {
     expect([said(outputs), deeds(outputs)]).toEqual([[withdrawn], []])
     expect(said(hear(skip))).toEqual([withdrawn])
     // The number is dealt with: what follows does not wait for it.
-    expect(said(hear({ ...log, number: 2 }))).toEqual([{ kind: "Receipt", stream: ids[0]!, mark: 2, also: [] }])
+    expect(said(hear({ ...log, number: 2 }, "c1"))).toEqual([{ kind: "Receipt", stream: ids[0]!, mark: 2, also: [] }])
   })
   it.each([log, inject])("and had taken it says that, and does nothing twice: $kind", (early) => {
     const { hear } = conversation()

@@ -3,11 +3,16 @@
  * The pure step is driven for what a restart takes up again; the failing log needs a whole node in one process.
  * A storm of real kills saw the first of these: two streams in one turn, and a crash before the log had either.
  */
-import { Result } from "effect"
+import { Effect, Fiber, Queue, Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { Codec, type Output, State, Step } from "../../core/index.ts"
+import * as MemoryLog from "../../adapters/memory/ConversationLog.ts"
+import * as RateLimit from "../../core/admission/RateLimit.ts"
+import * as Unshown from "../../core/delivery/Unshown.ts"
+import { Codec, type Input, Limits, type Output, State, Step } from "../../core/index.ts"
+import * as Egress from "../../core/node/Egress.ts"
 import * as Records from "../../core/node/Records.ts"
-import { alice, beginning, bob, ids, noonMs, received, turnAt } from "../arbitraries/state.ts"
+import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
+import { alice, beginning, bob, greeted, ids, noonMs, openedBy, received, turnAt } from "../arbitraries/state.ts"
 import { befriend, makeWorld, says } from "../world/World.ts"
 
 /** A text of bob's; those of an earlier stream sort after those of the next. */
@@ -51,7 +56,39 @@ describe("texts that a crash left unshown", () => {
   })
 })
 
+/** A node of alice's that is bob's friend and has taken one text of his; the second to be fed is the time in milliseconds. */
+const withOneText = () => {
+  let state = State.start(alice.self, State.emptyDurable)
+  let turns = 0
+  const feed = (input: Parameters<typeof Step.step>[1], atMs: number) => {
+    const [after, outputs] = Step.step(state, input, turnAt(noonMs + atMs, ++turns))
+    state = after
+    return shown(outputs)
+  }
+  for (const one of beginning) feed(one, 0)
+  feed(text(next, 1, "one"), 0)
+  const [waiting] = Unshown.inOrder(state.durable.unshown)
+  const fails = (atMs: number) => feed({ _tag: "Shown", shown: [{ id: waiting!.id, failed: true }] }, atMs)
+  const tick = (atMs: number) => feed({ _tag: "Tick" }, atMs)
+  return { fails, feed, tick }
+}
+
 describe("a text that the conversation log could not take", () => {
+  it("is offered again after one pause, however many fail meanwhile", () => {
+    const { fails, tick } = withOneText()
+    for (const atMs of [0, 1_500, 1_900]) fails(atMs)
+    expect(tick(Limits.retryPauseMs - 1)).toEqual([])
+    expect(tick(Limits.retryPauseMs)).toEqual(["one"])
+  })
+
+  it("is offered again at once when the clock has gone back, not when it has caught up", () => {
+    const { fails, tick } = withOneText()
+    fails(86_400_000)
+    expect(tick(0)).toEqual(["one"])
+    fails(0)
+    expect(tick(Limits.retryPauseMs)).toEqual(["one"])
+  })
+
   it("is shown before those that came after it", async () => {
     const world = makeWorld()
     try {
@@ -69,5 +106,110 @@ describe("a text that the conversation log could not take", () => {
     } finally {
       await world.end()
     }
+  })
+})
+
+describe("a text that is offered to the conversation log twice", () => {
+  const entry = (conversation: string, id: string): Entry => {
+    return { id, conversation, label: conversation, atMs: noonMs, from: "bob", text: id }
+  }
+
+  /** The fiber that shows, on a log in memory; `waiting` is what the core still wants shown, and `shown` takes from it. */
+  const shower = async () => {
+    const archive = new MemoryLog.Archive()
+    const [log, shows] = Effect.runSync(
+      Effect.all([ConversationLog.pipe(Effect.provide(MemoryLog.layer(archive))), Queue.unbounded<Entry>()])
+    )
+    let state = State.start(alice.self, State.emptyDurable)
+    const reported: Array<string> = []
+    const set = (unshown: Unshown.Unshown) => {
+      state = State.withDurable(state, { unshown })
+    }
+    const offer = (input: Input.Input) =>
+      Effect.sync(() => {
+        if (input._tag !== "Shown") return
+        for (const { failed, id } of input.shown) {
+          reported.push(`${id} ${failed ? "failed" : "shown"}`)
+          if (!failed) set(Unshown.remove(state.durable.unshown, id))
+        }
+      })
+    const fiber = Effect.runFork(Egress.showing({ log, shows, world: { state: () => state, offer } }))
+    return {
+      archive,
+      reported,
+      accept: (one: Entry) => set(Unshown.add(state.durable.unshown, one)),
+      show: (...entries: ReadonlyArray<Entry>) => Queue.offerAllUnsafe(shows, entries),
+      end: () => Effect.runPromise(Fiber.interrupt(fiber))
+    }
+  }
+
+  it("holds up nothing that follows, though the log fails again before the second copy", async () => {
+    const { accept, archive, end, reported, show } = await shower()
+    const [first, second] = [entry("a", "a1"), entry("a", "a2")]
+    accept(first)
+    show(first)
+    await expect.poll(() => reported).toEqual(["a1 shown"])
+    for (const _ of ["together", "alone"]) archive.failNextAppend("no space left")
+    accept(second)
+    show(first, second)
+    await expect.poll(() => reported).toEqual(["a1 shown", "a2 failed"])
+    show(second)
+    await expect.poll(() => archive.entries("a").map(({ id }) => id)).toEqual(["a1", "a2"])
+    await end()
+  })
+
+  it("does not begin a conversation anew that its owner has removed meanwhile", async () => {
+    const { accept, archive, end, reported, show } = await shower()
+    const [first, other] = [entry("a", "a1"), entry("b", "b1")]
+    accept(first)
+    show(first)
+    await expect.poll(() => reported).toEqual(["a1 shown"])
+    archive.forget("a")
+    accept(other)
+    show(first, other)
+    await expect.poll(() => reported).toEqual(["a1 shown", "b1 shown"])
+    expect(archive.conversations).toEqual(["b"])
+    await end()
+  })
+
+  it("leaves the other conversations their common append while one waits", async () => {
+    const { accept, archive, end, reported, show } = await shower()
+    const [broken, ...fine] = [entry("a", "a1"), entry("b", "b1"), entry("c", "c1")]
+    for (const _ of ["together", "alone"]) archive.failNextAppend("no space left")
+    accept(broken!)
+    show(broken!)
+    await expect.poll(() => reported).toEqual(["a1 failed"])
+    const later = entry("a", "a2")
+    for (const one of [later, ...fine]) accept(one)
+    show(later, ...fine)
+    await expect.poll(() => reported).toEqual(["a1 failed", "b1 shown", "c1 shown", "a2 failed"])
+    show(broken!, later)
+    await expect.poll(() => archive.entries("a").map(({ id }) => id)).toEqual(["a1", "a2"])
+    await end()
+  })
+})
+
+describe("a text on a link that another has replaced", () => {
+  it("does not overtake one that was refused for now: both come again on the new link", () => {
+    let state = State.start(alice.self, State.emptyDurable, {
+      ...RateLimit.rates,
+      message: [{ capacity: 1, windowMs: 60_000 }]
+    })
+    let turns = 0
+    const feed = (input: Parameters<typeof Step.step>[1], atMs = 0) => {
+      const [after, outputs] = Step.step(state, input, turnAt(noonMs + atMs, ++turns))
+      state = after
+      return shown(outputs)
+    }
+    for (const one of beginning) feed(one)
+    const on = (connection: string, number: number) =>
+      received(bob, connection, Codec.encode({ kind: "Log", stream: next, number, text: `${number}` }))
+    expect(feed(on("c0", 1))).toEqual(["1"])
+    expect(feed(on("c0", 2))).toEqual([])
+    feed(openedBy(bob, "c1", false), 60_000)
+    feed(greeted(bob, "c1"), 60_000)
+    expect(feed(on("c0", 3), 60_000)).toEqual([])
+    expect(feed(on("c1", 2), 60_000)).toEqual(["2"])
+    expect(feed(on("c1", 3), 120_000)).toEqual(["3"])
   })
 })

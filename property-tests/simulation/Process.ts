@@ -387,7 +387,7 @@ export class Process implements Guest {
     }
   }
 
-  /** Appends what waits, together and in order, and says so; a death in between leaves a part of it in the log. */
+  /** Appends what waits, together and in order, and says so; a death before that leaves it to the next start. */
   #show(): void {
     if (this.#showing) return
     this.#showing = true

@@ -131,7 +131,7 @@ const observe = (child: ChildProcessWithoutNullStreams): Running => {
       resolve({ code, stdout, stderr })
     })
   })
-  const printed: Running["printed"] = async (pattern, limitMs = 20_000) => {
+  const printed: Running["printed"] = async (pattern, limitMs = 40_000) => {
     const giveUpMs = performance.now() + limitMs
     while (!pattern.test(stdout)) {
       if (over || performance.now() > giveUpMs) {
@@ -148,7 +148,7 @@ const observe = (child: ChildProcessWithoutNullStreams): Running => {
 export const finish = async (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>>,
-  limitMs = 25_000
+  limitMs = 60_000
 ): Promise<Ended> => {
   const running = launch(args, env)
   const late = setTimeout(() => running.child.kill("SIGKILL"), limitMs)
