@@ -89,7 +89,7 @@ const approving = <Made extends { readonly imageId: string; readonly imported: b
     )
   )
 
-/** Makes the image of today's program out of this machine's files, and approves it. Two seconds, or nothing to do. */
+/** Makes the image of today's program out of this machine's files, and approves it. A few seconds. */
 export const make = (dataFolder: string, engine: Image.Engine): Effect.Effect<Image.Assembled, SandboxImageError> =>
   approving(dataFolder, engine.socketPath, Image.assemble(Agent.recipe(engine)))
 

@@ -57,7 +57,7 @@ export class ImageError extends Data.TaggedError("ImageError")<{
 
 type Entry =
   | { readonly type: "file"; readonly bytes: Uint8Array; readonly mode: number }
-  /** A file of this machine. It is read piece by piece, each time anew: a node's own program is over a hundred megabytes. */
+  /** A file of this machine. It is read piece by piece, each time anew: Node alone is over a hundred megabytes. */
   | { readonly type: "copy"; readonly of: string; readonly mode: number }
   | { readonly type: "symlink"; readonly target: string }
   | { readonly type: "directory"; readonly mode: number }
@@ -83,29 +83,28 @@ const located = async (command: string): Promise<string | undefined> => {
   return undefined
 }
 
-/** What the loader says of programs; nothing of one that is not linked dynamically. */
-const linkage = async (programs: ReadonlyArray<string>): Promise<string> => {
-  try {
-    return (await run("ldd", [...programs])).stdout
-  } catch (failure) {
-    const [said, listed] = ["stderr", "stdout"].map((name) =>
-      Predicate.hasProperty(failure, name) ? String(failure[name]) : ""
-    )
-    const faults = (said ?? "").split("\n").filter((line) => !/^\s*(not a dynamic executable)?\s*$/.test(line))
-    if (said !== "" && faults.length === 0) return listed ?? ""
-    const text = faults.join("; ") || String(failure)
-    throw new Error(`cannot list the libraries of ${programs.join(", ")} (a Linux machine with ldd is needed): ${text}`)
-  }
-}
+/** What the loader says of a program; nothing of one that is not linked dynamically, as glibc's and musl's ldd call it. */
+const linkage = (program: string): Promise<string> =>
+  run("ldd", [program]).then(
+    ({ stdout }) => stdout,
+    (failure: unknown) => {
+      const text = Predicate.hasProperty(failure, "stderr") ? String(failure.stderr) : String(failure)
+      if (/not a (dynamic executable|valid dynamic program)/i.test(text)) return ""
+      throw new Error(`cannot list the libraries of ${program} (a Linux machine with ldd is needed): ${text}`)
+    }
+  )
 
 /**
- * The libraries that programs are linked with, as the loader names them; none for a static one. All are asked about at once:
- * to start a process takes a node with many pages a while. Where `ldd` knows only one at a time it names none of them.
+ * The libraries that programs are linked with, as the loader names them; none for a static one. All are asked about at once,
+ * because to start a process takes Node a while; each alone where that fails, or where `ldd` answers for one only.
  */
 const librariesOf = async (programs: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
-  const together = await linkage(programs)
-  const isWhole = programs.length === 1 || programs.every((program) => together.includes(`${program}:\n`))
-  const listed = isWhole ? [together] : await Promise.all(programs.map((program) => linkage([program])))
+  const together = await run("ldd", [...programs]).then(
+    ({ stdout }) => stdout,
+    () => ""
+  )
+  const isWhole = programs.every((program) => together.includes(`${program}:\n`))
+  const listed = isWhole ? [together] : await Promise.all(programs.map(linkage))
   const paths = listed.join("\n").matchAll(/(?:=>\s*|^\s*)(\/[^\s]+)\s+\(0x/gm)
   return [...new Set([...paths].map(([, path]) => path!))]
 }
@@ -148,18 +147,39 @@ const withFolders = (entries: ReadonlyMap<string, Entry>): ReadonlyMap<string, E
   return all
 }
 
+/** What an entry is called and whose it is; the same everywhere, for one content makes one archive. */
+interface Head {
+  readonly name: string
+  readonly mode: number
+  readonly mtime: Date
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Fails with a sentence of its own: the code of a missing file would pass for that of a missing engine. */
+const copy = async (tar: Pack, head: Head, of: string): Promise<void> => {
+  try {
+    const { size } = await stat(of)
+    await pipeline(createReadStream(of), tar.entry({ ...head, size }))
+  } catch (cause) {
+    throw new Error(`cannot take ${of} along: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+}
+
 /** Writes the entries into an archive, as fast as it is read. */
 const fill = async (tar: Pack, entries: ReadonlyMap<string, Entry>): Promise<void> => {
-  const common = { mtime: new Date(0), uid: 0, gid: 0 }
   for (const [path, entry] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const name = path.slice(1)
-    if (entry.type === "file") tar.entry({ ...common, name, mode: entry.mode }, Buffer.from(entry.bytes))
-    else if (entry.type === "symlink")
-      tar.entry({ ...common, name, type: "symlink", linkname: entry.target, mode: 0o777 })
-    else if (entry.type === "directory") tar.entry({ ...common, name: `${name}/`, type: "directory", mode: entry.mode })
+    const head = { mtime: new Date(0), uid: 0, gid: 0, name: path.slice(1) }
+    if (entry.type === "copy") await copy(tar, { ...head, mode: entry.mode }, entry.of)
     else {
-      const { size } = await stat(entry.of)
-      await pipeline(createReadStream(entry.of), tar.entry({ ...common, name, mode: entry.mode, size }))
+      const sink =
+        entry.type === "file"
+          ? tar.entry({ ...head, mode: entry.mode }, Buffer.from(entry.bytes))
+          : entry.type === "symlink"
+            ? tar.entry({ ...head, type: "symlink", linkname: entry.target, mode: 0o777 })
+            : tar.entry({ ...head, name: `${head.name}/`, type: "directory", mode: entry.mode })
+      // An archive that is given up tells every entry that waits; one that nobody hears would end the process.
+      sink.on("error", () => undefined)
     }
   }
   tar.finalize()
@@ -168,19 +188,37 @@ const fill = async (tar: Pack, entries: ReadonlyMap<string, Entry>): Promise<voi
 /** One archive for one content: sorted, owned by root, dated at the epoch. What it is made of is read while it is. */
 const archive = (entries: ReadonlyMap<string, Entry>): Readable => {
   const tar = pack()
-  fill(tar, entries).catch((cause: unknown) => tar.destroy(cause instanceof Error ? cause : new Error(String(cause))))
-  return Readable.from(tar)
+  // Whoever reads learns of a failure by `filled`; the archive itself only has to stop.
+  tar.on("error", () => undefined)
+  const filled = fill(tar, entries)
+  filled.catch(() => tar.destroy())
+  const pieces = async function* () {
+    try {
+      yield* tar
+    } catch (cause) {
+      await filled
+      throw cause
+    }
+    await filled
+  }
+  return Readable.from(pieces())
 }
 
-/** The archive again, on its way to the engine: it ends in a failure if anything in it has changed meanwhile. */
+/**
+ * The archive again, on its way to the engine: it ends in a failure if anything in it has changed meanwhile, before the
+ * engine has the whole of it.
+ */
 const checked = (tar: Readable, content: string): Readable => {
   const hash = createHash("sha256")
   const same = async function* (pieces: AsyncIterable<Uint8Array>) {
+    let last: Uint8Array | undefined
     for await (const piece of pieces) {
       hash.update(piece)
-      yield piece
+      if (last !== undefined) yield last
+      last = piece
     }
     if (hash.digest("hex") !== content) throw new Error("a program of this machine has changed meanwhile; try again")
+    if (last !== undefined) yield last
   }
   return Readable.from(same(tar))
 }
@@ -214,10 +252,19 @@ const imported = async (
   const named = at > 0 ? { repo: tag.slice(0, at), tag: tag.slice(at + 1) } : { repo: tag, tag: "latest" }
   const marked = Object.entries({ ...labels, [contentLabel]: content }).map(([name, value]) => `LABEL ${name}=${value}`)
   const changes = [...marked, `USER ${user}`, `ENTRYPOINT ["/bin/sh"]`]
-  const progress = await docker.importImage(tar, { ...named, changes })
-  await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(progress, (failure) => (failure ? reject(failure) : resolve()))
-  })
+  const taken = async () => {
+    const progress = await docker.importImage(tar, { ...named, changes })
+    await new Promise<void>((resolve, reject) => {
+      docker.modem.followProgress(progress, (failure) => (failure ? reject(failure) : resolve()))
+    })
+  }
+  const broken = new Promise<never>((_, reject) => tar.once("error", reject))
+  try {
+    await Promise.race([taken(), broken])
+  } finally {
+    // An engine that refuses in the middle leaves a program of ours open.
+    tar.destroy()
+  }
 }
 
 /** Removes an image that lost its tag to a newer one, unless something else still needs it. */
@@ -261,7 +308,7 @@ const unmade = ({ socketPath = defaultSocketPath, tag }: Recipe, cause: unknown)
 
 /**
  * Sees to it that the engine holds the image of `recipe`: a shell, some commands and the given texts.
- * Takes a second or two, most of it to ask which libraries the programs need. Fails with the engine's or this machine's reason.
+ * Reads everything to know whether anything has changed, and once more where it has. Fails with the engine's or this machine's reason.
  */
 export const assemble = (recipe: Recipe): Effect.Effect<Assembled, ImageError> =>
   Effect.flatMap(connect(recipe.socketPath ?? defaultSocketPath), (docker) =>

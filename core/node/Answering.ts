@@ -79,9 +79,8 @@ export const onShown = (
   const settled = State.withDurable(state, { unshown })
   if (confirmed.length === shown.length) return [settled, []]
   // What fails meanwhile waits for the same time: put off by each, it would never come.
-  const { showAgainAtMs = Number.POSITIVE_INFINITY } = settled.passing
-  const dueMs = Math.min(showAgainAtMs, turn.nowMs + Limits.retryPauseMs)
-  return [State.withPassing(settled, { showAgainAtMs: dueMs }), []]
+  const { showAgainAtMs = turn.nowMs + Limits.retryPauseMs } = settled.passing
+  return [State.withPassing(settled, { showAgainAtMs }), []]
 }
 
 /** Asks the conversation log again for everything it has not confirmed, when that is due. */

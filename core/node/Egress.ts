@@ -294,29 +294,25 @@ const stillWaiting = (outside: Shower, entries: ReadonlyArray<Entry>, missing: M
  * Behind one that failed the rest of its conversation waits, also what comes later: order first.
  */
 const showAll = Effect.fnUntraced(function* (outside: Shower, entries: ReadonlyArray<Entry>, missing: Missing) {
-  const shown: Array<{ readonly id: string; readonly failed: boolean }> = []
-  const faults: Array<string> = []
+  const taken = new Set<string>()
   const alone = Effect.fnUntraced(function* (entry: Entry) {
     const { conversation, id } = entry
     const first = missing.get(conversation) ?? id
-    const appended = first === id ? yield* Effect.result(outside.log.append([entry])) : undefined
-    const failed = appended === undefined || Result.isFailure(appended)
-    if (failed && !missing.has(conversation) && appended !== undefined) faults.push(appended.failure.message)
-    if (failed) missing.set(conversation, first)
-    else missing.delete(conversation)
-    shown.push({ id, failed })
+    if (first !== id) return
+    if (Result.isFailure(yield* Effect.result(outside.log.append([entry])))) missing.set(conversation, id)
+    else {
+      missing.delete(conversation)
+      taken.add(id)
+    }
   })
-  const behind = entries.filter(({ conversation }) => missing.has(conversation))
-  const free = entries.filter(({ conversation }) => !missing.has(conversation))
-  if (free.length > 0) {
-    const together = yield* Effect.result(outside.log.append(free))
-    if (Result.isSuccess(together)) shown.push(...free.map(({ id }) => ({ id, failed: false })))
-    else for (const entry of free) yield* alone(entry)
-  }
-  for (const entry of behind) yield* alone(entry)
-  // Once for each that begins to wait: while a disk is full, all of them come round every few seconds.
-  if (faults.length > 0) yield* Effect.logError(`${faults.length} conversations wait for their log`, faults.at(-1))
-  return shown
+  for (const entry of entries) if (missing.get(entry.conversation) === entry.id) yield* alone(entry)
+  const open = entries.filter(({ conversation, id }) => !missing.has(conversation) && !taken.has(id))
+  const together = open.length === 0 ? undefined : yield* Effect.result(outside.log.append(open))
+  if (together !== undefined && Result.isFailure(together)) {
+    yield* Effect.logError(`the conversation log failed with ${open.length} entries`, together.failure.message)
+    for (const entry of open) yield* alone(entry)
+  } else for (const { id } of open) taken.add(id)
+  return entries.map(({ id }) => ({ id, failed: !taken.has(id) }))
 })
 
 /** Asks the responder how it is, again and again, so that a refusal can say why before anything is promised. */

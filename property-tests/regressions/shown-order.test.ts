@@ -1,6 +1,6 @@
 /**
  * A friend's texts are shown in the order in which they were accepted, whatever comes between: a crash, a clock, a disk.
- * The pure step is driven for what a restart takes up again; the failing log needs a whole node in one process.
+ * The pure step is driven for what a restart takes up again; for a failing log a whole node, and the fiber that shows alone.
  * A storm of real kills saw the first of these: two streams in one turn, and a crash before the log had either.
  */
 import { Effect, Fiber, Queue, Result } from "effect"
@@ -115,27 +115,38 @@ describe("a text that is offered to the conversation log twice", () => {
   }
 
   /** The fiber that shows, on a log in memory; `waiting` is what the core still wants shown, and `shown` takes from it. */
-  const shower = async () => {
+  const shower = async (stepsAt: "once" | "later" = "once") => {
     const archive = new MemoryLog.Archive()
-    const [log, shows] = Effect.runSync(
+    const [real, shows] = Effect.runSync(
       Effect.all([ConversationLog.pipe(Effect.provide(MemoryLog.layer(archive))), Queue.unbounded<Entry>()])
     )
+    const appended: Array<string> = []
+    const log = {
+      ...real,
+      append: (entries: ReadonlyArray<Entry>) => {
+        appended.push(entries.map(({ id }) => id).join(" "))
+        return real.append(entries)
+      }
+    }
     let state = State.start(alice.self, State.emptyDurable)
     const reported: Array<string> = []
     const set = (unshown: Unshown.Unshown) => {
       state = State.withDurable(state, { unshown })
     }
+    const confirm = (id: string) => set(Unshown.remove(state.durable.unshown, id))
     const offer = (input: Input.Input) =>
       Effect.sync(() => {
         if (input._tag !== "Shown") return
         for (const { failed, id } of input.shown) {
           reported.push(`${id} ${failed ? "failed" : "shown"}`)
-          if (!failed) set(Unshown.remove(state.durable.unshown, id))
+          if (!failed && stepsAt === "once") confirm(id)
         }
       })
     const fiber = Effect.runFork(Egress.showing({ log, shows, world: { state: () => state, offer } }))
     return {
       archive,
+      appended,
+      confirm,
       reported,
       accept: (one: Entry) => set(Unshown.add(state.durable.unshown, one)),
       show: (...entries: ReadonlyArray<Entry>) => Queue.offerAllUnsafe(shows, entries),
@@ -158,6 +169,22 @@ describe("a text that is offered to the conversation log twice", () => {
     await end()
   })
 
+  it("holds up nothing that follows when that copy fails before the turn that confirms the first", async () => {
+    const { accept, archive, confirm, end, reported, show } = await shower("later")
+    const [first, second] = [entry("a", "a1"), entry("a", "a2")]
+    accept(first)
+    show(first)
+    await expect.poll(() => reported).toEqual(["a1 shown"])
+    for (const _ of ["together", "alone"]) archive.failNextAppend("no space left")
+    show(first)
+    await expect.poll(() => reported).toEqual(["a1 shown", "a1 failed"])
+    confirm("a1")
+    accept(second)
+    show(second)
+    await expect.poll(() => archive.entries("a").map(({ id }) => id)).toEqual(["a1", "a2"])
+    await end()
+  })
+
   it("does not begin a conversation anew that its owner has removed meanwhile", async () => {
     const { accept, archive, end, reported, show } = await shower()
     const [first, other] = [entry("a", "a1"), entry("b", "b1")]
@@ -173,7 +200,7 @@ describe("a text that is offered to the conversation log twice", () => {
   })
 
   it("leaves the other conversations their common append while one waits", async () => {
-    const { accept, archive, end, reported, show } = await shower()
+    const { accept, appended, archive, end, reported, show } = await shower()
     const [broken, ...fine] = [entry("a", "a1"), entry("b", "b1"), entry("c", "c1")]
     for (const _ of ["together", "alone"]) archive.failNextAppend("no space left")
     accept(broken!)
@@ -182,7 +209,8 @@ describe("a text that is offered to the conversation log twice", () => {
     const later = entry("a", "a2")
     for (const one of [later, ...fine]) accept(one)
     show(later, ...fine)
-    await expect.poll(() => reported).toEqual(["a1 failed", "b1 shown", "c1 shown", "a2 failed"])
+    await expect.poll(() => reported).toEqual(["a1 failed", "a2 failed", "b1 shown", "c1 shown"])
+    expect(appended).toEqual(["a1", "a1", "b1 c1"])
     show(broken!, later)
     await expect.poll(() => archive.entries("a").map(({ id }) => id)).toEqual(["a1", "a2"])
     await end()

@@ -67,8 +67,30 @@ const confined = {
   mounts: []
 }
 
+/** Who did what to whom: keys, bytes, two processes, refusals with what and why. */
+const expectNamed = (told: ReturnType<typeof toldBy>): void => {
+  const pids = named(told, "started")[0]!["pids"] as ReadonlyArray<number>
+  expect(new Set(pids).size).toBe(2)
+  const friendship = named(told, "friendship")[0]! as unknown as Record<
+    "alice" | "bob",
+    { readonly pid: number; readonly identityKey: string; readonly fingerprint: string }
+  >
+  expect([friendship.alice.pid, friendship.bob.pid]).toEqual(pids)
+  expect(friendship.alice.fingerprint).toBe(friendship.bob.fingerprint)
+  expect(friendship.alice.identityKey).toMatch(/^[\w-]{43}$/)
+  expect(friendship.alice.identityKey).not.toBe(friendship.bob.identityKey)
+  const [there, back] = named(told, "delivered")
+  expect(there).toMatchObject({ from: "alice", to: "bob", bytes: 31, fromPid: pids[0], toPid: pids[1] })
+  expect(back).toMatchObject({ from: "bob", to: "alice", bytes: 37, fromPid: pids[1], toPid: pids[0] })
+  const refusals = named(told, "refused").map(({ code, what }) => ({ code, what }))
+  expect(refusals).toEqual([
+    { what: "inject", code: "no-capability" },
+    { what: "message", code: "not-a-friend" }
+  ])
+}
+
 withEngine("the demo, with a container engine", () => {
-  it("tells the whole story, and the engine's own log says the same of the container", async () => {
+  it("tells the whole story, naming who did what to whom, and the engine's own log says the same of the container", async () => {
     const place = await makePlace()
     const engine = await watchEngine()
     const ended = await finish(["demo", "--json", "--require-sandbox"], place.env)
@@ -86,6 +108,7 @@ withEngine("the demo, with a container engine", () => {
       "refused",
       "done"
     ])
+    expectNamed(told)
     const { actions, flags } = engine.seen.get(id)!
     expect(actions.filter((action) => ["create", "start", "die", "destroy"].includes(action))).toEqual([
       "create",
@@ -104,30 +127,6 @@ withEngine("the demo, with a container engine", () => {
           (error) => error.statusCode
         )
     ).toBe(404)
-    expectNothingLeft(place, told)
-  })
-
-  it("names who did what to whom: keys, bytes, two processes, refusals with what and why", async () => {
-    const place = await makePlace()
-    const told = toldBy(await finish(["demo", "--json"], place.env))
-    const pids = named(told, "started")[0]!["pids"] as ReadonlyArray<number>
-    expect(new Set(pids).size).toBe(2)
-    const friendship = named(told, "friendship")[0]! as unknown as Record<
-      "alice" | "bob",
-      { readonly pid: number; readonly identityKey: string; readonly fingerprint: string }
-    >
-    expect([friendship.alice.pid, friendship.bob.pid]).toEqual(pids)
-    expect(friendship.alice.fingerprint).toBe(friendship.bob.fingerprint)
-    expect(friendship.alice.identityKey).toMatch(/^[\w-]{43}$/)
-    expect(friendship.alice.identityKey).not.toBe(friendship.bob.identityKey)
-    const [there, back] = named(told, "delivered")
-    expect(there).toMatchObject({ from: "alice", to: "bob", bytes: 31, fromPid: pids[0], toPid: pids[1] })
-    expect(back).toMatchObject({ from: "bob", to: "alice", bytes: 37, fromPid: pids[1], toPid: pids[0] })
-    const refusals = named(told, "refused").map(({ code, what }) => ({ code, what }))
-    expect(refusals).toEqual([
-      { what: "inject", code: "no-capability" },
-      { what: "message", code: "not-a-friend" }
-    ])
     expectNothingLeft(place, told)
   })
 
@@ -164,6 +163,7 @@ describe("the demo, without a container engine", () => {
     ])
     const skipped = named(told, "skipped")[0]!
     expect(skipped["reason"]).toMatch(/no container engine answers at .*no-engine\.sock.*install Docker/)
+    expectNamed(told)
     expectNothingLeft(place, told)
   })
 
