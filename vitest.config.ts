@@ -19,7 +19,7 @@ export default defineConfig({
     // Most of a story is waiting for another process.
     maxWorkers: 2,
     projects: [
-      tier("fast", ["property-tests/**/*.test.ts"], ["**/*.slow.test.ts", "**/tidy.test.ts"], 90_000),
+      tier("fast", ["property-tests/**/*.test.ts"], ["**/*.slow.test.ts", "**/tidy.test.ts"], 120_000),
       tier("slow", ["property-tests/**/*.slow.test.ts"], [], 900_000),
       tier("tidy", ["property-tests/tidy.test.ts"], [], 60_000)
     ]

@@ -208,10 +208,7 @@ export const runsRememberedMax = 4
 export const twoMachinesAgainMs = 86_400_000
 /** When an operator is told again that a disk is older than it was: a peer that says so with every session says it once. */
 export const olderAgainMs = 3_600_000
-/**
- * The pause that our transient refusals name where nothing else says when, and before the conversation log is asked again. A
- * refusal that names none is tried again sooner.
- */
+/** The pause that our transient refusals name where nothing else says when. One that names none is tried again sooner. */
 export const retryPauseMs = 2_000
 /** How long a text of another stream still waits behind one that was refused for now and is due again. */
 export const heldLongerMs = 30_000

@@ -178,7 +178,7 @@ const compare = async (stage: Stage, report: Report, containerId: string): Promi
 /** What bob's status says of inject, once the canary has looked: nothing if it is on. */
 const injectOff = async ({ bob, tell }: Stage): Promise<string> => {
   const startedMs = performance.now()
-  const giveUpMs = startedMs + 20_000
+  const giveUpMs = startedMs + 60_000
   let isTold = false
   for (;;) {
     const after = bob.told.length
@@ -186,7 +186,7 @@ const injectOff = async ({ bob, tell }: Stage): Promise<string> => {
     const status = await bob.wait(
       "the status",
       (told) => told.event === "reply" && told["line"] === "/status",
-      5_000,
+      20_000,
       after
     )
     const { pending = false, ready, reason } = status["sandbox"] as Describe.Description["sandbox"]
@@ -206,7 +206,7 @@ const answeredInject = async (stage: Stage): Promise<void> => {
   const { alice, bob, options, tell } = stage
   const after = bob.told.length
   bob.type("/grant @alice inject")
-  await bob.wait("the grant", (told) => told.event === "reply" && told["ok"] === true, 5_000, after)
+  await bob.wait("the grant", (told) => told.event === "reply" && told["ok"] === true, 20_000, after)
   const off = await injectOff(stage)
   const startedMs = performance.now()
   const answered = await outcome(alice, "/inject @bob who and where are you?")

@@ -209,7 +209,7 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
         const a = yield* start(node(1, bootstrap))
         const peer = () => child("peer", bootstrap[0]!.port, 2, 7)
         const first = yield* peer()
-        yield* first.says("ready", 5_000)
+        yield* first.says("ready", 20_000)
         yield* a.transport.dial({ kind: "topic", topic: topic(7) })
         const link = yield* within(2_000, "a link", Queue.take(a.links))
         yield* link.send(topic(3))
@@ -218,7 +218,7 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
         yield* within(4_000, "the end of reading", Effect.exit(read(link, 1)))
         expect((yield* Effect.flip(link.send(topic(1)))).code).toBe("closed")
         const second = yield* peer()
-        yield* second.says("ready", 5_000)
+        yield* second.says("ready", 20_000)
         yield* a.transport.dial({ kind: "topic", topic: topic(7) })
         const again = yield* within(2_000, "the next link", Queue.take(a.links))
         expect(again.remoteKey).toEqual(link.remoteKey)
@@ -234,7 +234,7 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
           yield* a.transport.announce(topic(8))
           const port = bootstrap[0]!.port
           const first = yield* child("patient", port, smaller, 7, peerDialledBefore ? 8 : 0)
-          yield* first.says("ready", 8_000)
+          yield* first.says("ready", 20_000)
           if (!peerDialledBefore) yield* a.transport.dial({ kind: "topic", topic: topic(7) })
           const link = yield* within(8_000, "a link", Queue.take(a.links))
           expect(link.initiator).toBe(!peerDialledBefore)
@@ -314,7 +314,9 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
         const bootstrap = yield* testnet
         // Not at its usual port, where it would be found at once, nor at one that the system gives to whoever asks for any.
         const elsewhere = start(node(1, bootstrap, { port: 20_000 + (process.pid % 10_000) }))
-        const [a, b] = [yield* elsewhere, yield* start(node(2, bootstrap))]
+        // Long enough that a busy machine still hears who answers.
+        const hintLimitMs = 3_000
+        const [a, b] = [yield* elsewhere, yield* start(node(2, bootstrap, { hintLimitMs }))]
         const swallowed: Array<unknown> = []
         const silent = Effect.acquireRelease(
           Effect.promise(async () => {
@@ -326,10 +328,14 @@ describe.concurrent("Transport: hyperswarm, alone", () => {
           (dht) => Effect.promise(() => dht.destroy())
         ).pipe(Effect.map((dht) => ({ host: "127.0.0.1", port: dht.address()!.port })))
         const hints = yield* Effect.all(Array.from({ length: 6 }, () => silent))
-        const startedAtMs = performance.now()
-        yield* b.transport.dial({ kind: "key", key: a.transport.localKey, hints })
-        yield* within(1_000, "the one who was meant", Queue.take(b.links))
-        expect(performance.now() - startedAtMs).toBeLessThan(localTiming.hintLimitMs + localTiming.dialLimitMs)
+        // On a busy machine the silent ones may answer too late to be dialled at all: then once more.
+        for (let dials = 0; dials < 8 && swallowed.length === 0; dials++) {
+          const startedAtMs = performance.now()
+          yield* b.transport.dial({ kind: "key", key: a.transport.localKey, hints })
+          const link = yield* within(1_000, "the one who was meant", Queue.take(b.links))
+          expect(performance.now() - startedAtMs).toBeLessThan(hintLimitMs + localTiming.dialLimitMs)
+          yield* link.abort
+        }
         expect(swallowed.length).toBeGreaterThan(0)
       })
     ))
@@ -419,9 +425,9 @@ describe.concurrent("Transport: hyperswarm, a DHT shared by the processes of one
         )
         const hosted = Effect.tryPromise(() => probe.ping({ host: "127.0.0.1", port }, { retry: false }))
         const host = yield* child("local", port, 1, 11)
-        yield* host.says("ready", 5_000)
+        yield* host.says("ready", 20_000)
         const [old, other] = [yield* child("local", port, 2, 12, 11), yield* child("local", port, 3, 13)]
-        yield* Effect.all([old.says("link", 5_000), other.says("ready", 5_000)], { concurrency: 2 })
+        yield* Effect.all([old.says("link", 20_000), other.says("ready", 20_000)], { concurrency: 2 })
         host.kill()
         yield* within(5_000, "the take-over", Effect.retry(hosted, { schedule: poll }))
         const fresh = [yield* child("local", port, 4, 14, 15), yield* child("local", port, 5, 15, 14)]

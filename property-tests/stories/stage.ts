@@ -148,7 +148,7 @@ const observe = (child: ChildProcessWithoutNullStreams): Running => {
 export const finish = async (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>>,
-  limitMs = 60_000
+  limitMs = 100_000
 ): Promise<Ended> => {
   const running = launch(args, env)
   const late = setTimeout(() => running.child.kill("SIGKILL"), limitMs)
