@@ -80,7 +80,7 @@ describe("an image whose making goes wrong in the middle", () => {
       /cannot assemble|no container engine/,
       () => ({ begun: (request) => request.socket.destroy() })
     ],
-    ["a program has grown", /changed|Size mismatch/, (path) => ({ asked: () => appendFile(path, "more") })],
+    ["a program has grown", /changed meanwhile/, (path) => ({ asked: () => appendFile(path, "more") })],
     [
       "a program is gone",
       /cannot take .*program along: ENOENT/,

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest"
 import * as MemoryLog from "../../adapters/memory/ConversationLog.ts"
 import * as RateLimit from "../../core/admission/RateLimit.ts"
 import * as Unshown from "../../core/delivery/Unshown.ts"
-import { Codec, type Input, Limits, type Output, State, Step } from "../../core/index.ts"
+import { Codec, type Input, Limits, State, Step } from "../../core/index.ts"
 import * as Egress from "../../core/node/Egress.ts"
 import * as Records from "../../core/node/Records.ts"
 import { ConversationLog, type Entry } from "../../ports/ConversationLog.ts"
@@ -20,57 +20,58 @@ const text = (stream: string, number: number, words: string) =>
   received(bob, "c0", Codec.encode({ kind: "Log", stream, number, text: words }))
 const [next, earlier] = [ids[1]!, ids[2]!]
 
-const shown = (outputs: ReadonlyArray<Output.Output>) =>
-  outputs.flatMap((output) => (output._tag === "Show" ? [output.entry.text] : []))
+/** A node of alice's that is bob's friend; what it is fed, at so many milliseconds past noon, gives the texts it shows. */
+const makeNode = (rates: RateLimit.Rates = RateLimit.rates) => {
+  let state = State.start(alice.self, State.emptyDurable, rates)
+  let turns = 0
+  const feed = (input: Input.Input, atMs = 0): ReadonlyArray<string> => {
+    const [after, outputs] = Step.step(state, input, turnAt(noonMs + atMs, ++turns))
+    state = after
+    return outputs.flatMap((output) => (output._tag === "Show" ? [output.entry.text] : []))
+  }
+  /** The process dies and starts again from what was stored. */
+  const restart = (atMs: number): ReadonlyArray<string> => {
+    const written = Records.diff(state.durable).flatMap(({ value, ...one }) =>
+      value === null ? [] : [{ ...one, value }]
+    )
+    state = State.start(alice.self, Result.getOrThrow(Records.load(written)))
+    return feed({ _tag: "Started" }, atMs)
+  }
+  for (const one of beginning) feed(one)
+  return { feed, restart, state: () => state }
+}
 
 /** What a start shows after these texts were accepted at these times, none was shown, and the process died. */
-const afterCrash = (texts: ReadonlyArray<readonly [ReturnType<typeof text>, number]>): ReadonlyArray<string> => {
-  let state = State.start(alice.self, State.emptyDurable)
-  const feed = (input: Parameters<typeof Step.step>[1], atMs: number, turn: number) => {
-    const [after, outputs] = Step.step(state, input, turnAt(atMs, turn))
-    state = after
-    return outputs
-  }
-  for (const [index, one] of beginning.entries()) feed(one, noonMs, index)
-  for (const [index, [one, atMs]] of texts.entries()) feed(one, atMs, 100 + index)
-  const written = Records.diff(state.durable).flatMap(({ value, ...one }) =>
-    value === null ? [] : [{ ...one, value }]
-  )
-  state = State.start(alice.self, Result.getOrThrow(Records.load(written)))
-  return shown(feed({ _tag: "Started" }, noonMs + 60_000, 200))
+const afterCrash = (texts: ReadonlyArray<readonly [Input.Input, number]>): ReadonlyArray<string> => {
+  const { feed, restart } = makeNode()
+  for (const [one, atMs] of texts) feed(one, atMs)
+  return restart(60_000)
 }
 
 describe("texts that a crash left unshown", () => {
   it("are shown in order when one turn took them from two streams", () => {
     const texts = [text(earlier, 7, "one"), text(earlier, 8, "two"), text(next, 1, "three")]
-    expect(afterCrash(texts.map((one) => [one, noonMs] as const))).toEqual(["one", "two", "three"])
+    expect(afterCrash(texts.map((one) => [one, 0] as const))).toEqual(["one", "two", "three"])
   })
 
   it("are shown in order when the clock went back between them", () => {
     expect(
       afterCrash([
-        [text(next, 1, "one"), noonMs + 5_000],
-        [text(next, 2, "two"), noonMs]
+        [text(next, 1, "one"), 5_000],
+        [text(next, 2, "two"), 0]
       ])
     ).toEqual(["one", "two"])
   })
 })
 
-/** A node of alice's that is bob's friend and has taken one text of his; the second to be fed is the time in milliseconds. */
+/** A node that has taken one text, whose showing fails at some time. */
 const withOneText = () => {
-  let state = State.start(alice.self, State.emptyDurable)
-  let turns = 0
-  const feed = (input: Parameters<typeof Step.step>[1], atMs: number) => {
-    const [after, outputs] = Step.step(state, input, turnAt(noonMs + atMs, ++turns))
-    state = after
-    return shown(outputs)
-  }
-  for (const one of beginning) feed(one, 0)
-  feed(text(next, 1, "one"), 0)
-  const [waiting] = Unshown.inOrder(state.durable.unshown)
+  const { feed, state } = makeNode()
+  feed(text(next, 1, "one"))
+  const [waiting] = Unshown.inOrder(state().durable.unshown)
   const fails = (atMs: number) => feed({ _tag: "Shown", shown: [{ id: waiting!.id, failed: true }] }, atMs)
   const tick = (atMs: number) => feed({ _tag: "Tick" }, atMs)
-  return { fails, feed, tick }
+  return { fails, tick }
 }
 
 describe("a text that the conversation log could not take", () => {
@@ -114,7 +115,9 @@ describe("a text that is offered to the conversation log twice", () => {
     return { id, conversation, label: conversation, atMs: noonMs, from: "bob", text: id }
   }
 
-  /** The fiber that shows, on a log in memory; `waiting` is what the core still wants shown, and `shown` takes from it. */
+  /**
+   * The fiber that shows, on a log in memory, without the turns: what it reports is confirmed at once, or when the test says.
+   */
   const shower = async (stepsAt: "once" | "later" = "once") => {
     const archive = new MemoryLog.Archive()
     const [real, shows] = Effect.runSync(
@@ -219,17 +222,7 @@ describe("a text that is offered to the conversation log twice", () => {
 
 describe("a text on a link that another has replaced", () => {
   it("does not overtake one that was refused for now: both come again on the new link", () => {
-    let state = State.start(alice.self, State.emptyDurable, {
-      ...RateLimit.rates,
-      message: [{ capacity: 1, windowMs: 60_000 }]
-    })
-    let turns = 0
-    const feed = (input: Parameters<typeof Step.step>[1], atMs = 0) => {
-      const [after, outputs] = Step.step(state, input, turnAt(noonMs + atMs, ++turns))
-      state = after
-      return shown(outputs)
-    }
-    for (const one of beginning) feed(one)
+    const { feed } = makeNode({ ...RateLimit.rates, message: [{ capacity: 1, windowMs: 60_000 }] })
     const on = (connection: string, number: number) =>
       received(bob, connection, Codec.encode({ kind: "Log", stream: next, number, text: `${number}` }))
     expect(feed(on("c0", 1))).toEqual(["1"])
